@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause) */
+/* Do not edit directly, auto-generated from: */
+/*	Documentation/netlink/specs/nbdctl.yaml */
+/* YNL-GEN uapi header */
+
+#ifndef _UAPI_LINUX_NBDCTL_H
+#define _UAPI_LINUX_NBDCTL_H
+
+#define NBDCTL_FAMILY_NAME	"nbdctl"
+#define NBDCTL_FAMILY_VERSION	1
+
+/**
+ * enum nbdctl_header_mode - Which reply headers the transmission phase of
+ *   every connection uses.
+ * @NBDCTL_HEADER_MODE_SIMPLE: Simple replies only.
+ * @NBDCTL_HEADER_MODE_STRUCTURED: Structured replies were negotiated.
+ */
+enum nbdctl_header_mode {
+	NBDCTL_HEADER_MODE_SIMPLE,
+	NBDCTL_HEADER_MODE_STRUCTURED,
+};
+
+/**
+ * enum nbdctl_state - State of a device.
+ * @NBDCTL_STATE_IDLE: Nothing is attached; the capacity is 0.
+ * @NBDCTL_STATE_SETUP: An attach is under way.
+ * @NBDCTL_STATE_LIVE: At least one connection works.
+ * @NBDCTL_STATE_WAITING: No connection works; requests wait for one, up to the
+ *   dead time.
+ * @NBDCTL_STATE_DRAINING: A detach is under way.
+ * @NBDCTL_STATE_DEAD: Detached; the last users of the session are leaving.
+ */
+enum nbdctl_state {
+	NBDCTL_STATE_IDLE,
+	NBDCTL_STATE_SETUP,
+	NBDCTL_STATE_LIVE,
+	NBDCTL_STATE_WAITING,
+	NBDCTL_STATE_DRAINING,
+	NBDCTL_STATE_DEAD,
+};
+
+/**
+ * enum nbdctl_slot_state - State of one connection slot.
+ * @NBDCTL_SLOT_STATE_EMPTY: The slot never had a connection, or it is gone.
+ * @NBDCTL_SLOT_STATE_UP: The connection works.
+ * @NBDCTL_SLOT_STATE_CLOSING: The connection is being taken down.
+ */
+enum nbdctl_slot_state {
+	NBDCTL_SLOT_STATE_EMPTY,
+	NBDCTL_SLOT_STATE_UP,
+	NBDCTL_SLOT_STATE_CLOSING,
+};
+
+/**
+ * enum nbdctl_transport - Kind of socket a connection runs on.
+ */
+enum nbdctl_transport {
+	NBDCTL_TRANSPORT_NONE,
+	NBDCTL_TRANSPORT_TCP,
+	NBDCTL_TRANSPORT_UNIX,
+	NBDCTL_TRANSPORT_VSOCK,
+};
+
+/**
+ * enum nbdctl_feature - What the loaded driver can do.
+ * @NBDCTL_FEATURE_BLOCK_STATUS: BLOCK_STATUS by ioctl on the block device, see
+ *   linux/nbdmap.h.
+ * @NBDCTL_FEATURE_SLOT_REPLACE: Connections can be replaced on a running
+ *   device.
+ * @NBDCTL_FEATURE_RESIZE: The size of a running device can be changed.
+ * @NBDCTL_FEATURE_EVENTS: Events are sent to the multicast group "events".
+ */
+enum nbdctl_feature {
+	NBDCTL_FEATURE_BLOCK_STATUS = 1,
+	NBDCTL_FEATURE_SLOT_REPLACE = 2,
+	NBDCTL_FEATURE_RESIZE = 4,
+	NBDCTL_FEATURE_EVENTS = 8,
+};
+
+#define NBDCTL_NAME_MAX		4096
+#define NBDCTL_IDENTIFIER_MAX	255
+#define NBDCTL_TIME_FOREVER	4294967295
+
+enum {
+	NBDCTL_A_DRIVER_VERSION = 1,
+	NBDCTL_A_DRIVER_HEADER_MODES,
+	NBDCTL_A_DRIVER_FEATURES,
+	NBDCTL_A_DRIVER_MAX_SLOTS,
+	NBDCTL_A_DRIVER_MAX_CONTEXTS,
+	NBDCTL_A_DRIVER_MAX_QUEUE_DEPTH,
+	NBDCTL_A_DRIVER_MAX_MIN_BLOCK_SIZE,
+	NBDCTL_A_DRIVER_MAX_INDEX,
+
+	__NBDCTL_A_DRIVER_MAX,
+	NBDCTL_A_DRIVER_MAX = (__NBDCTL_A_DRIVER_MAX - 1)
+};
+
+enum {
+	NBDCTL_A_CONTEXT_INDEX = 1,
+	NBDCTL_A_CONTEXT_NAME,
+
+	__NBDCTL_A_CONTEXT_MAX,
+	NBDCTL_A_CONTEXT_MAX = (__NBDCTL_A_CONTEXT_MAX - 1)
+};
+
+enum {
+	NBDCTL_A_CONTEXT_ID_CONTEXT = 1,
+	NBDCTL_A_CONTEXT_ID_ID,
+	NBDCTL_A_CONTEXT_ID_LOST,
+
+	__NBDCTL_A_CONTEXT_ID_MAX,
+	NBDCTL_A_CONTEXT_ID_MAX = (__NBDCTL_A_CONTEXT_ID_MAX - 1)
+};
+
+enum {
+	NBDCTL_A_SLOT_INDEX = 1,
+	NBDCTL_A_SLOT_FD,
+	NBDCTL_A_SLOT_CONTEXT_ID,
+	NBDCTL_A_SLOT_STATE,
+	NBDCTL_A_SLOT_TRANSPORT,
+	NBDCTL_A_SLOT_REQUESTS,
+	NBDCTL_A_SLOT_REPLIES,
+	NBDCTL_A_SLOT_ERRORS,
+	NBDCTL_A_SLOT_BYTES_SENT,
+	NBDCTL_A_SLOT_BYTES_RECEIVED,
+	NBDCTL_A_SLOT_RECONNECTS,
+	NBDCTL_A_SLOT_REASON,
+	NBDCTL_A_SLOT_PAD,
+
+	__NBDCTL_A_SLOT_MAX,
+	NBDCTL_A_SLOT_MAX = (__NBDCTL_A_SLOT_MAX - 1)
+};
+
+enum {
+	NBDCTL_A_DEVICE_INDEX = 1,
+	NBDCTL_A_DEVICE_SIZE,
+	NBDCTL_A_DEVICE_TRANSMISSION_FLAGS,
+	NBDCTL_A_DEVICE_HEADER_MODE,
+	NBDCTL_A_DEVICE_MIN_BLOCK_SIZE,
+	NBDCTL_A_DEVICE_PREFERRED_BLOCK_SIZE,
+	NBDCTL_A_DEVICE_MAX_PAYLOAD,
+	NBDCTL_A_DEVICE_CONTEXT,
+	NBDCTL_A_DEVICE_SLOT,
+	NBDCTL_A_DEVICE_REQUEST_TIMEOUT,
+	NBDCTL_A_DEVICE_DEAD_TIME,
+	NBDCTL_A_DEVICE_QUEUE_DEPTH,
+	NBDCTL_A_DEVICE_READ_ONLY,
+	NBDCTL_A_DEVICE_IDENTIFIER,
+	NBDCTL_A_DEVICE_DISPLAY,
+	NBDCTL_A_DEVICE_STATE,
+	NBDCTL_A_DEVICE_OPENERS,
+	NBDCTL_A_DEVICE_GAVE_UP,
+	NBDCTL_A_DEVICE_FORCE,
+	NBDCTL_A_DEVICE_PAD,
+
+	__NBDCTL_A_DEVICE_MAX,
+	NBDCTL_A_DEVICE_MAX = (__NBDCTL_A_DEVICE_MAX - 1)
+};
+
+enum {
+	NBDCTL_CMD_DRIVER_GET = 1,
+	NBDCTL_CMD_DEVICE_GET,
+	NBDCTL_CMD_ATTACH,
+	NBDCTL_CMD_DETACH,
+	NBDCTL_CMD_SLOT_REPLACE,
+	NBDCTL_CMD_RESIZE,
+	NBDCTL_CMD_ATTACHED_EVENT,
+	NBDCTL_CMD_CONNECTION_DOWN_EVENT,
+	NBDCTL_CMD_CONNECTION_UP_EVENT,
+	NBDCTL_CMD_RESIZED_EVENT,
+	NBDCTL_CMD_GIVING_UP_EVENT,
+	NBDCTL_CMD_DETACHED_EVENT,
+
+	__NBDCTL_CMD_MAX,
+	NBDCTL_CMD_MAX = (__NBDCTL_CMD_MAX - 1)
+};
+
+#define NBDCTL_MCGRP_EVENTS	"events"
+
+#endif /* _UAPI_LINUX_NBDCTL_H */
