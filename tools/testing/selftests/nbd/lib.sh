@@ -441,6 +441,8 @@ ktap_print_header
 _before=
 TMP=$(mktemp -d "${TMPDIR:-/tmp}/$NAME.XXXXXX")
 trap _on_exit EXIT
+# the runner's time-out signals the whole process group, so nothing in the foreground delays this
+trap 'fail "ended by a signal: time-out?"' TERM INT HUP
 trap '_on_err "$LINENO" "$BASH_COMMAND" "$?"' ERR
 
 [ "$(id -u)" -eq 0 ] || skip "not root"
