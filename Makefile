@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The wrapper of Documentation/kbuild/modules.rst; the objects of nbd.ko are listed in Kbuild.
+# "make help" lists the targets.
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+KRELEASE = $(shell cat $(KDIR)/include/config/kernel.release)
+
+all: module helper
+
+help:
+	@echo 'Build'
+	@echo '  all          nbd.ko and the tools (default)'
+	@echo '  module       nbd.ko, for the kernel in KDIR=$(KDIR)'
+	@echo '  helper       nbd-attach and the other tools'
+	@echo '  install      module to updates/, tools, man pages, headers; DESTDIR= PREFIX=$(PREFIX)'
+	@echo '  uninstall    take that away again'
+	@echo '  clean        remove what was built in this directory'
+	@echo '  W=1, C=2     passed to the kernel build: more warnings, sparse'
+	@echo 'Try (QEMU; nothing is loaded into this machine'"'"'s kernel)'
+	@echo '  demo         a file system on an NBD disk, its map, discard, and its map again'
+	@echo '  vm           a shell in a VM with the module loaded; KERNEL=6.1|6.12|debug'
+	@echo 'Test (Debian 12, as root the first time; installs what it needs)'
+	@echo '  check        lint, unit and selftests; ends with the number of passes and failures'
+	@echo '  lint         checkpatch, sparse, W=1, shellcheck and our own rules'
+	@echo '  unit         tests that need no kernel, under ASan and UBSan'
+	@echo '  selftests    tests of the loaded module, in a VM; KERNELS="6.1 6.12" TESTS="io_* map_*"'
+	@echo '  debug-check  the selftests on a kernel with KASAN, lockdep, kmemleak and more'
+	@echo '  fuzz         fuzz what parses other people'"'"'s bytes; SECONDS=60 for each fuzzer'
+
+# ---- build ----
+
+module: check-kdir check-config
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+check-kdir:
+	@test -e $(KDIR)/Makefile || { \
+		echo 'No kernel to build for in KDIR=$(KDIR).'; \
+		echo 'Install the headers of the running kernel:'; \
+		echo '    apt-get install linux-headers-$(shell uname -r)'; \
+		echo 'or name those of another one: make KDIR=/lib/modules/<release>/build'; \
+		echo 'The tools alone: make helper'; \
+		exit 1; } >&2
+
+# A kernel without these would fail in the middle of the build, or at insmod.
+check-config: check-kdir
+	@sed 's/#.*//; /^$$/d' driver/required.config | while read -r option; do \
+		grep -qE "^$$option=[ym]" $(KDIR)/include/config/auto.conf || { \
+			echo "The kernel in $(KDIR) lacks $$option, which nbd.ko needs." >&2; \
+			exit 1; }; \
+	done
+
+helper:
+	$(MAKE) -C helper
+
+# ---- install ----
+
+headers := nbdctl.h nbdmap.h
+
+install: install-module install-helper install-headers
+
+install-module: module
+	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_PATH=$(DESTDIR) INSTALL_MOD_DIR=updates \
+		modules_install
+	$(if $(DESTDIR),,depmod -a $(KRELEASE))
+
+install-helper:
+	$(MAKE) -C helper install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
+
+install-headers:
+	install -d $(DESTDIR)$(PREFIX)/include/linux
+	install -m 644 $(addprefix uapi/linux/,$(headers)) $(DESTDIR)$(PREFIX)/include/linux/
+
+uninstall: check-kdir
+	rm -f $(wildcard $(DESTDIR)/lib/modules/$(KRELEASE)/updates/nbd.ko*)
+	$(if $(DESTDIR),,depmod -a $(KRELEASE))
+	$(MAKE) -C helper uninstall DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/include/linux/,$(headers))
+
+# ---- test ----
+
+demo vm check lint unit selftests debug-check fuzz:
+	@$(MAKE) --no-print-directory -C tools/testing $@
+
+clean:
+	if [ -e $(KDIR)/Makefile ]; then $(MAKE) -C $(KDIR) M=$(CURDIR) clean; fi
+	$(MAKE) -C helper clean
+	$(MAKE) -C tools/testing clean
+
+.PHONY: all help module check-kdir check-config helper install install-module install-helper \
+	install-headers uninstall demo vm check lint unit selftests debug-check fuzz clean

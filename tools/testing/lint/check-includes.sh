@@ -1,0 +1,40 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Which room may include which: a quoted #include that crosses rooms must be in this table. A room
+# is a directory; "a b" means that files of a may include files of b.
+
+set -eu
+cd "$(dirname "$0")/../../.."
+
+allowed='
+driver uapi/linux
+helper uapi/linux
+helper/unit helper
+helper/unit uapi/linux
+helper/fuzz helper
+helper/fuzz uapi/linux
+tools/testing/unit driver
+tools/testing/unit helper
+tools/testing/unit uapi/linux
+tools/testing/server uapi/linux
+tools/testing/selftests/nbd uapi/linux
+'
+
+rc=0
+while IFS=: read -r file line text; do
+	from=$(dirname "$file")
+	name=${text#*\"}
+	name=${name%%\"*}
+	# as the compiler would: beside the file first, then by the path that the room is built with
+	for dir in "$from" driver helper uapi .; do
+		target=$(realpath -m --relative-to=. "$dir/$name")
+		[ -e "$target" ] && break
+	done
+	to=$(dirname "$target")
+	[ "$from" = "$to" ] && continue
+	[ -e "$target" ] || continue
+	grep -qxF "$from $to" <<<"$allowed" && continue
+	echo "$file:$line: $from may not include $to ($name)"
+	rc=1
+done < <(git grep -n --untracked -E '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' -- '*.c' '*.h')
+exit "$rc"
