@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The bytes of the export: a memory file, or an image that a test can compare with, mapped whole.
+ *
+ * Pattern: the 8 bytes at each offset O divisible by 8 hold O + 1 as a big-endian number.
+ * FILL_SPARSE: the same, but each 4 KiB block with an odd number is zero.
+ */
+#include <endian.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "server.h"
+
+#define BLOCK	4096ULL
+
+static int store_fd;
+static uint8_t *base;
+static uint64_t mapped;
+
+static void fill_block(uint64_t start)
+{
+	for (uint64_t o = start; o < start + BLOCK && o < opt.size; o += 8) {
+		uint64_t word = htobe64(o + 1);
+		uint64_t len = opt.size - o < 8 ? opt.size - o : 8;
+
+		memcpy(base + o, &word, len);
+	}
+}
+
+static void fill(void)
+{
+	uint64_t step = opt.fill == FILL_SPARSE ? 2 * BLOCK : BLOCK;
+
+	if (opt.fill == FILL_ZERO)
+		return;
+	for (uint64_t o = 0; o < opt.size; o += step)
+		fill_block(o);
+}
+
+/* An image that exists and is not empty keeps its content; --size may still grow or cut it. */
+void store_open(void)
+{
+	struct stat st = { 0 };
+
+	if (opt.image)
+		store_fd = open(opt.image, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	else
+		store_fd = memfd_create("export", MFD_CLOEXEC);
+	if (store_fd < 0 || fstat(store_fd, &st) < 0)
+		err(1, "%s", opt.image ? opt.image : "memory");
+	if (!opt.size)
+		opt.size = st.st_size ? (uint64_t)st.st_size : 64 * MiB;
+	if (ftruncate(store_fd, opt.size) < 0)
+		err(1, "cannot make %llu bytes", (unsigned long long)opt.size);
+
+	mapped = (opt.size + BLOCK - 1) & ~(BLOCK - 1);
+	base = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, store_fd, 0);
+	if (base == MAP_FAILED)
+		err(1, "mmap");
+	if (!st.st_size)
+		fill();
+}
+
+const uint8_t *store_at(uint64_t offset)
+{
+	return base + offset;
+}
+
+void store_write(uint64_t offset, const void *data, uint32_t len)
+{
+	memcpy(base + offset, data, len);
+}
+
+void store_zero(uint64_t offset, uint64_t len, bool punch)
+{
+	int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+
+	if (!punch || fallocate(store_fd, mode, offset, len) < 0)
+		memset(base + offset, 0, len);
+}
+
+void store_flush(void)
+{
+	if (opt.image)
+		fdatasync(store_fd);
+}
+
+bool store_is_zero(uint64_t offset, uint64_t len)
+{
+	const uint8_t *p = base + offset;
+
+	return !len || (!p[0] && !memcmp(p, p + 1, len - 1));
+}
+
+static uint64_t block_end(uint64_t offset, uint64_t end)
+{
+	uint64_t next = (offset / BLOCK + 1) * BLOCK;
+
+	return next < end ? next : end;
+}
+
+/* The true status of the bytes at offset, and for how long it stays the same (at most to end). */
+uint32_t store_status(uint64_t offset, uint64_t end, uint64_t *length)
+{
+	off_t data = lseek(store_fd, offset, SEEK_DATA);
+	uint64_t stop, pos;
+	bool zero;
+
+	if (data < 0 && errno == ENXIO)
+		data = end;
+	if (data > (off_t)offset) {
+		*length = ((uint64_t)data < end ? (uint64_t)data : end) - offset;
+		return NBD_STATE_HOLE | NBD_STATE_ZERO;
+	}
+
+	stop = lseek(store_fd, offset, SEEK_HOLE);
+	if (stop > end)
+		stop = end;
+	pos = block_end(offset, stop);
+	zero = store_is_zero(offset, pos - offset);
+	while (pos < stop && store_is_zero(pos, block_end(pos, stop) - pos) == zero)
+		pos = block_end(pos, stop);
+	*length = pos - offset;
+	return zero ? NBD_STATE_ZERO : 0;
+}
