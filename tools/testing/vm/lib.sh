@@ -11,7 +11,10 @@ vm=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck disable=SC2034 # used by the scripts that source this
 top=$(cd "$vm/../../.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/nbd-attach
-mkdir -p "$cache"
+# what is built from this checkout's sources
+# shellcheck disable=SC2034
+builds=$cache/builds/$(sha256sum <<<"$top" | cut -c1-8)
+mkdir -p "$cache" "$builds"
 
 say() { echo "${0##*/}: $*" >&2; }
 die() { say "$*"; exit 2; }

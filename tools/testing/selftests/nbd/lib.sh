@@ -51,6 +51,10 @@
 #	queue ATTRIBUTE		print /sys/block/$DISK/queue/ATTRIBUTE
 #	settle			wait for udev
 #
+# Tests in C (kselftest_harness.h) that need a device: x.c, not test_x.c, and a shell test that calls
+#	harness PROGRAM [ARGS...]	run it, with DEV, URI, PORT and SOCKET in its environment;
+#					fails if it fails, skips if it skips
+#
 # Kernel log
 #	klog			print the kernel log since the test began
 #	wait_klog SECONDS REGEX	wait until a line of it matches
@@ -348,6 +352,20 @@ _force_detach() {
 		# shellcheck disable=SC2086 # a command and its option
 		timeout -k 5 "$PATIENCE" $tool "$1" </dev/null >/dev/null 2>&1 || true
 	done
+}
+
+harness() {
+	local program=$1 rc=0
+	shift
+
+	export DEV URI PORT SOCKET
+	"$HERE/$program" "$@" </dev/null >"$TMP/harness.log" 2>&1 || rc=$?
+	sed 's/^/  /' "$TMP/harness.log"
+	case $rc in
+	0) ;;
+	"$KSFT_SKIP") skip "$(sed -n 's/.*# SKIP *//p' "$TMP/harness.log" | head -n 1)" ;;
+	*) fail "$program: exit status $rc" ;;
+	esac
 }
 
 queue() { cat "/sys/block/$DISK/queue/$1"; }
