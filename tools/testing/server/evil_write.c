@@ -200,7 +200,8 @@ const struct evil evil_write_table[] = {
 	ROW("trim-none", OK, TRIM, none, 0, "success of TRIM as NONE with DONE"),
 	ROW("trim-hole", DROP, TRIM, hole_chunk, 0, "hole chunk as the answer to TRIM"),
 
-	BOTH("zeroes-eio", ERROR, WRITE_ZEROES, simple, NBD_EIO, "simple reply EIO to WRITE_ZEROES"),
+	BOTH("zeroes-eio", ERROR, WRITE_ZEROES, simple, NBD_EIO,
+	     "simple reply EIO to WRITE_ZEROES"),
 	BOTH("zeroes-enospc", ERROR, WRITE_ZEROES, simple, NBD_ENOSPC,
 	     "simple reply ENOSPC to WRITE_ZEROES"),
 	BOTH("zeroes-enotsup", ERROR, WRITE_ZEROES, simple, NBD_ENOTSUP,

@@ -187,7 +187,7 @@ static enum verdict opt_structured(struct conn *c, uint32_t option, const uint8_
 	(void)data;
 	if (len || c->structured) {
 		violation(c, len ? "STRUCTURED_REPLY with data" : "STRUCTURED_REPLY twice");
-		option_error(c, option, NBD_REP_ERR_INVALID, "structured replies: malformed or again");
+		option_error(c, option, NBD_REP_ERR_INVALID, "malformed, or asked again");
 	} else if (!opt.structured) {
 		option_error(c, option, NBD_REP_ERR_UNSUP, "structured replies are switched off");
 	} else {

@@ -174,10 +174,12 @@ static void write_pidfile(void)
 static void become_daemon(void)
 {
 	int ready[2], null = open("/dev/null", O_RDWR);
-	pid_t pid;
+	pid_t pid = -1;
 	char byte = 0;
 
-	if (null < 0 || pipe(ready) < 0 || (pid = fork()) < 0)
+	if (null >= 0 && pipe(ready) == 0)
+		pid = fork();
+	if (pid < 0)
 		err(1, "daemon");
 	if (pid) {
 		close(ready[1]);

@@ -109,8 +109,11 @@ static const struct flag_word {
 static const char *const status_words[] = {
 	"short", "overshoot", "beyond", "differ", "shuffle", "split", "many", NULL,
 };
+
 static const char *const fill_words[] = { "pattern", "sparse", "zero", NULL };
+
 static const char *const write_words[] = { "simple", "chunk", "random", NULL };
+
 static const char *const shape_words[] = {
 	"whole", "chunks", "holes", "random", "reverse", "interleave", NULL,
 };
@@ -171,37 +174,36 @@ static void parse_block_size(const char *text)
 	opt.block_size_given = true;
 }
 
-static void add_context(char *text, const char *layout)
+static void add_context(const char *name, const char *layout)
 {
 	struct context *ctx = &opt.contexts[opt.nr_contexts];
-	char *equal = strchr(text, '=');
 
 	if (opt.nr_contexts == MAX_CONTEXTS)
 		errx(2, "more than %d contexts", MAX_CONTEXTS);
-	if (equal) {
-		*equal = '\0';
-		layout = equal + 1;
-	}
-	ctx->name = text;
+	if (!layout)
+		layout = strcmp(name, "base:allocation") ? "random" : "data";
+	ctx->name = name;
 	if (!layout_parse(ctx, layout))
 		errx(2, "unknown layout: %s", layout);
 	opt.nr_contexts++;
 }
 
+/* NAME or NAME=LAYOUT */
 static void parse_context(char *text)
 {
-	add_context(text, strncmp(text, "base:allocation", 15) ? "random" : "data");
+	char *equal = strchr(text, '=');
+
+	if (equal)
+		*equal++ = '\0';
+	add_context(text, equal);
 }
 
 static void default_contexts(void)
 {
-	static char base[] = "base:allocation", dirty[] = "qemu:dirty-bitmap:x";
-	static char depth[] = "qemu:allocation-depth", test[] = "x-test:a";
-
-	parse_context(base);
-	parse_context(dirty);
-	parse_context(depth);
-	parse_context(test);
+	add_context("base:allocation", NULL);
+	add_context("qemu:dirty-bitmap:x", NULL);
+	add_context("qemu:allocation-depth", NULL);
+	add_context("x-test:a", NULL);
 }
 
 static void parse_mutate(const char *text)
