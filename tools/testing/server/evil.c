@@ -2,7 +2,7 @@
 /*
  * Which misbehaviours were chosen, and when one fires.
  *
- * Transmission: a request is an occasion if its command fits and either
+ * Transmission: a request is an occasion if its command fits (or is the one of --on) and either
  *   - --at was given and the request covers that byte, or
  *   - it lies at least EVIL_GUARD bytes away from both ends of the export (the first and the last
  *     sectors are what partition scans and probes read), or
@@ -21,6 +21,7 @@
 
 struct chosen {
 	const struct evil *evil;
+	unsigned int commands;	/* of the misbehaviour's, or the one --on names */
 	uint64_t after;
 	uint64_t times;		/* 0: without end */
 	uint64_t at;
@@ -84,6 +85,7 @@ void evil_choose(const char *name)
 	if (nr_chosen == MAX_EVILS)
 		errx(2, "more than %d misbehaviours", MAX_EVILS);
 	ch->evil = find(name);
+	ch->commands = ch->evil->commands;
 	ch->after = ch->evil->second ? 1 : 0;
 	ch->times = ch->evil->shake ? 0 : 1;
 	nr_chosen++;
@@ -92,7 +94,7 @@ void evil_choose(const char *name)
 static struct chosen *latest(void)
 {
 	if (!nr_chosen)
-		errx(2, "--after, --at, --times and --every belong to an --evil before them");
+		errx(2, "--on, --at, --after, --times and --every belong to an --evil before them");
 	return &chosen[nr_chosen - 1];
 }
 
@@ -110,6 +112,16 @@ void evil_set_at(uint64_t offset)
 void evil_set_times(uint64_t n)
 {
 	latest()->times = n;
+}
+
+void evil_set_command(const char *name)
+{
+	struct chosen *ch = latest();
+	int command = command_by_name(name);
+
+	if (command < 0 || !(ch->commands & 1U << command))
+		errx(2, "%s does not happen on %s", ch->evil->name, name);
+	ch->commands = 1U << command;
 }
 
 static bool take_occasion(struct chosen *ch)
@@ -167,7 +179,7 @@ const struct evil *evil_fires(struct conn *c, const struct request *req, bool ea
 	for (unsigned int i = 0; i < nr_chosen; i++) {
 		const struct evil *e = chosen[i].evil;
 
-		if (!e->reply || e->early != early || !(e->commands & 1U << req->command))
+		if (!e->reply || e->early != early || !(chosen[i].commands & 1U << req->command))
 			continue;
 		if (c->structured ? e->simple_only : !e->simple_too && !e->simple_only)
 			continue;

@@ -71,6 +71,7 @@ void evil_choose(const char *name);
 void evil_set_after(uint64_t n);
 void evil_set_at(uint64_t offset);
 void evil_set_times(uint64_t n);
+void evil_set_command(const char *name);
 
 void evil_arm(struct conn *c);
 enum verdict evil_step(struct conn *c, enum step step, uint32_t option);

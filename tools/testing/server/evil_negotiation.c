@@ -362,7 +362,7 @@ const struct evil evil_negotiation_table[] = {
 	TEXT("set-extra", OK, STEP_SELECTED, SET, extra_context, "x-test:unasked",
 	     "a context nobody asked for"),
 	TEXT("set-extra-control", OK, STEP_SELECTED, SET, extra_context,
-	    ("x-test:\x1b[31m\r\n\x07"), "an extra context with control bytes in its name"),
+	     "x-test:\x1b[31m\r\n\x07", "an extra context with control bytes in its name"),
 	TEXT("set-not-utf8", REFUSE, STEP_SELECTED, SET, extra_context, "x-test:\xff\xc0",
 	     "a context name that is not UTF-8"),
 	ROW("set-name-4096", OK, STEP_SELECTED, SET, long_context, 4096,

@@ -62,7 +62,8 @@ EVIL(tiny)
 	reply_data(r, DONE, r->req.offset + n, r->req.length - n);
 }
 
-EVIL(unknown_flags)
+/* One data chunk with these flags and DONE */
+EVIL(whole_with_flags)
 {
 	UNUSED;
 	msg_set_flags(reply_data(r, 0, r->req.offset, r->req.length), e->arg | DONE);
@@ -390,12 +391,6 @@ EVIL(cut_between)
 	reply_data(r, 0, r->req.offset, r->req.length / 2)->end = e->arg;
 }
 
-EVIL(chunk_in_simple_mode)
-{
-	UNUSED;
-	reply_data(r, DONE, r->req.offset, r->req.length);
-}
-
 #define ROW(n, o, f, a, w)								\
 	{ .name = n, .phase = PHASE_READ, .outcome = OUTCOME_##o, .commands = CMD(READ),	\
 	  .reply = f, .arg = a, .what = w }
@@ -408,7 +403,7 @@ const struct evil evil_read_table[] = {
 	ROW("read-reverse-none", OK, two_pieces, 0, "second half first, then NONE with DONE"),
 	ROW("read-interleaved", OK, interleaved, 0, "8 chunks among those of other cookies"),
 	ROW("read-tiny", OK, tiny, 0, "64 chunks of one byte, then the rest"),
-	ROW("read-unknown-flags", OK, unknown_flags, 0xfffe, "all unknown chunk flags are set"),
+	ROW("read-unknown-flags", OK, whole_with_flags, 0xfffe, "all unknown chunk flags are set"),
 
 	ROW("read-overlap-same", DROP, overlap, 0, "chunks overlap, with the same data"),
 	ROW("read-overlap-other", DROP, overlap, 1, "chunks overlap, with other data"),
@@ -498,7 +493,7 @@ const struct evil evil_read_table[] = {
 	ROW("read-eof-chunks", DROP, cut_between, END_CLOSE, "EOF between two chunks"),
 	ROW("read-stall-chunks", DROP, cut_between, END_STALL, "silence between two chunks"),
 	{ .name = "read-chunk-unasked", .phase = PHASE_READ, .outcome = OUTCOME_DROP,
-	  .commands = CMD(READ), .reply = chunk_in_simple_mode, .simple_only = true,
+	  .commands = CMD(READ), .reply = whole_with_flags, .simple_only = true,
 	  .what = "a chunk though only simple replies were negotiated (--flags no-structured)" },
 	{ 0 },
 };

@@ -89,6 +89,13 @@ EVIL(cut)
 	msg_truncate(r->first, e->arg & 0xff, end);
 }
 
+EVIL(trickled)
+{
+	normal(c, r);
+	for (struct msg *m = r->first; m; m = m->next)
+		m->trickle_ms = e->arg;
+}
+
 EVIL(close_after)
 {
 	normal(c, r);
@@ -148,6 +155,7 @@ const struct evil evil_stream_table[] = {
 	ROW("reply-eof-header", DROP, cut, 7, "EOF after 7 bytes of the header"),
 	ROW("reply-eof-header15", DROP, cut, 15, "EOF after 15 bytes of the header"),
 	ROW("reply-deaf", DROP, deaf, 0, "neither answers nor reads from now on: sends block"),
+	ROW("reply-trickle", OK, trickled, 2, "headers arrive byte by byte, 2 ms apart"),
 	ROW("eof-idle", DROP, close_after, 0, "EOF just after a right reply"),
 	ROW("junk-1", DROP, junk_after, 1, "one stray byte behind a right reply"),
 	ROW("junk-16", DROP, junk_after, 16, "16 stray bytes behind a right reply"),

@@ -56,7 +56,7 @@ class Request:
 
 
 class Client:
-    def __init__(self, path, timeout=0.4):
+    def __init__(self, path, timeout=10):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(timeout)
         self.sock.connect(path)
@@ -305,15 +305,15 @@ class Client:
         else:
             raise Fault(f'reply magic {magic:#x}')
 
-    def idle(self, seconds=0.02):
+    def idle(self, seconds):
         """Nothing is expected: whatever comes is a fault, but for chunks of a dead cookie."""
         while select.select([self.sock], [], [], seconds)[0]:
             self.reply()
 
-    def finish(self, *reqs):
+    def finish(self, *reqs, idle=0.02):
         while not all(r.done for r in reqs):
             self.reply()
-        self.idle()
+        self.idle(idle)
         for r in reqs:
             if r.error:
                 raise CommandError(r.error)

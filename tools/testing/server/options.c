@@ -33,7 +33,8 @@ static const char usage_text[] =
 "  --fill pattern|sparse|zero what an empty store starts with (default pattern)\n"
 "  --export NAME              serve this name only (default: any name)\n"
 "  --flags WORD[,WORD]...     no-flush no-fua no-trim no-zeroes no-df no-multi-conn no-cache\n"
-"                             no-fast-zero no-structured no-fixed no-no-zeroes read-only rotational\n"
+"                             no-fast-zero no-structured no-fixed no-no-zeroes read-only\n"
+"                             rotational\n"
 "  --block-size MIN:PREF:MAX  advertise and enforce these\n"
 "  --context NAME[=LAYOUT]    serve this metadata context (repeatable); LAYOUT is data, random,\n"
 "                             alternate:SIZE, const:STATUS or file:PATH (offset length status)\n"
@@ -43,6 +44,7 @@ static const char usage_text[] =
 "  --delay MS                 wait before each batch of replies\n"
 "  --mutate SEED:RATE         spoil RATE of 1000 replies at random (headers and fields only)\n"
 "  --evil NAME                misbehave (repeatable); then, for this one:\n"
+"      --on COMMAND           only on this one: READ, WRITE, FLUSH, TRIM, CACHE, ...\n"
 "      --after N              let the first N occasions pass\n"
 "      --at OFFSET            requests that touch this byte, instead of the default window\n"
 "      --times N | --every    how often (default once; in the handshake: on every connection)\n"
@@ -51,7 +53,7 @@ static const char usage_text[] =
 
 enum {
 	O_UNIX = 256, O_PORT, O_SIZE, O_IMAGE, O_FILL, O_EXPORT, O_FLAGS, O_BLOCK_SIZE, O_CONTEXT,
-	O_STATUS, O_READ_SHAPE, O_WRITE_REPLY, O_DELAY, O_MUTATE, O_EVIL, O_AFTER, O_AT, O_TIMES,
+	O_STATUS, O_READ_SHAPE, O_WRITE_REPLY, O_DELAY, O_MUTATE, O_EVIL, O_ON, O_AFTER, O_AT, O_TIMES,
 	O_EVERY, O_LIST, O_SEED, O_LOG, O_PIDFILE, O_ONCE, O_DAEMON, O_HELP,
 };
 
@@ -71,6 +73,7 @@ static const struct option long_options[] = {
 	{ "delay", 1, 0, O_DELAY },
 	{ "mutate", 1, 0, O_MUTATE },
 	{ "evil", 1, 0, O_EVIL },
+	{ "on", 1, 0, O_ON },
 	{ "after", 1, 0, O_AFTER },
 	{ "at", 1, 0, O_AT },
 	{ "times", 1, 0, O_TIMES },
@@ -232,6 +235,7 @@ static void parse_evil_option(int o, char *arg)
 {
 	switch (o) {
 	case O_EVIL:	evil_choose(arg); break;
+	case O_ON:	evil_set_command(arg); break;
 	case O_AFTER:	evil_set_after(number(arg)); break;
 	case O_AT:	evil_set_at(number(arg)); break;
 	case O_TIMES:	evil_set_times(number(arg)); break;

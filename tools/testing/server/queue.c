@@ -49,7 +49,12 @@ static struct reply **pick(struct conn *c, bool mix)
 
 static bool send_msg(struct conn *c, const struct msg *m)
 {
-	if (!conn_write(c, m->head, m->head_len))
+	bool ok;
+
+	c->trickle_ms = m->trickle_ms;
+	ok = conn_write(c, m->head, m->head_len);
+	c->trickle_ms = 0;
+	if (!ok)
 		return false;
 	if (m->data_len && !conn_write(c, m->data, m->data_len))
 		return false;

@@ -25,6 +25,7 @@ struct msg {
 	size_t data_len;
 	void *owned;			/* to be freed with the message */
 	enum msg_end end;
+	unsigned int trickle_ms;	/* pause after each byte of the head */
 };
 
 struct request {

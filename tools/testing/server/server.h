@@ -94,7 +94,7 @@ struct conn {
 	uint32_t active;		/* bit n: chosen handshake misbehaviour n is on */
 	uint32_t told;			/* ... and its line is in the log */
 	bool provoked;			/* we broke the protocol first */
-	unsigned int trickle_ms;	/* pause after each byte of the handshake */
+	unsigned int trickle_ms;	/* pause after each byte of handshake and headers */
 
 	/* what this connection is told about the export */
 	uint64_t size;
@@ -181,5 +181,6 @@ bool check_string(struct conn *c, const char *what, const uint8_t *s, uint32_t l
 
 /* transmission.c */
 void transmission(struct conn *c);
+int command_by_name(const char *name);
 
 #endif

@@ -6,6 +6,7 @@
 #include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "evil.h"
@@ -47,6 +48,14 @@ static const struct {
 };
 
 #define NR_FLAGS	(sizeof(flag_gates) / sizeof(flag_gates[0]))
+
+int command_by_name(const char *name)
+{
+	for (size_t i = 0; i < NR_COMMANDS; i++)
+		if (!strcmp(commands[i].name, name))
+			return i;
+	return -1;
+}
 
 static bool writes(const struct request *req)
 {
