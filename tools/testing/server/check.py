@@ -6,6 +6,7 @@
 2. Each misbehaviour of --list shows on the wire: the strict client comes to the very outcome that
    the table names, and the command succeeds when it is repeated on a new connection.
 3. The server notices and logs each kind of mistake a client can make.
+4. nbdinfo, nbdcopy, qemu-img and qemu-io agree with the correct mode (witness.sh).
 """
 import os
 import re
@@ -410,6 +411,21 @@ def status_mistake():
         notice(server, 'without contexts')
 
 
+# ---- 4. foreign clients ----
+
+def witnesses():
+    """The lines of witness.sh, under our own numbers."""
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'witness.sh')
+    with subprocess.Popen([script, program], stdout=subprocess.PIPE, text=True) as proc:
+        for line in proc.stdout:
+            found = re.match(r'(ok|not ok) \d+ (- .*)', line)
+            if found:
+                results.append(found[1] == 'ok')
+                print(f'{found[1]} {len(results)} {found[2]}', flush=True)
+            else:
+                print('# ' + line.strip('# \n'), flush=True)
+
+
 def main():
     for shape in ('whole', 'chunks', 'holes', 'random', 'reverse', 'interleave'):
         test(f'correct-{shape}', correct, '--read-shape', shape, '--write-reply', 'random')
@@ -441,6 +457,8 @@ def main():
     test('notices-client-flags', client_flags_mistake)
     test('notices-multi-conn', multi_conn_mistake)
     test('notices-status', status_mistake)
+    if not only:
+        witnesses()
     print(f'1..{len(results)}')
     return 0 if all(results) else 1
 

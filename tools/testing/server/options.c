@@ -32,12 +32,13 @@ static const char usage_text[] =
 "  --image FILE               keep the bytes in FILE (default: in memory)\n"
 "  --fill pattern|sparse|zero what an empty store starts with (default pattern)\n"
 "  --export NAME              serve this name only (default: any name)\n"
-"  --flags WORD[,WORD]...     no-flush no-fua no-trim no-zeroes no-df no-multi-conn no-cache\n"
-"                             no-fast-zero no-structured no-fixed no-no-zeroes read-only\n"
-"                             rotational\n"
+"  --flags WORD[,WORD]...     no-flush no-fua no-trim no-zeroes no-df no-multi-conn\n"
+"                             no-cache no-fast-zero no-structured no-fixed no-no-zeroes\n"
+"                             read-only rotational\n"
 "  --block-size MIN:PREF:MAX  advertise and enforce these\n"
 "  --context NAME[=LAYOUT]    serve this metadata context (repeatable); LAYOUT is data, random,\n"
-"                             alternate:SIZE, const:STATUS or file:PATH (offset length status)\n"
+"                             alternate:SIZE, const:STATUS or file:PATH (lines of\n"
+"                             offset length status)\n"
 "  --status WORD[,WORD]...    short overshoot beyond differ shuffle split many\n"
 "  --read-shape SHAPE         whole chunks holes random reverse interleave\n"
 "  --write-reply FORM         simple chunk random (success of WRITE, FLUSH, ...)\n"
@@ -47,14 +48,14 @@ static const char usage_text[] =
 "      --on COMMAND           only on this one: READ, WRITE, FLUSH, TRIM, CACHE, ...\n"
 "      --after N              let the first N occasions pass\n"
 "      --at OFFSET            requests that touch this byte, instead of the default window\n"
-"      --times N | --every    how often (default once; in the handshake: on every connection)\n"
+"      --times N | --every    how often (default once; handshake: on every connection)\n"
 "  --list                     print the table of misbehaviours and exit\n"
 "  --seed N  --log FILE  --pidfile FILE  --once N (exit after N connections)  --daemon\n";
 
 enum {
 	O_UNIX = 256, O_PORT, O_SIZE, O_IMAGE, O_FILL, O_EXPORT, O_FLAGS, O_BLOCK_SIZE, O_CONTEXT,
-	O_STATUS, O_READ_SHAPE, O_WRITE_REPLY, O_DELAY, O_MUTATE, O_EVIL, O_ON, O_AFTER, O_AT, O_TIMES,
-	O_EVERY, O_LIST, O_SEED, O_LOG, O_PIDFILE, O_ONCE, O_DAEMON, O_HELP,
+	O_STATUS, O_READ_SHAPE, O_WRITE_REPLY, O_DELAY, O_MUTATE, O_EVIL, O_ON, O_AFTER, O_AT,
+	O_TIMES, O_EVERY, O_LIST, O_SEED, O_LOG, O_PIDFILE, O_ONCE, O_DAEMON, O_HELP,
 };
 
 static const struct option long_options[] = {
