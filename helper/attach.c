@@ -1,0 +1,568 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "connect.h"
+#include "device.h"
+#include "error.h"
+#include "export.h"
+#include "facts.h"
+#include "handshake.h"
+#include "json.h"
+#include "kernel.h"
+#include "log.h"
+#include "modload.h"
+#include "operands.h"
+#include "ready.h"
+#include "text.h"
+#include "transport.h"
+#include "verbs.h"
+
+#define ATTACH_CONNECT_MS	30000
+/* Of the further connections that "auto" tries, a mute one costs no more. */
+#define ATTACH_EXTRA_MS		5000
+#define ATTACH_AUTO_MAX		4
+#define ATTACH_DEFAULT_CONTEXT	"base:allocation"
+
+static const struct opt attach_opts[] = {
+	{ 'u', "unix", "PATH", "connect to a Unix socket; @NAME is an abstract one" },
+	{ OPT_PORT, "port", "PORT", "TCP port (default 10809)" },
+	{ OPT_VSOCK, "vsock", "CID[:PORT]", "connect to a vsock" },
+	{ 'N', "name", "EXPORT", "name of the export" },
+	{ 'C', "connections", "N|auto", "number of connections (default auto)" },
+	{ OPT_CONTEXT, "context", "NAME", "metadata context, repeatable (default base:allocation)" },
+	{ OPT_REQUIRE_CONTEXT, "require-context", NULL, "fail if the server lacks a context" },
+	{ OPT_NO_CONTEXTS, "no-contexts", NULL, "negotiate no metadata contexts" },
+	{ 'r', "read-only", NULL, "make the disk read-only" },
+	{ 't', "timeout", "SEC", "deadline of a request, 0 for none (default 0)" },
+	{ OPT_CONNECT_TIMEOUT, "connect-timeout", "SEC", "time for connecting and the handshake (default 30)" },
+	{ 'T', "dead-timeout", "SEC|off|forever", "time that requests wait without a connection (default off)" },
+	{ 'Q', "queue-size", "N", "requests in flight on one queue (default 128)" },
+	{ 'i', "identifier", "TEXT", "free text that says what is attached" },
+	{ 'J', "json", NULL, "print what was negotiated as JSON" },
+	{ 0 }
+};
+
+/**
+ * struct attach_args - the command line
+ * @connections: 0 for auto
+ * @own_contexts: the contexts were named by the user
+ */
+struct attach_args {
+	struct operands operands;
+	struct target target;
+	bool has_device;
+	uint32_t device;
+	unsigned int connections;
+	const char *contexts[EXPORT_MAX_CONTEXTS];
+	size_t n_contexts;
+	bool own_contexts;
+	bool require_context;
+	bool no_contexts;
+	bool read_only;
+	bool json;
+	uint32_t request_timeout;
+	uint32_t connect_timeout;
+	uint32_t dead_time;
+	uint32_t queue_depth;
+	const char *identifier;
+};
+
+/* One attach under way; the arrays have an entry for each connection. */
+struct attach {
+	const struct attach_args *args;
+	const struct kernel_driver *driver;
+	struct handshake_request request;
+	unsigned int n;
+	struct export exports[KERNEL_MAX_CONNECTIONS];
+	int fds[KERNEL_MAX_CONNECTIONS];
+	uint64_t size;
+	uint32_t payload;
+	char uri[TARGET_URI_ROOM];
+};
+
+static int attach_add_context(struct attach_args *args, const char *name, struct error *err)
+{
+	const char *colon = strchr(name, ':');
+	size_t len = strlen(name), i;
+
+	/* The namespace ends at the first colon; the rest may hold anything. */
+	if (!colon || colon == name || !colon[1] || len > NBD_STRING_MAX ||
+	    !text_is_utf8(name, len)) {
+		error_set(err, EXIT_USAGE, "bad context \"%.100s\"", name);
+		error_hint(err, "contexts are written NAMESPACE:NAME, for example base:allocation or qemu:dirty-bitmap:B0");
+		return -1;
+	}
+	for (i = 0; i < args->n_contexts; i++)
+		if (!strcmp(args->contexts[i], name))
+			return 0;
+	if (args->n_contexts == EXPORT_MAX_CONTEXTS)
+		return error_set(err, EXIT_USAGE, "more than %d contexts", EXPORT_MAX_CONTEXTS);
+	args->contexts[args->n_contexts++] = name;
+	args->own_contexts = true;
+	return 0;
+}
+
+static int attach_set_connections(struct attach_args *args, const char *s, struct error *err)
+{
+	uint64_t n = 0;
+
+	if (strcmp(s, "auto") && (text_parse_number(s, KERNEL_MAX_CONNECTIONS, &n) || !n))
+		return error_set(err, EXIT_USAGE, "bad number of connections \"%s\": auto or 1 to %d expected",
+				 s, KERNEL_MAX_CONNECTIONS);
+	args->connections = n;
+	return 0;
+}
+
+static int attach_set_seconds(uint32_t *to, const char *s, const char *option, bool zero,
+			      struct error *err)
+{
+	if (text_parse_seconds(s, to) || (!*to && !zero))
+		return error_set(err, EXIT_USAGE, "bad time \"%s\" for --%s: seconds expected", s,
+				 option);
+	return 0;
+}
+
+static int attach_set_dead_time(struct attach_args *args, const char *s, struct error *err)
+{
+	if (!strcmp(s, "off"))
+		args->dead_time = 0;
+	else if (!strcmp(s, "forever"))
+		args->dead_time = NBDCTL_TIME_FOREVER;
+	else
+		return attach_set_seconds(&args->dead_time, s, "dead-timeout", true, err);
+	return 0;
+}
+
+static int attach_set_queue(struct attach_args *args, const char *s, struct error *err)
+{
+	uint64_t n;
+
+	if (text_parse_number(s, UINT16_MAX, &n) || !n)
+		return error_set(err, EXIT_USAGE, "bad queue size \"%s\"", s);
+	args->queue_depth = n;
+	return 0;
+}
+
+static int attach_set_identifier(struct attach_args *args, const char *s, struct error *err)
+{
+	if (!*s || strlen(s) > NBDCTL_IDENTIFIER_MAX || !text_is_utf8(s, strlen(s)))
+		return error_set(err, EXIT_USAGE, "an identifier is text of 1 to %d bytes",
+				 NBDCTL_IDENTIFIER_MAX);
+	args->identifier = s;
+	return 0;
+}
+
+static int attach_option(struct attach_args *args, int id, struct error *err)
+{
+	switch (id) {
+	case 'u':
+		args->operands.unix_path = optarg;
+		return 0;
+	case OPT_PORT:
+		args->operands.port = optarg;
+		return 0;
+	case OPT_VSOCK:
+		args->operands.vsock = optarg;
+		return 0;
+	case 'N':
+		args->operands.name = optarg;
+		return 0;
+	case 'C':
+		return attach_set_connections(args, optarg, err);
+	case OPT_CONTEXT:
+		return attach_add_context(args, optarg, err);
+	case OPT_REQUIRE_CONTEXT:
+		args->require_context = true;
+		return 0;
+	case OPT_NO_CONTEXTS:
+		args->no_contexts = true;
+		return 0;
+	case 'r':
+		args->read_only = true;
+		return 0;
+	case 't':
+		return attach_set_seconds(&args->request_timeout, optarg, "timeout", true, err);
+	case OPT_CONNECT_TIMEOUT:
+		return attach_set_seconds(&args->connect_timeout, optarg, "connect-timeout", false,
+					  err);
+	case 'T':
+		return attach_set_dead_time(args, optarg, err);
+	case 'Q':
+		return attach_set_queue(args, optarg, err);
+	case 'i':
+		return attach_set_identifier(args, optarg, err);
+	case 'J':
+		args->json = true;
+		return 0;
+	default:
+		return -1;
+	}
+}
+
+static int attach_parse(const struct verb *verb, int argc, char **argv, struct attach_args *args,
+			struct error *err)
+{
+	int id;
+
+	memset(args, 0, sizeof(*args));
+	args->connect_timeout = ATTACH_CONNECT_MS;
+	while ((id = opts_next(verb, argc, argv, err)) != -1)
+		if (!id || attach_option(args, id, err))
+			return -1;
+	args->operands.words = argv + optind;
+	args->operands.n_words = argc - optind;
+	if (operands_target(&args->operands, &args->target, &args->has_device, &args->device, err))
+		return -1;
+	if (args->no_contexts && (args->own_contexts || args->require_context))
+		return error_set(err, EXIT_USAGE, "--no-contexts leaves nothing for --context or --require-context");
+	if (!args->no_contexts && !args->own_contexts)
+		args->contexts[args->n_contexts++] = ATTACH_DEFAULT_CONTEXT;
+	return 0;
+}
+
+/* Nothing is negotiated that the driver could not use afterwards. */
+static int attach_fit_driver(struct attach *attach, struct error *err)
+{
+	const struct attach_args *args = attach->args;
+	const struct kernel_driver *driver = attach->driver;
+
+	attach->request.export = args->target.export;
+	attach->request.structured = driver->header_modes & 1U << NBDCTL_HEADER_MODE_STRUCTURED;
+	attach->request.contexts = args->contexts;
+	attach->request.n_contexts = args->n_contexts;
+	if (!(driver->features & NBDCTL_FEATURE_BLOCK_STATUS) || !driver->max_contexts) {
+		if (args->require_context)
+			return error_set(err, EXIT_MODULE, "the driver has no block status");
+		attach->request.n_contexts = 0;
+	}
+	if (attach->request.n_contexts > driver->max_contexts)
+		return error_set(err, EXIT_MODULE, "the driver takes no more than %u contexts",
+				 driver->max_contexts);
+	if (args->connections > driver->max_slots)
+		return error_set(err, EXIT_MODULE, "the driver takes no more than %u connections",
+				 driver->max_slots);
+	if (args->queue_depth > driver->max_queue_depth)
+		return error_set(err, EXIT_USAGE, "the driver's queue takes no more than %u requests",
+				 driver->max_queue_depth);
+	if (args->has_device && args->device > driver->max_index)
+		return error_set(err, EXIT_USAGE, "the driver's last device is /dev/nbd%u",
+				 driver->max_index);
+	return 0;
+}
+
+static int attach_connect(struct attach *attach, unsigned int milliseconds, struct error *err)
+{
+	struct deadline deadline = deadline_in(milliseconds);
+	struct socket_transport st;
+	int fd;
+
+	fd = connect_target(&attach->args->target, &deadline, err);
+	if (fd < 0)
+		return -1;
+	socket_transport_init(&st, fd, deadline);
+	if (handshake_attach(&st.transport, &attach->request, &attach->exports[attach->n], err)) {
+		close(fd);
+		return -1;
+	}
+	/* The kernel waits by itself. */
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+	attach->fds[attach->n++] = fd;
+	return 0;
+}
+
+static void attach_disconnect(struct attach *attach)
+{
+	while (attach->n) {
+		close(attach->fds[--attach->n]);
+		export_free(&attach->exports[attach->n]);
+	}
+}
+
+static int attach_check_contexts(const struct attach *attach, struct error *err)
+{
+	const struct attach_args *args = attach->args;
+	char name[256];
+	size_t i;
+
+	for (i = 0; i < args->n_contexts; i++) {
+		const char *want = args->contexts[i];
+
+		if (export_find_context(&attach->exports[0], want))
+			continue;
+		text_escape(name, sizeof(name), want, strlen(want));
+		if (args->require_context) {
+			error_set(err, EXIT_EXPORT, "the server has no context \"%s\" for this export",
+				  name);
+			error_hint(err, "\"nbd-info\" lists the contexts of each export");
+			return -1;
+		}
+		if (args->own_contexts)
+			log_warning("the server has no context \"%s\" for this export", name);
+		else
+			log_note("the server has no context \"%s\" for this export", name);
+	}
+	if (attach->exports[0].n_contexts > attach->driver->max_contexts)
+		return error_set(err, EXIT_MODULE, "the server selected %u contexts, the driver takes %u",
+				 attach->exports[0].n_contexts, attach->driver->max_contexts);
+	return 0;
+}
+
+/* What the first connection negotiated has to make a disk. */
+static int attach_check_export(struct attach *attach, struct error *err)
+{
+	const struct export *export = &attach->exports[0];
+
+	if (export_disk_size(export, &attach->size, err) ||
+	    export_disk_payload(export, &attach->payload, err))
+		return -1;
+	if (export->minimum > attach->driver->max_min_block_size)
+		return error_set(err, EXIT_MODULE,
+				 "the server's minimum block has %u bytes, this kernel takes %u",
+				 export->minimum, attach->driver->max_min_block_size);
+	if (attach->size != export->size)
+		log_note("the export has %" PRIu64 " bytes; the disk has the %" PRIu64
+			 " that are whole blocks", export->size, attach->size);
+	return attach_check_contexts(attach, err);
+}
+
+/* How many connections to have in all. */
+static int attach_count(const struct attach *attach, unsigned int *n, struct error *err)
+{
+	bool multi = attach->exports[0].flags & NBD_TFLAG_CAN_MULTI_CONN;
+	unsigned int want = attach->args->connections;
+	cpu_set_t cpus;
+
+	if (want > 1 && !multi) {
+		error_set(err, EXIT_EXPORT,
+			  "%u connections were asked for, but this export allows only one", want);
+		error_hint(err, "the server says whether a flush on one connection covers the others; qemu-nbd does with --shared above 1");
+		return -1;
+	}
+	if (!want && multi && !sched_getaffinity(0, sizeof(cpus), &cpus)) {
+		want = CPU_COUNT(&cpus);
+		want = want < ATTACH_AUTO_MAX ? want : ATTACH_AUTO_MAX;
+		want = want < attach->driver->max_slots ? want : attach->driver->max_slots;
+	}
+	*n = want ? want : 1;
+	return 0;
+}
+
+static int attach_further(struct attach *attach, struct error *err)
+{
+	unsigned int limit = attach->args->connect_timeout, want;
+	bool fixed = attach->args->connections;
+
+	if (attach_count(attach, &want, err))
+		return -1;
+	if (!fixed && limit > ATTACH_EXTRA_MS)
+		limit = ATTACH_EXTRA_MS;
+	while (attach->n < want) {
+		if (attach_connect(attach, limit, err)) {
+			error_prefix(err, "connection %u of %u", attach->n + 1, want);
+			if (fixed)
+				return -1;
+			log_warning("%s; going on with %u", err->cause, attach->n);
+			return 0;
+		}
+		if (export_compare(&attach->exports[0], &attach->exports[attach->n - 1], err)) {
+			error_prefix(err, "connection %u is to something else than the first",
+				     attach->n);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* A busy device that was asked for by name: say what is on it. */
+static void attach_busy(struct kernel *kernel, const struct attach *attach, struct error *err)
+{
+	const struct attach_args *args = attach->args;
+	struct kernel_device device;
+	char what[300], path[DEVICE_PATH_MAX];
+	struct error ignored;
+	const char *text;
+	bool same;
+
+	if (err->code != EXIT_BUSY || !args->has_device ||
+	    kernel_device(kernel, args->device, &device, &ignored))
+		return;
+	text = device.identifier[0] ? device.identifier : device.display;
+	text_escape(what, sizeof(what), text, strlen(text));
+	same = args->identifier ? !strcmp(args->identifier, device.identifier) :
+				  !strcmp(attach->uri, device.display);
+	error_set(err, same ? EXIT_BUSY : EXIT_OTHER, "%s is attached to %s already",
+		  device_path(path, args->device), what[0] ? what : "something");
+	error_hint(err, "detach it first, or leave the device out to take any free one");
+	kernel_device_free(&device);
+}
+
+static int attach_hand_over(struct kernel *kernel, const struct attach *attach, uint32_t *index,
+			    struct error *err)
+{
+	const struct attach_args *args = attach->args;
+	const struct kernel_attach request = {
+		.index = args->has_device ? args->device : KERNEL_ANY_DEVICE,
+		.max_payload = attach->payload,
+		.n_connections = attach->n,
+		.exports = attach->exports,
+		.fds = attach->fds,
+		.request_timeout = args->request_timeout,
+		.dead_time = args->dead_time,
+		.queue_depth = args->queue_depth,
+		.read_only = args->read_only,
+		.identifier = args->identifier,
+		/* It is for people, so a URI too long for it does no harm. */
+		.display = strlen(attach->uri) <= NBDCTL_NAME_MAX ? attach->uri : NULL,
+	};
+
+	if (!kernel_attach(kernel, &request, index, err))
+		return 0;
+	attach_busy(kernel, attach, err);
+	return -1;
+}
+
+static void attach_print_json(const struct attach *attach, const char *path)
+{
+	const struct export *export = &attach->exports[0];
+	struct json json;
+
+	json_start(&json, stdout);
+	json_object(&json, NULL);
+	json_string(&json, "device", path);
+	json_string(&json, "uri", attach->uri);
+	if (attach->args->identifier)
+		json_string(&json, "identifier", attach->args->identifier);
+	json_number(&json, "size", attach->size);
+	json_bool(&json, "read_only",
+		  attach->args->read_only || (export->flags & NBD_TFLAG_READ_ONLY));
+	facts_json_flags(&json, export->flags);
+	json_bool(&json, "structured", export->structured);
+	facts_json_blocks(&json, export->minimum, export->preferred, attach->payload);
+	facts_json_contexts(&json, export);
+	json_number(&json, "connections", attach->n);
+	json_end(&json);
+}
+
+static int attach_report(const struct attach *attach, uint32_t index, struct error *err)
+{
+	char path[DEVICE_PATH_MAX];
+
+	device_path(path, index);
+	if (attach->args->json)
+		attach_print_json(attach, path);
+	else if (!attach->args->has_device)
+		puts(path);
+	if (fflush(stdout))
+		return error_errno(err, EXIT_SYSTEM, errno, "cannot write the output");
+	log_note("%s is %s, %" PRIu64 " bytes, %u connection%s, %u context%s", path, attach->uri,
+		 attach->size, attach->n, attach->n == 1 ? "" : "s",
+		 attach->exports[0].n_contexts, attach->exports[0].n_contexts == 1 ? "" : "s");
+	return 0;
+}
+
+/*
+ * From here on there is a disk. Signals that ask us to stop wait until it is
+ * usable, and then take it away again: nobody was told of it yet.
+ */
+static int attach_disk(struct kernel *kernel, const struct attach *attach, struct error *err)
+{
+	sigset_t stop, old, pending;
+	struct error ignored;
+	uint32_t index;
+	int rc;
+
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGHUP);
+	sigaddset(&stop, SIGINT);
+	sigaddset(&stop, SIGTERM);
+	sigprocmask(SIG_BLOCK, &stop, &old);
+	signal(SIGPIPE, SIG_IGN);
+	rc = attach_hand_over(kernel, attach, &index, err);
+	if (rc)
+		goto unblock;
+	rc = ready_wait(index, attach->size, attach->args->connect_timeout, err);
+	sigpending(&pending);
+	if (!rc && (sigismember(&pending, SIGHUP) || sigismember(&pending, SIGINT) ||
+		    sigismember(&pending, SIGTERM)))
+		rc = error_set(err, EXIT_SYSTEM, "interrupted");
+	if (!rc)
+		rc = attach_report(attach, index, err);
+	if (rc)
+		kernel_detach(kernel, index, true, &ignored);
+unblock:
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return rc;
+}
+
+static int attach_with(struct kernel *kernel, struct attach *attach, struct error *err)
+{
+	const struct attach_args *args = attach->args;
+	char path[DEVICE_PATH_MAX];
+	int rc;
+
+	rc = attach_fit_driver(attach, err);
+	if (rc)
+		return rc;
+	rc = attach_connect(attach, args->connect_timeout, err);
+	if (!rc)
+		rc = attach_check_export(attach, err);
+	if (!rc)
+		rc = attach_further(attach, err);
+	if (!rc)
+		rc = attach_disk(kernel, attach, err);
+	if (rc && args->has_device)
+		error_prefix(err, "%s: cannot attach %.300s", device_path(path, args->device),
+			     attach->uri);
+	else if (rc)
+		error_prefix(err, "cannot attach %.300s", attach->uri);
+	attach_disconnect(attach);
+	return rc;
+}
+
+static int attach_run(const struct verb *verb, int argc, char **argv, struct error *err)
+{
+	struct kernel_driver driver;
+	struct attach_args *args = malloc(sizeof(*args));
+	struct attach *attach = calloc(1, sizeof(*attach));
+	struct kernel *kernel = NULL;
+	int rc = -1;
+
+	if (!args || !attach) {
+		error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot begin");
+		goto free;
+	}
+	if (attach_parse(verb, argc, argv, args, err))
+		goto free;
+	attach->args = args;
+	attach->driver = &driver;
+	target_uri(&args->target, attach->uri);
+	kernel = modload_open(err);
+	if (kernel && !kernel_driver(kernel, &driver, err))
+		rc = attach_with(kernel, attach, err);
+	kernel_close(kernel);
+free:
+	free(attach);
+	free(args);
+	return rc;
+}
+
+const struct verb attach_verb = {
+	.name = "nbd-attach",
+	.synopsis = {
+		"HOST [EXPORT] [DEVICE]",
+		"URI [DEVICE]",
+		"--unix PATH|--vsock CID[:PORT] [EXPORT] [DEVICE]",
+	},
+	.summary = "Make an export of an NBD server a disk, and print the disk's name if none was given.",
+	.opts = attach_opts,
+	.run = attach_run,
+};

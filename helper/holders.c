@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "holders.h"
+#include "text.h"
+
+/* The disk and its partitions. */
+#define HOLDERS_MAX_NODES	256
+
+struct node {
+	char name[32];
+	dev_t number;
+};
+
+struct holders {
+	struct node nodes[HOLDERS_MAX_NODES];
+	unsigned int n_nodes;
+	char *to;
+	size_t room;
+	unsigned int found;
+};
+
+__attribute__((format(printf, 2, 3)))
+static void holders_add(struct holders *holders, const char *fmt, ...)
+{
+	size_t len = strlen(holders->to);
+	va_list ap;
+
+	if (holders->found++ >= HOLDERS_MAX)
+		return;
+	if (len && len + 3 < holders->room) {
+		strcpy(holders->to + len, ", ");
+		len += 2;
+	}
+	va_start(ap, fmt);
+	vsnprintf(holders->to + len, holders->room - len, fmt, ap);
+	va_end(ap);
+}
+
+static void holders_add_node(struct holders *holders, const char *folder, const char *name)
+{
+	struct node *node = &holders->nodes[holders->n_nodes];
+	unsigned int major_number, minor_number;
+	char path[600];
+	FILE *file;
+
+	if (holders->n_nodes == HOLDERS_MAX_NODES || strlen(name) >= sizeof(node->name))
+		return;
+	snprintf(path, sizeof(path), "%s/dev", folder);
+	file = fopen(path, "re");
+	if (!file)
+		return;
+	if (fscanf(file, "%u:%u", &major_number, &minor_number) == 2) {
+		strcpy(node->name, name);
+		node->number = makedev(major_number, minor_number);
+		holders->n_nodes++;
+	}
+	fclose(file);
+}
+
+static void holders_find_nodes(struct holders *holders, uint32_t index)
+{
+	char disk[32], folder[64], path[600], prefix[40];
+	struct dirent *entry;
+	DIR *dir;
+
+	snprintf(disk, sizeof(disk), "nbd%u", index);
+	snprintf(folder, sizeof(folder), "/sys/block/%s", disk);
+	snprintf(prefix, sizeof(prefix), "%sp", disk);
+	holders_add_node(holders, folder, disk);
+	dir = opendir(folder);
+	if (!dir)
+		return;
+	while ((entry = readdir(dir))) {
+		if (strncmp(entry->d_name, prefix, strlen(prefix)))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
+		holders_add_node(holders, path, entry->d_name);
+	}
+	closedir(dir);
+}
+
+static const struct node *holders_node(const struct holders *holders, dev_t number)
+{
+	unsigned int i;
+
+	for (i = 0; i < holders->n_nodes; i++)
+		if (holders->nodes[i].number == number)
+			return &holders->nodes[i];
+	return NULL;
+}
+
+/*
+ * File systems say their device, which need not be the one in the third field
+ * (btrfs), so the source is looked at as well.
+ */
+static void holders_find_mounts(struct holders *holders)
+{
+	unsigned int major_number, minor_number;
+	char *line = NULL, *source;
+	const struct node *node;
+	char point[256], shown[512];
+	size_t size = 0;
+	struct stat st;
+	FILE *file;
+
+	file = fopen("/proc/self/mountinfo", "re");
+	if (!file)
+		return;
+	while (getline(&line, &size, file) > 0) {
+		if (sscanf(line, "%*u %*u %u:%u %*s %255s", &major_number, &minor_number,
+			   point) != 3)
+			continue;
+		node = holders_node(holders, makedev(major_number, minor_number));
+		source = strstr(line, " - ");
+		source = source ? strchr(source + 3, ' ') : NULL;
+		if (!node && source) {
+			source++;
+			source[strcspn(source, " \n")] = '\0';
+			if (source[0] == '/' && !stat(source, &st) && S_ISBLK(st.st_mode))
+				node = holders_node(holders, st.st_rdev);
+		}
+		if (node)
+			holders_add(holders, "%s is mounted on %s", node->name,
+				    text_escape(shown, sizeof(shown), point, strlen(point)));
+	}
+	free(line);
+	fclose(file);
+}
+
+static void holders_find_swaps(struct holders *holders)
+{
+	const struct node *node;
+	char path[256], line[512];
+	struct stat st;
+	FILE *file;
+
+	file = fopen("/proc/swaps", "re");
+	if (!file)
+		return;
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%255s", path) != 1 || stat(path, &st) || !S_ISBLK(st.st_mode))
+			continue;
+		node = holders_node(holders, st.st_rdev);
+		if (node)
+			holders_add(holders, "%s is used as swap", node->name);
+	}
+	fclose(file);
+}
+
+/* Device mapper, MD and the like. */
+static void holders_find_stacked(struct holders *holders)
+{
+	struct dirent *entry;
+	char path[128];
+	unsigned int i;
+	DIR *dir;
+
+	for (i = 0; i < holders->n_nodes; i++) {
+		snprintf(path, sizeof(path), "/sys/class/block/%s/holders",
+			 holders->nodes[i].name);
+		dir = opendir(path);
+		if (!dir)
+			continue;
+		while ((entry = readdir(dir)))
+			if (entry->d_name[0] != '.')
+				holders_add(holders, "%s is part of %s", holders->nodes[i].name,
+					    entry->d_name);
+		closedir(dir);
+	}
+}
+
+static void holders_add_process(struct holders *holders, const char *pid,
+				const struct node *node)
+{
+	char path[300], name[64] = "", shown[TEXT_ESCAPED_MAX(64)];
+	ssize_t len = 0;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%s/comm", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		len = read(fd, name, sizeof(name));
+		close(fd);
+	}
+	if (len > 0 && name[len - 1] == '\n')
+		len--;
+	text_escape(shown, sizeof(shown), name, len > 0 ? len : 0);
+	holders_add(holders, "%s is open in process %s (%s)", node->name, pid, shown);
+}
+
+/* One process counts once. */
+static void holders_look_at(struct holders *holders, const char *pid)
+{
+	const struct node *node = NULL;
+	struct dirent *entry;
+	char path[300];
+	struct stat st;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%s/fd", pid);
+	dir = opendir(path);
+	if (!dir)
+		return;
+	while (!node && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.' && !fstatat(dirfd(dir), entry->d_name, &st, 0) &&
+		    S_ISBLK(st.st_mode))
+			node = holders_node(holders, st.st_rdev);
+	closedir(dir);
+	if (node)
+		holders_add_process(holders, pid, node);
+}
+
+static void holders_find_processes(struct holders *holders)
+{
+	struct dirent *entry;
+	DIR *dir = opendir("/proc");
+
+	if (!dir)
+		return;
+	while ((entry = readdir(dir)))
+		if (isdigit((unsigned char)entry->d_name[0]))
+			holders_look_at(holders, entry->d_name);
+	closedir(dir);
+}
+
+unsigned int holders_find(uint32_t index, char *to, size_t room)
+{
+	struct holders *holders = calloc(1, sizeof(*holders));
+	unsigned int found;
+
+	*to = '\0';
+	if (!holders)
+		return 0;
+	holders->to = to;
+	holders->room = room;
+	holders_find_nodes(holders, index);
+	holders_find_mounts(holders);
+	holders_find_swaps(holders);
+	holders_find_stacked(holders);
+	holders_find_processes(holders);
+	found = holders->found;
+	free(holders);
+	return found;
+}

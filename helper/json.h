@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef NBD_HELPER_JSON_H
+#define NBD_HELPER_JSON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* Levels of objects and arrays. */
+#define JSON_DEPTH_MAX	8
+
+/**
+ * struct json - JSON on its way out; nothing is kept
+ * @out: where to
+ * @depth: open objects and arrays
+ * @closer: what ends each of them
+ * @filled: whether something is in it already
+ */
+struct json {
+	FILE *out;
+	unsigned int depth;
+	char closer[JSON_DEPTH_MAX];
+	bool filled[JSON_DEPTH_MAX];
+};
+
+void json_start(struct json *json, FILE *out);
+
+/* @key is NULL at the top and in arrays. */
+void json_object(struct json *json, const char *key);
+void json_array(struct json *json, const char *key);
+/* Ends the innermost object or array. */
+void json_end(struct json *json);
+
+void json_string(struct json *json, const char *key, const char *value);
+void json_number(struct json *json, const char *key, uint64_t value);
+void json_bool(struct json *json, const char *key, bool value);
+
+/* @value in quotes; what is not UTF-8 becomes the replacement character. */
+void json_quote(FILE *out, const char *value);
+
+#endif

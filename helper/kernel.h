@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef NBD_HELPER_KERNEL_H
+#define NBD_HELPER_KERNEL_H
+
+/*
+ * The door to the driver. kernel.c speaks generic netlink, kernel-map.c the
+ * ioctls; nobody else does either.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../uapi/linux/nbdctl.h"
+#include "../uapi/linux/nbdmap.h"
+
+#include "export.h"
+
+#define KERNEL_MAX_CONNECTIONS	64
+#define KERNEL_ANY_DEVICE	UINT32_MAX
+
+struct error;
+struct kernel;
+
+/**
+ * struct kernel_driver - what the loaded driver is and can do
+ */
+struct kernel_driver {
+	char version[64];
+	uint32_t header_modes;
+	uint32_t features;
+	uint32_t max_slots;
+	uint32_t max_contexts;
+	uint32_t max_queue_depth;
+	uint32_t max_min_block_size;
+	uint32_t max_index;
+};
+
+/**
+ * struct kernel_attach - an attach
+ * @index: device, or KERNEL_ANY_DEVICE
+ * @size: bytes, as the server said
+ * @max_payload: bytes
+ * @exports: what each connection negotiated; the first speaks for all
+ * @fds: their sockets
+ * @request_timeout: milliseconds, 0 for never
+ * @dead_time: milliseconds, or NBDCTL_TIME_FOREVER
+ * @queue_depth: or 0 for the driver's default
+ * @identifier: or NULL
+ * @display: or NULL
+ */
+struct kernel_attach {
+	uint32_t index;
+	uint32_t max_payload;
+	unsigned int n_connections;
+	const struct export *exports;
+	const int *fds;
+	uint32_t request_timeout;
+	uint32_t dead_time;
+	uint32_t queue_depth;
+	bool read_only;
+	const char *identifier;
+	const char *display;
+};
+
+struct kernel_slot {
+	uint32_t index;
+	uint32_t state;
+	uint32_t transport;
+	uint64_t requests;
+	uint64_t replies;
+	uint64_t errors;
+	uint64_t bytes_sent;
+	uint64_t bytes_received;
+	uint32_t reconnects;
+	uint32_t reason;
+};
+
+/**
+ * struct kernel_device - a device as the driver describes it
+ * @identifier, @display: "" when not set or not shown to us
+ */
+struct kernel_device {
+	uint32_t index;
+	uint32_t state;
+	uint64_t size;
+	uint16_t flags;
+	uint32_t header_mode;
+	uint32_t minimum;
+	uint32_t preferred;
+	uint32_t max_payload;
+	uint32_t request_timeout;
+	uint32_t dead_time;
+	uint32_t queue_depth;
+	uint32_t openers;
+	bool read_only;
+	bool gave_up;
+	char identifier[NBDCTL_IDENTIFIER_MAX + 1];
+	char display[NBDCTL_NAME_MAX + 1];
+	unsigned int n_contexts;
+	char *contexts[EXPORT_MAX_CONTEXTS];
+	unsigned int n_slots;
+	struct kernel_slot slots[KERNEL_MAX_CONNECTIONS];
+};
+
+/*
+ * NULL with @err->code EXIT_MODULE when the driver is not there.
+ */
+struct kernel *kernel_open(struct error *err);
+void kernel_close(struct kernel *kernel);
+
+int kernel_driver(struct kernel *kernel, struct kernel_driver *driver, struct error *err);
+
+/* On success *@index is the device. */
+int kernel_attach(struct kernel *kernel, const struct kernel_attach *attach, uint32_t *index,
+		  struct error *err);
+
+/* @err->code says EXIT_BUSY while the device is open, EXIT_FALSE if it is not attached. */
+int kernel_detach(struct kernel *kernel, uint32_t index, bool force, struct error *err);
+
+/* Fills in @device, which kernel_device_free() empties. */
+int kernel_device(struct kernel *kernel, uint32_t index, struct kernel_device *device,
+		  struct error *err);
+void kernel_device_free(struct kernel_device *device);
+
+/* Calls @fn for each device that is not idle, until it returns nonzero. */
+typedef int (*kernel_device_fn)(void *context, const struct kernel_device *device);
+int kernel_devices(struct kernel *kernel, kernel_device_fn fn, void *context, struct error *err);
+
+const char *kernel_state_name(uint32_t state);
+const char *kernel_slot_state_name(uint32_t state);
+const char *kernel_transport_name(uint32_t transport);
+
+/**
+ * struct kernel_map - a block device open for its maps
+ * @size: bytes of the node that was opened
+ * @block: logical block size
+ */
+struct kernel_map {
+	int fd;
+	uint64_t size;
+	uint32_t block;
+};
+
+int kernel_map_open(struct kernel_map *map, const char *path, struct error *err);
+void kernel_map_close(struct kernel_map *map);
+
+/*
+ * Name of context @index; @name has NBDMAP_NAME_MAX + 1 bytes. Returns how many
+ * contexts there are.
+ */
+int kernel_map_context(const struct kernel_map *map, uint32_t index, char *name,
+		       struct error *err);
+
+/*
+ * Extents of one context from @offset on. Returns how many were written, and
+ * in *@covered how far they go.
+ */
+int kernel_map_status(const struct kernel_map *map, uint32_t context, uint64_t offset,
+		      uint64_t length, struct nbdmap_extent *extents, uint32_t capacity,
+		      uint64_t *covered, struct error *err);
+
+#endif

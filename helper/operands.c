@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <stddef.h>
+#include <string.h>
+
+#include "device.h"
+#include "error.h"
+#include "operands.h"
+#include "uri.h"
+
+/* Takes what names the server. Returns how many words that were, or -1. */
+static int operands_server(const struct operands *operands, struct target *target,
+			   struct error *err)
+{
+	const char *first = operands->n_words ? operands->words[0] : NULL;
+	int ways = !!operands->unix_path + !!operands->vsock;
+
+	if (first && uri_is_uri(first)) {
+		if (ways || operands->port || operands->name)
+			return error_set(err, EXIT_USAGE,
+					 "a URI says it all: no --unix, --vsock, --port, --name");
+		return uri_parse(first, target, err) ? -1 : 1;
+	}
+	target_init(target);
+	if (ways > 1)
+		return error_set(err, EXIT_USAGE, "--unix and --vsock exclude each other");
+	if (ways && operands->port)
+		return error_set(err, EXIT_USAGE, "--port is for TCP only");
+	if (operands->unix_path)
+		return target_set_unix(target, operands->unix_path, err);
+	if (operands->vsock)
+		return target_set_vsock(target, operands->vsock, err);
+	if (!first)
+		return error_set(err, EXIT_USAGE, "no server is named");
+	if (target_set_host(target, first, err))
+		return -1;
+	if (operands->port && target_set_port(target, operands->port, err))
+		return -1;
+	return 1;
+}
+
+static int operands_export(const struct operands *operands, bool from_uri, int *used,
+			   struct target *target, struct error *err)
+{
+	const char *name = operands->name;
+
+	if (from_uri)
+		return 0;
+	if (!name && *used < operands->n_words)
+		name = operands->words[(*used)++];
+	return name ? target_set_export(target, name, strlen(name), err) : 0;
+}
+
+int operands_target(const struct operands *operands, struct target *target, bool *has_device,
+		    uint32_t *device, struct error *err)
+{
+	struct operands rest = *operands;
+	bool from_uri;
+	int used;
+
+	if (has_device) {
+		*has_device = rest.n_words && device_is_name(rest.words[rest.n_words - 1], device);
+		rest.n_words -= *has_device;
+	}
+	used = operands_server(&rest, target, err);
+	if (used < 0)
+		goto usage;
+	from_uri = used && uri_is_uri(rest.words[0]);
+	if (operands_export(&rest, from_uri, &used, target, err))
+		return -1;
+	if (used < rest.n_words) {
+		error_set(err, EXIT_USAGE, "\"%s\" is one argument too many, or no device: /dev/nbdN expected",
+			  rest.words[used]);
+		goto usage;
+	}
+	if (!target->tls)
+		return 0;
+	error_set(err, EXIT_TLS, "TLS is not built in yet");
+	error_hint(err, "use a tunnel, such as ssh or stunnel, and an nbd:// or nbd+unix:// URI");
+	return -1;
+
+usage:
+	if (!err->hint[0])
+		error_hint(err, "--help shows the arguments");
+	return -1;
+}

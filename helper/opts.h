@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef NBD_HELPER_OPTS_H
+#define NBD_HELPER_OPTS_H
+
+/* Short options of a verb and of the getopt tables built from them. */
+#define OPTS_MAX	40
+
+struct error;
+
+/**
+ * struct opt - one option; --help, the parser, and the tests of manual page
+ * and completion all read this table
+ * @id: what opts_next() returns: the short letter, or a number above 255
+ * @name: long name
+ * @argument: what to call its argument, or NULL if it takes none
+ * @help: one line
+ */
+struct opt {
+	int id;
+	const char *name;
+	const char *argument;
+	const char *help;
+};
+
+/* Ids of options without a letter */
+enum {
+	OPT_PORT = 256,
+	OPT_VSOCK,
+	OPT_CONTEXT,
+	OPT_REQUIRE_CONTEXT,
+	OPT_NO_CONTEXTS,
+	OPT_CONNECT_TIMEOUT,
+	OPT_TOTALS,
+	OPT_GRAPH,
+	OPT_OFFSET,
+	OPT_LENGTH,
+	OPT_NOHEADINGS,
+	OPT_BYTES,
+};
+
+/**
+ * struct verb - one name of the program
+ * @name: as called
+ * @synopsis: lines of arguments, NULL-terminated
+ * @summary: one sentence
+ * @opts: ends with an entry of id 0; the options every verb has are not in it
+ * @run: gets the arguments like main(); returns the exit code
+ */
+struct verb {
+	const char *name;
+	const char *synopsis[5];
+	const char *summary;
+	const struct opt *opts;
+	int (*run)(const struct verb *verb, int argc, char **argv, struct error *err);
+};
+
+/* Options of every verb: -v, -h, -V. Ends with an entry of id 0. */
+extern const struct opt opts_common[];
+
+/*
+ * The next option: its id, with the argument in the global optarg; -1 after
+ * the last, with optind at the first operand; 0 with @err filled in. --verbose,
+ * --help and --version are dealt with here.
+ */
+int opts_next(const struct verb *verb, int argc, char **argv, struct error *err);
+
+#endif

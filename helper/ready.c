@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/fs.h>
+
+#include "device.h"
+#include "error.h"
+#include "log.h"
+#include "ready.h"
+#include "spawn.h"
+#include "transport.h"
+
+#define READY_POLL_MS		20
+/* udev may be busy with other devices; the disk is usable without it. */
+#define READY_UDEV_SECONDS	"10"
+
+/* What the child exits with when the size is wrong; else with an errno. */
+#define READY_WRONG_SIZE	255
+
+static uint64_t ready_sysfs_size(uint32_t index)
+{
+	uint64_t sectors = 0;
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/block/nbd%u/size", index);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	if (fscanf(file, "%" SCNu64, &sectors) != 1)
+		sectors = 0;
+	fclose(file);
+	return sectors * 512;
+}
+
+/* Opening the disk makes the kernel look for partitions. Returns an errno. */
+static int ready_open(uint32_t index, uint64_t size)
+{
+	char path[DEVICE_PATH_MAX];
+	uint64_t bytes = 0;
+	int fd, rc = 0;
+
+	fd = open(device_path(path, index), O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno;
+	if (ioctl(fd, BLKGETSIZE64, &bytes))
+		rc = errno;
+	else if (bytes != size || ready_sysfs_size(index) != size)
+		rc = READY_WRONG_SIZE;
+	close(fd);
+	return rc;
+}
+
+/* Whether /dev has a node for each partition in sysfs. */
+static bool ready_partitions(uint32_t index)
+{
+	char path[DEVICE_PATH_MAX], node[300], prefix[32];
+	struct dirent *entry;
+	bool all = true;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/sys/block/nbd%u", index);
+	snprintf(prefix, sizeof(prefix), "nbd%up", index);
+	dir = opendir(path);
+	if (!dir)
+		return false;
+	while (all && (entry = readdir(dir))) {
+		if (strncmp(entry->d_name, prefix, strlen(prefix)))
+			continue;
+		snprintf(node, sizeof(node), "/dev/%s", entry->d_name);
+		all = !access(node, F_OK);
+	}
+	closedir(dir);
+	return all;
+}
+
+static int ready_try(uint32_t index, uint64_t size, const struct deadline *deadline)
+{
+	int rc;
+
+	for (;;) {
+		rc = ready_open(index, size);
+		if (!rc && ready_partitions(index))
+			return 0;
+		/* Neither of these goes away by waiting. */
+		if (rc == EACCES || rc == EPERM)
+			return rc;
+		if (!deadline_left(deadline))
+			return rc ? rc : ETIMEDOUT;
+		poll(NULL, 0, READY_POLL_MS);
+	}
+}
+
+static int ready_failed(int rc, uint32_t index, uint64_t size, struct error *err)
+{
+	char path[DEVICE_PATH_MAX];
+
+	device_path(path, index);
+	if (rc == READY_WRONG_SIZE)
+		return error_set(err, EXIT_TIMEOUT,
+				 "%s has %" PRIu64 " bytes and does not become %" PRIu64, path,
+				 ready_sysfs_size(index), size);
+	return error_errno(err, rc == EACCES || rc == EPERM ? EXIT_PERMISSION : EXIT_TIMEOUT, rc,
+			   "%s does not become usable", path);
+}
+
+/*
+ * A server that does not answer the reads for the partition table holds up
+ * open() in the kernel, where no signal ends it. A child takes that on itself;
+ * when the caller gives up and detaches, the child is freed.
+ */
+static int ready_child(uint32_t index, uint64_t size, unsigned int milliseconds, struct error *err)
+{
+	struct deadline deadline = deadline_in(milliseconds);
+	struct pollfd pfd = { .events = POLLIN };
+	int rc, status;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0)
+		return error_errno(err, EXIT_SYSTEM, errno, "cannot fork");
+	if (!pid)
+		_exit(ready_try(index, size, &deadline));
+	pfd.fd = pidfd_open(pid, 0);
+	if (pfd.fd < 0)
+		return error_errno(err, EXIT_SYSTEM, errno, "cannot watch a child");
+	do {
+		/* The child keeps to the deadline by itself unless it is stuck. */
+		rc = poll(&pfd, 1, deadline_left(&deadline) + 500);
+	} while (rc < 0 && errno == EINTR);
+	close(pfd.fd);
+	if (!rc)
+		return error_set(err, EXIT_TIMEOUT, "the server does not answer the first read");
+	if (waitpid(pid, &status, 0) < 0 || !WIFEXITED(status))
+		return error_set(err, EXIT_SYSTEM, "a child died");
+	status = WEXITSTATUS(status);
+	return status ? ready_failed(status, index, size, err) : 0;
+}
+
+static void ready_udev(void)
+{
+	static const char *const argv[] = {
+		"udevadm", "settle", "--timeout=" READY_UDEV_SECONDS, NULL
+	};
+	int rc;
+
+	if (access("/run/udev/control", F_OK))
+		return;
+	rc = spawn_wait(argv);
+	if (rc)
+		log_note("udev is not done yet, or cannot be asked");
+}
+
+int ready_wait(uint32_t index, uint64_t size, unsigned int milliseconds, struct error *err)
+{
+	if (ready_child(index, size, milliseconds, err))
+		return -1;
+	ready_udev();
+	return 0;
+}

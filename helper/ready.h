@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef NBD_HELPER_READY_H
+#define NBD_HELPER_READY_H
+
+#include <stdint.h>
+
+struct error;
+
+/*
+ * Waits until the disk can be used: its node opens and has @size bytes, the
+ * partitions are there, udev is done with it.
+ */
+int ready_wait(uint32_t index, uint64_t size, unsigned int milliseconds, struct error *err);
+
+#endif

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "connect.h"
+#include "handshake.h"
+#include "log.h"
+#include "survey.h"
+#include "text.h"
+#include "transport.h"
+
+/* One connection, from its greeting on. */
+struct visit {
+	struct socket_transport st;
+	struct handshake hs;
+};
+
+static int visit_begin(struct visit *visit, const struct target *target, unsigned int milliseconds,
+		       struct error *err)
+{
+	struct deadline deadline = deadline_in(milliseconds);
+	int fd = connect_target(target, &deadline, err);
+
+	if (fd < 0)
+		return -1;
+	socket_transport_init(&visit->st, fd, deadline);
+	if (!handshake_open(&visit->hs, &visit->st.transport, err))
+		return 0;
+	close(fd);
+	return -1;
+}
+
+static void visit_end(struct visit *visit)
+{
+	handshake_leave(&visit->hs);
+	close(visit->st.fd);
+}
+
+/* A name that no option could carry is shown, escaped, and not asked for. */
+static int survey_add(void *context, const char *name, size_t name_length,
+		      const char *description, size_t description_length, struct error *err)
+{
+	struct survey *survey = context;
+	struct survey_entry *entry;
+	size_t room = TEXT_ESCAPED_MAX(name_length);
+
+	/* Grown by doubling; handshake_list() bounds the number. */
+	if (!(survey->n & (survey->n - 1))) {
+		entry = realloc(survey->entries, 2 * (survey->n + 1) * sizeof(*entry));
+		if (!entry)
+			return error_errno(err, EXIT_SYSTEM, ENOMEM, "no room for the list");
+		survey->entries = entry;
+	}
+	entry = &survey->entries[survey->n];
+	memset(entry, 0, sizeof(*entry));
+	export_init(&entry->export);
+	if (text_is_utf8(name, name_length)) {
+		entry->name = strndup(name, name_length);
+	} else {
+		entry->name = malloc(room);
+		if (entry->name)
+			text_escape(entry->name, room, name, name_length);
+		entry->failed = true;
+		error_set(&entry->error, EXIT_PROTOCOL, "the name is not UTF-8");
+	}
+	if (description_length && text_is_utf8(description, description_length))
+		entry->description = strndup(description, description_length);
+	if (!entry->name)
+		return error_errno(err, EXIT_SYSTEM, ENOMEM, "no room for the list");
+	survey->n++;
+	return 0;
+}
+
+static int survey_list(const struct target *target, unsigned int milliseconds,
+		       struct survey *survey, struct error *err)
+{
+	struct visit visit;
+	int rc;
+
+	if (visit_begin(&visit, target, milliseconds, err))
+		return -1;
+	rc = handshake_list(&visit.hs, survey_add, survey, err);
+	/* One that keeps its list to itself may have a default export all the same. */
+	if (rc && visit.hs.phase != HANDSHAKE_DEAD && err->code != EXIT_TLS) {
+		log_note("%s", err->cause);
+		survey_free(survey);
+		rc = survey_add(survey, "", 0, NULL, 0, err);
+	}
+	visit_end(&visit);
+	return rc;
+}
+
+/* Looks without opening, which some servers take for the visit of a client. */
+static int survey_look(struct visit *visit, struct survey_entry *entry, bool *known,
+		       struct error *err)
+{
+	const struct handshake_request request = { .export = entry->name };
+
+	if (handshake_structured(&visit->hs, err))
+		return -1;
+	if (handshake_info(&visit->hs, entry->name, &entry->export, known, err))
+		return -1;
+	return handshake_contexts(&visit->hs, NBD_OPT_LIST_META_CONTEXT, &request, &entry->export,
+				  err);
+}
+
+static int survey_open(const struct target *target, unsigned int milliseconds,
+		       struct survey_entry *entry, struct error *err)
+{
+	struct visit visit;
+	int rc;
+
+	if (visit_begin(&visit, target, milliseconds, err))
+		return -1;
+	rc = handshake_structured(&visit.hs, err);
+	if (!rc)
+		rc = handshake_go(&visit.hs, entry->name, &entry->export, err);
+	visit_end(&visit);
+	return rc;
+}
+
+static int survey_export(const struct target *target, unsigned int milliseconds,
+			 struct survey_entry *entry, struct error *err)
+{
+	bool known = false, refused;
+	struct visit visit;
+	int rc;
+
+	if (visit_begin(&visit, target, milliseconds, err))
+		return -1;
+	rc = survey_look(&visit, entry, &known, err);
+	visit_end(&visit);
+	if (rc)
+		return -1;
+	/*
+	 * Old servers cannot do INFO, and nbd-server answers it with size 0:
+	 * only opening the export tells.
+	 */
+	refused = !known && err->code != EXIT_PROTOCOL;
+	if (refused)
+		return -1;
+	if (known && entry->export.size)
+		return 0;
+	return survey_open(target, milliseconds, entry, err);
+}
+
+int survey_server(const struct target *target, unsigned int milliseconds, struct survey *survey,
+		  struct error *err)
+{
+	unsigned int i;
+	int rc;
+
+	memset(survey, 0, sizeof(*survey));
+	if (target->named)
+		rc = survey_add(survey, target->export, strlen(target->export), NULL, 0, err);
+	else
+		rc = survey_list(target, milliseconds, survey, err);
+	for (i = 0; !rc && i < survey->n; i++) {
+		struct survey_entry *entry = &survey->entries[i];
+
+		if (entry->failed)
+			continue;
+		entry->failed = survey_export(target, milliseconds, entry, &entry->error);
+		survey->structured |= entry->export.structured;
+	}
+	if (!rc && target->named && survey->entries[0].failed) {
+		*err = survey->entries[0].error;
+		rc = -1;
+	}
+	if (rc)
+		survey_free(survey);
+	return rc;
+}
+
+void survey_free(struct survey *survey)
+{
+	while (survey->n) {
+		struct survey_entry *entry = &survey->entries[--survey->n];
+
+		export_free(&entry->export);
+		free(entry->description);
+		free(entry->name);
+	}
+	free(survey->entries);
+	survey->entries = NULL;
+}

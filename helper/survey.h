@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef NBD_HELPER_SURVEY_H
+#define NBD_HELPER_SURVEY_H
+
+#include <stdbool.h>
+
+#include "error.h"
+#include "export.h"
+#include "target.h"
+
+/**
+ * struct survey_entry - an export of a server
+ * @name: as listed or asked for
+ * @description: from the list, or NULL
+ * @failed: @error says why nothing is known of it
+ */
+struct survey_entry {
+	char *name;
+	char *description;
+	bool failed;
+	struct error error;
+	struct export export;
+};
+
+/**
+ * struct survey - what a server has
+ * @structured: it has structured replies
+ */
+struct survey {
+	bool structured;
+	unsigned int n;
+	struct survey_entry *entries;
+};
+
+/*
+ * Asks for the export that @target names, or for all. Each connection has
+ * @milliseconds.
+ */
+int survey_server(const struct target *target, unsigned int milliseconds, struct survey *survey,
+		  struct error *err);
+void survey_free(struct survey *survey);
+
+#endif
