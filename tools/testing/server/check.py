@@ -395,6 +395,14 @@ def client_flags_mistake():
         notice(server, 'client flags 0x7')
 
 
+def pipelining_mistake():
+    with Server() as server:
+        c = Client(server.path)
+        c.greet()
+        c.push(struct.pack('>QII', nbd.OPTS, nbd.STRUCTURED, 0) * 2)
+        notice(server, 'before the reply')
+
+
 def multi_conn_mistake():
     with Server('--flags', 'no-multi-conn') as server:
         a, b = Client(server.path), Client(server.path)
@@ -455,6 +463,7 @@ def main():
     for name, options, sent, expected in OPTION_MISTAKES:
         test('notices-' + name, option_mistake, options, sent, expected)
     test('notices-client-flags', client_flags_mistake)
+    test('notices-pipelining', pipelining_mistake)
     test('notices-multi-conn', multi_conn_mistake)
     test('notices-status', status_mistake)
     if not only:

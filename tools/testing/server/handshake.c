@@ -5,6 +5,7 @@
 #include <endian.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "evil.h"
 
@@ -318,6 +319,7 @@ static enum verdict run_option(struct conn *c, uint32_t option, const uint8_t *d
 {
 	size_t i = 0;
 	enum verdict v;
+	char early;
 
 	while (i < NR_OPTIONS && option_table[i].option != option)
 		i++;
@@ -325,6 +327,9 @@ static enum verdict run_option(struct conn *c, uint32_t option, const uint8_t *d
 		  option, len, c->no);
 	if (!c->fixed && option != NBD_OPT_EXPORT_NAME)
 		violation(c, "option %u without fixed newstyle", option);
+
+	if (recv(c->fd, &early, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+		violation(c, "more bytes before the reply to option %u", option);
 
 	v = evil_step(c, STEP_OPTION, option);
 	if (v != HS_NORMAL)
