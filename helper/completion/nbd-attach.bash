@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# bash completion for nbd-attach, nbd-detach, nbd-map, nbd-list and nbd-info
+
+# _nbd_options VERB: every option of the verb
+_nbd_options()
+{
+	case $1 in
+	nbd-attach)
+		echo "-u --unix --port --vsock -N --name -C --connections --context" \
+			"--require-context --no-contexts -r --read-only -t --timeout" \
+			"--connect-timeout -T --dead-timeout -Q --queue-size -i --identifier" \
+			"-J --json"
+		;;
+	nbd-detach)
+		echo "-f --force"
+		;;
+	nbd-map)
+		echo "--context --offset --length --totals --graph -l --list -J --json"
+		;;
+	nbd-list)
+		echo "-o --output -n --noheadings -b --bytes -J --json"
+		;;
+	nbd-info)
+		echo "-u --unix --port --vsock -N --name --connect-timeout -J --json"
+		;;
+	esac
+	echo "-v --verbose -h --help -V --version"
+}
+
+_nbd_columns="NAME SIZE RO CONN STATE IDENTIFIER URI INDEX FLAGS CONTEXTS BS-MIN BS-PREF BS-MAX
+	TIMEOUT DEAD-TIMEOUT QDEPTH OPENERS"
+
+# Adds the devices that are attached, or that are not, to COMPREPLY.
+_nbd_devices()
+{
+	local attached device disk devices=()
+
+	attached=" $(nbd-list --noheadings --output NAME 2>/dev/null | tr -s ' \n' ' ') "
+	for device in /dev/nbd*; do
+		[[ -b $device ]] || continue
+		disk=${device#/dev/}
+		disk=${disk%%p*}
+		case $1 in
+		attached)
+			[[ $attached == *" ${device#/dev/} "* ]] || continue
+			;;
+		idle)
+			[[ $device == *p* || $attached == *" ${device#/dev/} "* ]] && continue
+			;;
+		partitions)
+			[[ $attached == *" $disk "* ]] || continue
+			;;
+		esac
+		devices+=("$device")
+	done
+	mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "${devices[*]}" -- "$cur")
+}
+
+# _nbd_argument VERB OPTION: what may follow the option; fails if it takes nothing
+_nbd_argument()
+{
+	case $2 in
+	-u | --unix)
+		compopt -o filenames
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		;;
+	-C | --connections)
+		mapfile -t COMPREPLY < <(compgen -W "auto 1 2 4 8" -- "$cur")
+		;;
+	-T | --dead-timeout)
+		mapfile -t COMPREPLY < <(compgen -W "off forever" -- "$cur")
+		;;
+	-o | --output)
+		local before=
+		[[ $cur == *,* ]] && before=${cur%,*},
+		compopt -o nospace
+		mapfile -t COMPREPLY < <(compgen -P "$before" -W "$_nbd_columns" -- "${cur##*,}")
+		;;
+	--context)
+		mapfile -t COMPREPLY < <(compgen -W "base:allocation qemu:allocation-depth
+			qemu:dirty-bitmap:" -- "$cur")
+		;;
+	-N | --name)
+		;;
+	--port | --vsock | -t | --timeout | --connect-timeout | -Q | --queue-size | -i | \
+		--identifier | --offset | --length)
+		;;
+	*)
+		return 1
+		;;
+	esac
+}
+
+_nbd_attach()
+{
+	# shellcheck disable=SC2034 # set by _init_completion
+	local cur prev words cword verb=${1##*/}
+
+	_init_completion -n :, || return
+	if _nbd_argument "$verb" "$prev"; then
+		declare -F __ltrim_colon_completions >/dev/null && __ltrim_colon_completions "$cur"
+		return
+	fi
+	if [[ $cur == -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$(_nbd_options "$verb")" -- "$cur")
+		return
+	fi
+	case $verb in
+	nbd-attach)
+		_nbd_devices idle
+		declare -F _known_hosts_real >/dev/null && _known_hosts_real -- "$cur"
+		;;
+	nbd-detach)
+		_nbd_devices attached
+		;;
+	nbd-map)
+		_nbd_devices partitions
+		;;
+	nbd-info)
+		_nbd_devices attached
+		declare -F _known_hosts_real >/dev/null && _known_hosts_real -- "$cur"
+		;;
+	esac
+}
+
+complete -F _nbd_attach nbd-attach nbd-detach nbd-map nbd-list nbd-info
