@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Commands. A command has one owner at a time: the submitter, then the
+ * connection it was given to, then whoever ends its last half. A connection
+ * that fails gives its commands back only after its workers were joined, so
+ * nothing here races with a reply.
+ */
+#include <linux/bio.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "cmd.h"
+#include "error.h"
+#include "private.h"
+#include "trace.h"
+
+/**
+ * nbd_cmd_table_alloc() - make the commands of a session
+ * @table: where to
+ * @queues: hardware queues
+ * @depth: tags of each
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int nbd_cmd_table_alloc(struct nbd_cmd_table *table, u32 queues, u32 depth)
+{
+	u32 i;
+
+	table->cmds = kvcalloc(array_size(queues, depth), sizeof(*table->cmds), GFP_KERNEL);
+	if (!table->cmds)
+		return -ENOMEM;
+	table->queues = queues;
+	table->depth = depth;
+	for (i = 0; i < queues * depth; i++)
+		table->cmds[i].index = i;
+	return 0;
+}
+
+void nbd_cmd_table_free(struct nbd_cmd_table *table)
+{
+	u32 i;
+
+	if (!table->cmds)
+		return;
+	for (i = 0; i < table->queues * table->depth; i++)
+		kfree(table->cmds[i].cover.runs);
+	kvfree(table->cmds);
+	table->cmds = NULL;
+}
+
+/* The command of a request that blk-mq has given a tag */
+struct nbd_cmd *nbd_cmd_of(const struct nbd_cmd_table *table, struct request *rq)
+{
+	u32 unique = blk_mq_unique_tag(rq);
+	u32 queue = blk_mq_unique_tag_to_hwq(unique), tag = blk_mq_unique_tag_to_tag(unique);
+
+	if (WARN_ON_ONCE(queue >= table->queues || tag >= table->depth))
+		return NULL;
+	return &table->cmds[queue * table->depth + tag];
+}
+
+/**
+ * nbd_cmd_find() - the command a reply is for
+ * @table: the session's commands
+ * @conn: the connection the reply came on; the caller is its receive worker
+ * @cookie: from the reply, any number
+ *
+ * Return: the command, which stays @conn's until its reply half is ended; or
+ * NULL if no such command waits for a reply on this connection.
+ */
+struct nbd_cmd *nbd_cmd_find(const struct nbd_cmd_table *table, struct nbd_conn *conn, u64 cookie)
+{
+	u32 index = lower_32_bits(cookie);
+	struct nbd_cmd *cmd;
+
+	if (index >= table->queues * table->depth)
+		return NULL;
+	cmd = &table->cmds[index];
+	if (!(atomic_read_acquire(&cmd->halves) & NBD_HALF_REPLY))
+		return NULL;
+	if (READ_ONCE(cmd->conn) != conn || cmd->gen != upper_32_bits(cookie))
+		return NULL;
+	return cmd;
+}
+
+static void set_private(struct nbd_cmd *cmd, const struct nbd_private *private)
+{
+	cmd->req = private->req;
+	cmd->query = private->query;
+}
+
+static void set_range(struct nbd_cmd *cmd, u16 type, u16 flags)
+{
+	cmd->req = (struct nbd_req){
+		.offset = (u64)blk_rq_pos(cmd->rq) << SECTOR_SHIFT,
+		.length = blk_rq_bytes(cmd->rq),
+		.type = type,
+		.flags = flags,
+	};
+}
+
+/**
+ * nbd_cmd_prepare() - translate a request
+ * @cmd: its command, idle
+ * @rq: the request
+ * @export: what the server can do
+ *
+ * Return: BLK_STS_OK, or with what the request must end.
+ */
+blk_status_t nbd_cmd_prepare(struct nbd_cmd *cmd, struct request *rq,
+			     const struct nbd_export *export)
+{
+	u16 fua = rq->cmd_flags & REQ_FUA ? NBD_CF_FUA : 0;
+	struct nbd_pdu *pdu = blk_mq_rq_to_pdu(rq);
+
+	cmd->rq = rq;
+	cmd->conn = NULL;
+	cmd->error = 0;
+	cmd->status = BLK_STS_OK;
+	cmd->replays = 0;
+	cmd->df = false;
+	cmd->query = NULL;
+	pdu->cmd = cmd;
+	pdu->error = 0;
+
+	if (export->read_only && op_is_write(req_op(rq)) && !blk_rq_is_passthrough(rq) &&
+	    req_op(rq) != REQ_OP_FLUSH)
+		return BLK_STS_IOERR;
+	switch (req_op(rq)) {
+	case REQ_OP_READ:
+		set_range(cmd, NBD_READ, 0);
+		break;
+	case REQ_OP_WRITE:
+		set_range(cmd, NBD_WRITE, fua);
+		break;
+	case REQ_OP_FLUSH:
+		cmd->req = (struct nbd_req){ .type = NBD_FLUSH };
+		break;
+	case REQ_OP_DISCARD:
+		set_range(cmd, NBD_TRIM, fua);
+		break;
+	case REQ_OP_WRITE_ZEROES:
+		set_range(cmd, NBD_ZEROES,
+			  fua | (rq->cmd_flags & REQ_NOUNMAP ? NBD_CF_NO_HOLE : 0));
+		break;
+	case REQ_OP_DRV_IN:
+		set_private(cmd, pdu->private);
+		return BLK_STS_OK;
+	default:
+		return BLK_STS_NOTSUPP;
+	}
+	/* "offset + length never beyond the export": a resize may have raced */
+	if (cmd->req.type != NBD_FLUSH &&
+	    (cmd->req.length > export->size || cmd->req.offset > export->size - cmd->req.length))
+		return BLK_STS_IOERR;
+	return BLK_STS_OK;
+}
+
+/**
+ * nbd_cmd_start() - give a command to a connection
+ * @cmd: prepared
+ * @conn: the connection, which owns it from now on
+ */
+void nbd_cmd_start(struct nbd_cmd *cmd, struct nbd_conn *conn)
+{
+	cmd->gen++;
+	cmd->error = 0;
+	nbd_cover_reset(&cmd->cover);
+	WRITE_ONCE(cmd->conn, conn);
+	atomic_set_release(&cmd->halves, NBD_HALF_SEND | NBD_HALF_REPLY);
+}
+
+/**
+ * nbd_cmd_half() - a half of a command has ended
+ * @cmd: the command
+ * @half: NBD_HALF_*
+ *
+ * Return: true if it was the last; then the caller completes the command, else
+ * it must not touch it any more.
+ */
+bool nbd_cmd_half(struct nbd_cmd *cmd, unsigned int half)
+{
+	return !(atomic_fetch_andnot(half, &cmd->halves) & ~half);
+}
+
+/**
+ * nbd_cmd_complete() - end the request of a command
+ * @cmd: the caller's alone; the tag may be in use again before this returns
+ */
+void nbd_cmd_complete(struct nbd_cmd *cmd)
+{
+	struct request *rq = cmd->rq;
+	struct nbd_pdu *pdu = blk_mq_rq_to_pdu(rq);
+
+	if (cmd->error && cmd->status == BLK_STS_OK)
+		cmd->status = nbd_error_to_status(cmd->error);
+	trace_nbd_done(cmd);
+	pdu->status = cmd->status;
+	pdu->error = cmd->error;
+	atomic_set(&cmd->halves, 0);
+	WRITE_ONCE(cmd->conn, NULL);
+	blk_mq_complete_request(rq);
+}
+
+/* The reply carried an error; the first one counts */
+void nbd_cmd_fail(struct nbd_cmd *cmd, u32 error)
+{
+	if (!cmd->error)
+		cmd->error = error;
+}
+
+/**
+ * nbd_cmd_replay() - may a command that lost its connection be sent again?
+ * @cmd: the caller's alone
+ * @alone: no other was in flight on that connection
+ * @can_df: the server takes READ with DF
+ *
+ * All commands may be carried out twice. But one that kills each connection it
+ * is sent on must end: some servers hang up on a media error in a READ that
+ * they may answer in fragments, where they report it to one with DF.
+ *
+ * Return: false if it has to fail.
+ */
+bool nbd_cmd_replay(struct nbd_cmd *cmd, bool alone, bool can_df)
+{
+	if (cmd->replays >= (cmd->df ? NBD_MAX_DF_REPLAYS : NBD_MAX_REPLAYS))
+		return false;
+	cmd->replays++;
+	if (cmd->req.type == NBD_READ && alone && can_df && !cmd->df) {
+		cmd->df = true;
+		cmd->replays = 0;
+		cmd->req.flags |= NBD_CF_DF;
+	}
+	return true;
+}
+
+static int enlarge(struct nbd_cover *c)
+{
+	u32 cap = c->cap ? c->cap * 2 : 16;
+	struct nbd_run *runs;
+
+	if (cap > NBD_COVER_MAX)
+		return -E2BIG;
+	runs = krealloc(c->runs, cap * sizeof(*runs), GFP_NOWAIT | __GFP_NOWARN);
+	if (!runs)
+		return -ENOMEM;
+	c->runs = runs;
+	c->cap = cap;
+	return 0;
+}
+
+/**
+ * nbd_cmd_cover() - note that a stretch of a READ was answered
+ * @cmd: the command, with its reply under way
+ * @offset: of the stretch in the export, inside of the request
+ * @length: of the stretch, in bytes
+ *
+ * Return: 0; -EEXIST if any of it was answered before; -E2BIG if the reply is in
+ * too many pieces; -ENOMEM.
+ */
+int nbd_cmd_cover(struct nbd_cmd *cmd, u64 offset, u32 length)
+{
+	u32 start = offset - cmd->req.offset;
+	int err;
+
+	err = nbd_cover_add(&cmd->cover, start, length);
+	if (err != -ENOSPC)
+		return err;
+	err = enlarge(&cmd->cover);
+	if (err)
+		return err;
+	return nbd_cover_add(&cmd->cover, start, length);
+}
+
+static void settle(struct nbd_cursor *c)
+{
+	while (c->bio && !c->iter.bi_size) {
+		c->bio = c->bio->bi_next;
+		if (c->bio)
+			c->iter = c->bio->bi_iter;
+	}
+}
+
+/**
+ * nbd_cursor_init() - point into the payload of a request
+ * @c: the cursor
+ * @rq: the request
+ * @skip: bytes to skip
+ */
+void nbd_cursor_init(struct nbd_cursor *c, struct request *rq, u32 skip)
+{
+	c->bio = rq->bio;
+	if (c->bio)
+		c->iter = c->bio->bi_iter;
+	settle(c);
+	nbd_cursor_advance(c, skip);
+}
+
+void nbd_cursor_advance(struct nbd_cursor *c, u32 bytes)
+{
+	while (bytes && c->bio) {
+		u32 n = min(bytes, c->iter.bi_size);
+
+		bvec_iter_advance(c->bio->bi_io_vec, &c->iter, n);
+		bytes -= n;
+		settle(c);
+	}
+}
+
+/**
+ * nbd_cursor_fill() - describe the payload at a cursor
+ * @c: where it begins; a copy, the caller's does not move
+ * @vec: where the description goes
+ * @nr: in: room at @vec, out: entries used
+ * @bytes: most bytes to describe
+ *
+ * Return: bytes described.
+ */
+u32 nbd_cursor_fill(struct nbd_cursor c, struct bio_vec *vec, u32 *nr, u32 bytes)
+{
+	u32 left = bytes, used = 0;
+
+	while (left && c.bio && used < *nr) {
+		struct bio_vec v = mp_bvec_iter_bvec(c.bio->bi_io_vec, c.iter);
+
+		v.bv_len = min(v.bv_len, left);
+		vec[used++] = v;
+		left -= v.bv_len;
+		nbd_cursor_advance(&c, v.bv_len);
+	}
+	*nr = used;
+	return bytes - left;
+}
+
+/* Zero payload, and move past it */
+void nbd_cursor_zero(struct nbd_cursor *c, u32 bytes)
+{
+	while (bytes && c->bio) {
+		struct bio_vec v = bvec_iter_bvec(c->bio->bi_io_vec, c->iter);
+
+		v.bv_len = min(v.bv_len, bytes);
+		memzero_bvec(&v);
+		bytes -= v.bv_len;
+		nbd_cursor_advance(c, v.bv_len);
+	}
+}

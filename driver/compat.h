@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Differences between kernels, and nothing else. The code is written for the
+ * newest; Kbuild finds out by looking into the headers what this one lacks
+ * (NBD_HAVE_*), since distributions carry changes of interfaces back.
+ */
+#ifndef NBD_COMPAT_H
+#define NBD_COMPAT_H
+
+#include <linux/blk-mq.h>
+#include <linux/blkdev.h>
+#include <linux/version.h>
+#include <net/sock.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#error "this driver needs Linux 6.1 or newer"
+#endif
+
+#ifdef NBD_HAVE_BLK_MODE
+typedef blk_mode_t nbd_mode_t;
+#define NBD_OPEN_ARGS		struct gendisk *disk, blk_mode_t mode
+#define nbd_open_disk()		(disk)
+#else
+typedef fmode_t nbd_mode_t;
+#define NBD_OPEN_ARGS		struct block_device *bdev, fmode_t mode
+#define nbd_open_disk()		(bdev->bd_disk)
+#endif
+
+#ifdef NBD_HAVE_WQ_PERCPU
+#define NBD_WQ_PERCPU		WQ_PERCPU
+#else
+#define NBD_WQ_PERCPU		0
+#endif
+
+#ifdef NBD_HAVE_SHOULD_MERGE
+#define NBD_MQ_SHOULD_MERGE	BLK_MQ_F_SHOULD_MERGE
+#else
+#define NBD_MQ_SHOULD_MERGE	0
+#endif
+
+#ifndef MODULE_ALIAS_GENL_FAMILY
+#define MODULE_ALIAS_GENL_FAMILY(family) \
+	MODULE_ALIAS_NET_PF_PROTO_NAME(PF_NETLINK, NETLINK_GENERIC, "-family-" family)
+#endif
+
+#ifdef NBD_HAVE_TASK_FRAG
+static inline bool nbd_get_task_frag(const struct sock *sk)
+{
+	return sk->sk_use_task_frag;
+}
+
+static inline void nbd_set_task_frag(struct sock *sk, bool use)
+{
+	sk->sk_use_task_frag = use;
+}
+#else
+static inline bool nbd_get_task_frag(const struct sock *sk)
+{
+	return false;
+}
+
+static inline void nbd_set_task_frag(struct sock *sk, bool use) { }
+#endif
+
+/**
+ * struct nbd_limits - limits of the queue of an attached disk
+ * @block: logical block size in bytes
+ * @io_min: preferred unit in bytes
+ * @max_hw_sectors: most sectors the server takes at once
+ * @max_sectors: most sectors sent at once by default
+ * @max_discard: sectors in one discard, 0 if there is none
+ * @max_zeroes: sectors in one write of zeroes, 0 if there is none
+ * @write_cache: writes have to be flushed
+ * @fua: single writes can be made stable
+ * @rotational: seeks are slow
+ */
+struct nbd_limits {
+	u32 block;
+	u32 io_min;
+	u32 max_hw_sectors;
+	u32 max_sectors;
+	u32 max_discard;
+	u32 max_zeroes;
+	bool write_cache;
+	bool fua;
+	bool rotational;
+};
+
+#ifdef NBD_HAVE_LIMITS_API
+
+static inline struct gendisk *nbd_alloc_disk(struct blk_mq_tag_set *set, void *data)
+{
+	struct queue_limits lim = { .max_segments = USHRT_MAX, .max_segment_size = UINT_MAX };
+
+	return blk_mq_alloc_disk(set, &lim, data);
+}
+
+static inline int nbd_commit_limits(struct gendisk *disk, const struct nbd_limits *l)
+{
+	struct queue_limits lim = queue_limits_start_update(disk->queue);
+
+	lim.logical_block_size = l->block;
+	lim.physical_block_size = l->block;
+	lim.io_min = l->io_min;
+	lim.io_opt = 0;
+	lim.max_hw_sectors = l->max_hw_sectors;
+	lim.max_user_sectors = l->max_sectors;
+	lim.max_segments = USHRT_MAX;
+	lim.max_segment_size = UINT_MAX;
+	lim.dma_alignment = 3;
+	lim.max_hw_discard_sectors = l->max_discard;
+	lim.max_user_discard_sectors = UINT_MAX;
+	lim.discard_granularity = l->max_discard ? l->io_min : 0;
+	lim.max_write_zeroes_sectors = l->max_zeroes;
+	lim.features &= ~(BLK_FEAT_WRITE_CACHE | BLK_FEAT_FUA | BLK_FEAT_ROTATIONAL);
+	if (l->write_cache)
+		lim.features |= BLK_FEAT_WRITE_CACHE;
+	if (l->fua)
+		lim.features |= BLK_FEAT_FUA;
+	if (l->rotational)
+		lim.features |= BLK_FEAT_ROTATIONAL;
+#ifdef NBD_HAVE_COMMIT_FROZEN
+	return queue_limits_commit_update_frozen(disk->queue, &lim);
+#else
+	int err;
+
+	blk_mq_freeze_queue(disk->queue);
+	err = queue_limits_commit_update(disk->queue, &lim);
+	blk_mq_unfreeze_queue(disk->queue);
+	return err;
+#endif
+}
+
+#else
+
+static inline struct gendisk *nbd_alloc_disk(struct blk_mq_tag_set *set, void *data)
+{
+	struct gendisk *disk = blk_mq_alloc_disk(set, data);
+
+	if (!IS_ERR(disk)) {
+		blk_queue_max_segments(disk->queue, USHRT_MAX);
+		blk_queue_max_segment_size(disk->queue, UINT_MAX);
+		blk_queue_flag_clear(QUEUE_FLAG_ADD_RANDOM, disk->queue);
+	}
+	return disk;
+}
+
+static inline int nbd_commit_limits(struct gendisk *disk, const struct nbd_limits *l)
+{
+	struct request_queue *q = disk->queue;
+
+	blk_mq_freeze_queue(q);
+	blk_queue_logical_block_size(q, l->block);
+	blk_queue_physical_block_size(q, l->block);
+	blk_queue_io_min(q, l->io_min);
+	blk_queue_max_hw_sectors(q, l->max_hw_sectors);
+	q->limits.max_sectors = l->max_sectors;
+	blk_queue_dma_alignment(q, 3);
+	blk_queue_max_discard_sectors(q, l->max_discard);
+	q->limits.discard_granularity = l->max_discard ? l->io_min : 0;
+	blk_queue_max_write_zeroes_sectors(q, l->max_zeroes);
+	blk_queue_write_cache(q, l->write_cache, l->fua);
+	if (l->rotational)
+		blk_queue_flag_clear(QUEUE_FLAG_NONROT, q);
+	else
+		blk_queue_flag_set(QUEUE_FLAG_NONROT, q);
+	blk_mq_unfreeze_queue(q);
+	return 0;
+}
+
+#endif
+
+#endif /* NBD_COMPAT_H */

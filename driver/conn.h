@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Connections: one socket with the handshake phase behind it, its sender and
+ * its receiver. A connection lives once: it starts, fails or is closed, and is
+ * freed; a slot that goes on gets another one.
+ */
+#ifndef NBD_CONN_H
+#define NBD_CONN_H
+
+#include <linux/completion.h>
+#include <linux/kref.h>
+#include <linux/net.h>
+#include <linux/workqueue.h>
+#include <net/sock.h>
+
+#include "cmd.h"
+#include "extents.h"
+#include "reply.h"
+
+struct nbd_session;
+
+/* One sendmsg carries at most so many pieces, headers, and about so many bytes */
+#define NBD_TX_VECS	256u
+#define NBD_TX_HEADERS	128u
+#define NBD_TX_BYTES	(1u << 20)
+
+/* Pieces of payload in one recvmsg */
+#define NBD_RX_VECS	64u
+
+/* Replies that may follow an answer to block status that has already failed */
+#define NBD_ORPHANS	4u
+
+/* nbd_conn.flags */
+enum {
+	NBD_CONN_FAILED,	/* it is over; nothing is submitted any more */
+	NBD_CONN_CLOSING,	/* DISC is to be sent; EOF is no failure */
+};
+
+/**
+ * struct nbd_context_id - what this connection's server calls a context
+ * @id: the id, opaque
+ * @lost: the server no longer has the context
+ */
+struct nbd_context_id {
+	u32 id;
+	bool lost;
+};
+
+/**
+ * struct nbd_orphan - a reply that may still dribble in
+ * @cookie: of the command that has failed
+ * @left: chunks that may come
+ */
+struct nbd_orphan {
+	u64 cookie;
+	u32 left;
+};
+
+/**
+ * struct nbd_tx - what the sender is sending; only the sender touches it
+ * @queue: commands not yet begun
+ * @cmd: a command whose payload did not fit in the batch as a whole, or NULL
+ * @cursor: how far @cmd has come
+ * @sent: commands that need their payload until the batch is out
+ * @iter: the unsent rest of the batch
+ * @headers: memory for the headers of the batch
+ * @vec: the batch
+ */
+struct nbd_tx {
+	struct list_head queue;
+	struct nbd_cmd *cmd;
+	struct nbd_cursor cursor;
+	struct list_head sent;
+	struct iov_iter iter;
+	struct nbd_wire_request *headers;
+	struct bio_vec *vec;
+};
+
+/**
+ * struct nbd_rx - what the receiver is receiving; only the receiver touches it
+ * @reply: the parser
+ * @cmd: the command it speaks of
+ * @cursor: where the next byte of content goes
+ * @at: offset in the export that @cursor stands for
+ * @extents: where descriptors go
+ * @orphans: replies to drop, oldest first
+ * @page: memory for what can't go straight to its place
+ * @vec: pieces of payload
+ */
+struct nbd_rx {
+	struct nbd_reply reply;
+	struct nbd_cmd *cmd;
+	struct nbd_cursor cursor;
+	u64 at;
+	struct nbd_extents *extents;
+	struct nbd_orphan orphans[NBD_ORPHANS];
+	void *page;
+	struct bio_vec *vec;
+};
+
+/**
+ * struct nbd_conn_stats - counters of a connection
+ * @requests: sent; the sender's
+ * @bytes_sent: the sender's
+ * @replies: ended; the receiver's
+ * @errors: of those, with an error; the receiver's
+ * @bytes_received: the receiver's
+ */
+struct nbd_conn_stats {
+	u64 requests;
+	u64 bytes_sent;
+	u64 replies ____cacheline_aligned_in_smp;
+	u64 errors;
+	u64 bytes_received;
+};
+
+/**
+ * struct nbd_conn - a connection
+ * @ref: the slot has one, and each work of it that is queued
+ * @session: it belongs to; the connection holds a reference
+ * @index: number of its slot
+ * @transport: enum nbdctl_transport
+ * @flags: NBD_CONN_FAILED, NBD_CONN_CLOSING
+ * @error: negative errno that ended it; written by the one who set NBD_CONN_FAILED
+ * @sock: the socket; the connection holds a reference to its file
+ * @read_sock: content is taken from the socket's buffers, else by recvmsg
+ * @submitted: commands for the sender
+ * @send_work: the sender
+ * @recv_work: the receiver
+ * @fail_work: the session takes the connection down
+ * @closed: the peer has closed after DISC
+ * @tx: the sender's
+ * @rx: the receiver's
+ * @stats: counters
+ * @saved: what the socket's fields were before
+ * @rcu: to free it
+ * @ids: ids of the session's contexts
+ */
+struct nbd_conn {
+	struct kref ref;
+	struct nbd_session *session;
+	u32 index;
+	u32 transport;
+	unsigned long flags;
+	int error;
+	struct socket *sock;
+	bool read_sock;
+	struct llist_head submitted;
+	struct delayed_work send_work;
+	struct work_struct recv_work;
+	struct work_struct fail_work;
+	struct completion closed;
+	struct nbd_tx tx;
+	struct nbd_rx rx;
+	struct nbd_conn_stats stats;
+	struct {
+		void (*data_ready)(struct sock *sk);
+		void (*write_space)(struct sock *sk);
+		void (*state_change)(struct sock *sk);
+		gfp_t allocation;
+		bool use_task_frag;
+		bool memalloc;
+	} saved;
+	struct rcu_head rcu;
+	struct nbd_context_id ids[];
+};
+
+extern struct workqueue_struct *nbd_io_wq;
+
+struct nbd_conn *nbd_conn_alloc(struct nbd_session *session, u32 index, u32 fd,
+				const char **why);
+void nbd_conn_put(struct nbd_conn *conn);
+void nbd_conn_start(struct nbd_conn *conn);
+void nbd_conn_fail(struct nbd_conn *conn, int error);
+void nbd_conn_close(struct nbd_conn *conn);
+void nbd_conn_stop(struct nbd_conn *conn);
+
+/* send.c */
+void nbd_send_init(struct nbd_conn *conn);
+void nbd_send_work(struct work_struct *work);
+void nbd_conn_submit(struct nbd_conn *conn, struct nbd_cmd *cmd);
+void nbd_conn_kick(struct nbd_conn *conn);
+bool nbd_send_disc(struct nbd_conn *conn);
+
+/* recv.c */
+void nbd_recv_work(struct work_struct *work);
+
+static inline bool nbd_conn_failed(const struct nbd_conn *conn)
+{
+	return test_bit(NBD_CONN_FAILED, &conn->flags);
+}
+
+#endif /* NBD_CONN_H */

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Read coverage. Chunks of a read may come in any order ("Structured reply
+ * message"); a gap, an overlap or a repeat is a broken promise.
+ */
+#include "cover.h"
+
+/* First run that ends after @start */
+static u32 find(const struct nbd_cover *c, u32 start)
+{
+	u32 low = 0, high = c->nr;
+
+	while (low < high) {
+		u32 mid = low + (high - low) / 2;
+
+		if (c->runs[mid].end <= start)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static void remove_run(struct nbd_cover *c, u32 at)
+{
+	c->nr--;
+	memmove(&c->runs[at], &c->runs[at + 1], (c->nr - at) * sizeof(*c->runs));
+}
+
+/* Join the run at @at with the one after it, if they touch */
+static void join(struct nbd_cover *c, u32 at)
+{
+	if (at + 1 < c->nr && c->runs[at].end == c->runs[at + 1].start) {
+		c->runs[at].end = c->runs[at + 1].end;
+		remove_run(c, at + 1);
+	}
+}
+
+/**
+ * nbd_cover_add() - note that a stretch was answered
+ * @c: the tracker
+ * @start: first byte, from the start of the request
+ * @length: its length, not 0; the caller has checked that it lies in the request
+ *
+ * Return: 0; -EEXIST if any of it was answered before; -ENOSPC if there is no
+ * room for another run, in which case nothing has changed and the caller may
+ * enlarge @c->runs and try again.
+ */
+int nbd_cover_add(struct nbd_cover *c, u32 start, u32 length)
+{
+	u32 end = start + length, at;
+
+	if (start < c->next)
+		return -EEXIST;
+	at = find(c, start);
+	if (at < c->nr && c->runs[at].start < end)
+		return -EEXIST;
+
+	if (start == c->next) {
+		c->next = end;
+		if (c->nr && c->runs[0].start == end) {
+			c->next = c->runs[0].end;
+			remove_run(c, 0);
+		}
+		return 0;
+	}
+	if (at && c->runs[at - 1].end == start) {
+		c->runs[at - 1].end = end;
+		join(c, at - 1);
+		return 0;
+	}
+	if (at < c->nr && c->runs[at].start == end) {
+		c->runs[at].start = start;
+		return 0;
+	}
+	if (c->nr == c->cap)
+		return -ENOSPC;
+	memmove(&c->runs[at + 1], &c->runs[at], (c->nr - at) * sizeof(*c->runs));
+	c->runs[at] = (struct nbd_run){ start, end };
+	c->nr++;
+	return 0;
+}

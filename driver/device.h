@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Devices: /dev/nbdN, with or without a session. A device is made when the
+ * module is loaded or when somebody asks for its number, and outlives sessions.
+ */
+#ifndef NBD_DEVICE_H
+#define NBD_DEVICE_H
+
+#include <linux/blk-mq.h>
+#include <linux/mutex.h>
+
+#include "session.h"
+
+#define NBD_MAJOR_NR	43
+
+/**
+ * struct nbd_device - /dev/nbdN
+ * @index: N
+ * @gone: no longer to be found; under @lock
+ * @lock: serialises attach, detach and everything in between
+ * @session: what is attached, or NULL; written under @lock
+ * @tag_set: queues and tags
+ * @disk: the disk; its reference count is the device's
+ */
+struct nbd_device {
+	u32 index;
+	bool gone;
+	struct mutex lock;
+	struct nbd_session __rcu *session;
+	struct blk_mq_tag_set tag_set;
+	struct gendisk *disk;
+};
+
+extern unsigned int nbds_max;
+extern unsigned int max_part;
+
+int nbd_devices_init(void);
+void nbd_devices_exit(void);
+u32 nbd_index_max(void);
+
+struct nbd_device *nbd_device_lock(u32 index);
+struct nbd_device *nbd_device_next(u32 *index);
+struct nbd_device *nbd_device_lock_for_attach(u32 index, bool any, u32 slots, u32 depth,
+					      const char **why);
+void nbd_device_unlock(struct nbd_device *dev);
+void nbd_device_put(struct nbd_device *dev);
+
+int nbd_device_attach(struct nbd_device *dev, struct nbd_session *session,
+		      struct nbd_conn **conns);
+int nbd_device_detach(struct nbd_device *dev, const char **why);
+void nbd_device_detach_now(struct nbd_device *dev);
+int nbd_device_resize(struct nbd_device *dev, u64 size);
+
+/* The session of a device whose lock is held */
+static inline struct nbd_session *nbd_device_session(struct nbd_device *dev)
+{
+	return rcu_dereference_protected(dev->session, lockdep_is_held(&dev->lock));
+}
+
+struct nbd_session *nbd_device_get_session(struct nbd_device *dev);
+
+/* disk.c */
+int nbd_disk_add(struct nbd_device *dev, u32 queues, u32 depth);
+void nbd_disk_del(struct nbd_device *dev);
+void nbd_disk_set_size(struct nbd_device *dev, u64 size);
+bool nbd_disk_forget(struct nbd_device *dev);
+
+/* queue.c */
+extern const struct blk_mq_ops nbd_mq_ops;
+
+/* limits.c */
+int nbd_set_limits(struct gendisk *disk, const struct nbd_export *export);
+
+/* ioctl.c */
+int nbd_ioctl(struct block_device *bdev, nbd_mode_t mode, unsigned int cmd, unsigned long arg);
+int nbd_compat_ioctl(struct block_device *bdev, nbd_mode_t mode, unsigned int cmd,
+		     unsigned long arg);
+
+#endif /* NBD_DEVICE_H */

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Errors and names, see "Error values" and "Request types" in the NBD protocol. */
+#include <linux/errno.h>
+
+#include "error.h"
+
+/**
+ * nbd_error_to_errno() - what a wire error means to a caller
+ * @error: NBD_E*, not 0; an unknown one is treated as NBD_EINVAL
+ *
+ * Return: negative errno.
+ */
+int nbd_error_to_errno(u32 error)
+{
+	switch (error) {
+	case NBD_EPERM:
+		return -EPERM;
+	case NBD_EIO:
+		return -EIO;
+	case NBD_ENOMEM:
+		return -ENOMEM;
+	case NBD_ENOSPC:
+		return -ENOSPC;
+	case NBD_EOVERFLOW:
+		return -EOVERFLOW;
+	case NBD_ENOTSUP:
+		return -EOPNOTSUPP;
+	case NBD_ESHUTDOWN:
+		return -ESHUTDOWN;
+	default:
+		return -EINVAL;
+	}
+}
+
+/**
+ * nbd_error_to_status() - what a wire error means to the block layer
+ * @error: NBD_E*, not 0
+ *
+ * The server's shortage of memory must not become BLK_STS_RESOURCE, which asks
+ * the block layer to try again for ever.
+ *
+ * Return: a status that ends the request.
+ */
+blk_status_t nbd_error_to_status(u32 error)
+{
+	switch (error) {
+	case NBD_ENOSPC:
+		return BLK_STS_NOSPC;
+	case NBD_ENOTSUP:
+		return BLK_STS_NOTSUPP;
+	case NBD_EPERM:
+		return BLK_STS_TARGET;
+	case NBD_ESHUTDOWN:
+		return BLK_STS_TRANSPORT;
+	default:
+		return BLK_STS_IOERR;
+	}
+}
+
+/* Name of a request type, for messages */
+const char *nbd_type_name(u16 type)
+{
+	static const char * const names[] = {
+		[NBD_READ] = "READ",
+		[NBD_WRITE] = "WRITE",
+		[NBD_DISC] = "DISC",
+		[NBD_FLUSH] = "FLUSH",
+		[NBD_TRIM] = "TRIM",
+		[NBD_CACHE] = "CACHE",
+		[NBD_ZEROES] = "WRITE_ZEROES",
+		[NBD_BLOCK_STATUS] = "BLOCK_STATUS",
+	};
+
+	return type < ARRAY_SIZE(names) ? names[type] : "?";
+}

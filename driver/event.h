@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Events for user space; the one thing that lower rooms ask of the control face. */
+#ifndef NBD_EVENT_H
+#define NBD_EVENT_H
+
+#include <linux/types.h>
+
+#include "../uapi/linux/nbdctl.h"
+
+void nbd_event(u32 index, u8 cmd);
+void nbd_event_slot(u32 index, u8 cmd, u32 slot, u32 reason);
+void nbd_event_resized(u32 index, u64 size);
+
+#endif /* NBD_EVENT_H */

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Extents parser, see "NBD_REPLY_TYPE_BLOCK_STATUS" in the NBD protocol. */
+#include "extents.h"
+
+/* Bits of "base:allocation", the one context of the namespace "base:" */
+#define BASE_MASK	3u
+
+/**
+ * nbd_context_mask() - status bits that a context defines
+ * @name: name of the context
+ *
+ * Bits that "base:" does not define are to be ignored; of other namespaces the
+ * driver knows nothing and hands all bits on.
+ */
+u64 nbd_context_mask(const char *name)
+{
+	return strncmp(name, "base:", 5) ? U64_MAX : BASE_MASK;
+}
+
+/**
+ * nbd_extents_reset() - get ready for the reply to a request
+ * @e: the extents; @e->mask, @e->one, @e->cap and @e->list are kept
+ * @length: length of the request in bytes
+ */
+void nbd_extents_reset(struct nbd_extents *e, u64 length)
+{
+	e->length = length;
+	e->total = 0;
+	e->covered = 0;
+	e->seen = false;
+	e->nr = 0;
+	e->have = 0;
+}
+
+static void keep(struct nbd_extents *e, u64 length, u64 status)
+{
+	struct nbd_extent *last = e->nr ? &e->list[e->nr - 1] : NULL;
+
+	/* Something before this one did not fit: there is a gap now */
+	if (e->covered != e->total)
+		return;
+	if (last && last->status == status) {
+		last->length += length;
+	} else if (e->nr < e->cap) {
+		e->list[e->nr++] = (struct nbd_extent){ length, status };
+	} else {
+		return;
+	}
+	e->covered += length;
+}
+
+static const char *add(struct nbd_extents *e, const struct nbd_wire_descriptor *wire)
+{
+	u64 length = be32_to_cpu(wire->length);
+	u64 status = be32_to_cpu(wire->status) & e->mask;
+
+	if (!length)
+		return "block status descriptor of length 0";
+	if (e->total >= e->length)
+		return "block status descriptor past the end of the request";
+	if (e->one && e->total)
+		return "more than one block status descriptor where one was asked for";
+	/* Only the last one may run past the request; it is cut off */
+	keep(e, min_t(u64, length, e->length - e->total), status);
+	e->total += length;
+	return NULL;
+}
+
+/**
+ * nbd_extents_feed() - take some bytes of a chunk's descriptors
+ * @e: the extents of the chunk's context
+ * @buf: the bytes
+ * @len: how many
+ *
+ * Return: NULL, or which rule the server broke.
+ */
+const char *nbd_extents_feed(struct nbd_extents *e, const void *buf, u32 len)
+{
+	const char *broken;
+	u32 n;
+
+	while (len) {
+		n = min_t(u32, len, sizeof(e->partial) - e->have);
+		memcpy(e->partial + e->have, buf, n);
+		e->have += n;
+		buf += n;
+		len -= n;
+		if (e->have < sizeof(e->partial))
+			break;
+		e->have = 0;
+		broken = add(e, (const void *)e->partial);
+		if (broken)
+			return broken;
+	}
+	return NULL;
+}

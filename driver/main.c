@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Order of start and end of the module. */
+#include <linux/module.h>
+#include <linux/workqueue.h>
+
+#include "conn.h"
+#include "device.h"
+#include "nbdctl.h"
+#include "session.h"
+
+module_param(nbds_max, uint, 0444);
+MODULE_PARM_DESC(nbds_max, "devices to make at load (default 16); more are made on demand");
+module_param(max_part, uint, 0444);
+MODULE_PARM_DESC(max_part, "partitions per device (default 16)");
+
+static int __init nbd_init(void)
+{
+	int err;
+
+	/* Short work on the CPU that asked for it, also when memory is short */
+	nbd_io_wq = alloc_workqueue("nbd", WQ_MEM_RECLAIM | WQ_HIGHPRI | NBD_WQ_PERCPU, 0);
+	if (!nbd_io_wq)
+		return -ENOMEM;
+	nbd_ctl_wq = alloc_workqueue("nbd-ctl", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	if (!nbd_ctl_wq) {
+		err = -ENOMEM;
+		goto destroy_io_wq;
+	}
+	err = nbd_devices_init();
+	if (err)
+		goto destroy_ctl_wq;
+	err = nbdctl_init();
+	if (err)
+		goto exit_devices;
+	return 0;
+
+exit_devices:
+	nbd_devices_exit();
+destroy_ctl_wq:
+	destroy_workqueue(nbd_ctl_wq);
+destroy_io_wq:
+	destroy_workqueue(nbd_io_wq);
+	return err;
+}
+
+static void __exit nbd_exit(void)
+{
+	/* First nobody can attach any more; an attached device pins the module */
+	nbdctl_exit();
+	nbd_devices_exit();
+	/* Then the last references to sessions go, and what they left to RCU */
+	rcu_barrier();
+	destroy_workqueue(nbd_ctl_wq);
+	destroy_workqueue(nbd_io_wq);
+	rcu_barrier();
+}
+
+module_init(nbd_init);
+module_exit(nbd_exit);
+
+MODULE_DESCRIPTION("Network Block Device with maps");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(NBD_VERSION);
+MODULE_ALIAS_BLOCKDEV_MAJOR(43);
+MODULE_ALIAS_GENL_FAMILY(NBDCTL_FAMILY_NAME);

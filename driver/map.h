@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Maps: asks a server for block status, by requests that go the way of all others. */
+#ifndef NBD_MAP_H
+#define NBD_MAP_H
+
+#include <linux/types.h>
+
+#include "extents.h"
+#include "private.h"
+
+struct nbd_conn;
+struct nbd_session;
+
+/**
+ * struct nbd_query - one request for block status
+ * @private: the request
+ * @first: first context asked for
+ * @nr: contexts asked for
+ * @rcu: to free it, in any context
+ * @extents: what came, one for each context of the session
+ */
+struct nbd_query {
+	struct nbd_private private;
+	u32 first;
+	u32 nr;
+	struct rcu_head rcu;
+	struct nbd_extents extents[];
+};
+
+struct nbd_query *nbd_query_alloc(struct nbd_session *session, u32 first, u32 nr, u32 cap);
+void nbd_query_put(struct nbd_query *query);
+int nbd_query_run(struct nbd_query *query, struct request_queue *q, u64 offset, u32 length,
+		  bool one);
+
+bool nbd_query_possible(const struct nbd_query *query, const struct nbd_conn *conn);
+void nbd_query_restart(struct nbd_query *query);
+bool nbd_query_answered(const struct nbd_query *query, const struct nbd_conn *conn);
+const char *nbd_query_context(struct nbd_query *query, const struct nbd_conn *conn, u32 id,
+			      struct nbd_extents **extents);
+
+#endif /* NBD_MAP_H */

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Private requests. */
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "cmd.h"
+#include "error.h"
+#include "private.h"
+#include "session.h"
+
+void nbd_private_init(struct nbd_private *private, struct nbd_session *session,
+		      void (*free)(struct nbd_private *private))
+{
+	kref_init(&private->ref);
+	nbd_session_get(session);
+	private->session = session;
+	private->free = free;
+}
+
+static void release(struct kref *ref)
+{
+	struct nbd_private *private = container_of(ref, struct nbd_private, ref);
+
+	nbd_session_put(private->session);
+	private->free(private);
+}
+
+void nbd_private_put(struct nbd_private *private)
+{
+	kref_put(&private->ref, release);
+}
+
+static enum rq_end_io_ret private_end(struct request *rq, blk_status_t status)
+{
+	const struct nbd_pdu *pdu = blk_mq_rq_to_pdu(rq);
+	struct nbd_private *private = rq->end_io_data;
+
+	private->error = pdu->error ? nbd_error_to_errno(pdu->error) : blk_status_to_errno(status);
+	up(&private->session->privates);
+	complete(&private->done);
+	nbd_private_put(private);
+	return RQ_END_IO_FREE;
+}
+
+/* A request from the reserved tags: there is one for each holder of @privates */
+static struct request *alloc_rq(struct request_queue *q)
+{
+	struct request *rq;
+
+	for (;;) {
+		rq = blk_mq_alloc_request(q, REQ_OP_DRV_IN,
+					  BLK_MQ_REQ_RESERVED | BLK_MQ_REQ_NOWAIT);
+		if (!IS_ERR(rq) || (PTR_ERR(rq) != -EAGAIN && PTR_ERR(rq) != -EWOULDBLOCK))
+			return rq;
+		/* The queue is frozen for a moment */
+		if (schedule_timeout_killable(msecs_to_jiffies(2)) || fatal_signal_pending(current))
+			return ERR_PTR(-EINTR);
+	}
+}
+
+/**
+ * nbd_private_run() - ask the server
+ * @private: what; not under way. It may be run again when this has returned 0
+ *	or what the server said
+ * @q: queue of the disk
+ * @timeout: jiffies to wait, MAX_SCHEDULE_TIMEOUT for no end
+ *
+ * Process context; a fatal signal ends the wait.
+ *
+ * Return: 0; what the server said; -EIO if it could not be asked; -EINTR or
+ * -ETIMEDOUT, then @private may only be put.
+ */
+int nbd_private_run(struct nbd_private *private, struct request_queue *q, unsigned long timeout)
+{
+	struct nbd_pdu *pdu;
+	struct request *rq;
+	long left;
+
+	if (down_killable(&private->session->privates))
+		return -EINTR;
+	rq = alloc_rq(q);
+	if (IS_ERR(rq)) {
+		up(&private->session->privates);
+		return PTR_ERR(rq);
+	}
+	init_completion(&private->done);
+	kref_get(&private->ref);
+	pdu = blk_mq_rq_to_pdu(rq);
+	pdu->cmd = NULL;
+	pdu->error = 0;
+	pdu->private = private;
+	rq->end_io = private_end;
+	rq->end_io_data = private;
+	blk_execute_rq_nowait(rq, false);
+	left = wait_for_completion_killable_timeout(&private->done, timeout);
+	if (left < 0)
+		return -EINTR;
+	return left ? private->error : -ETIMEDOUT;
+}
+
+static void free_flush(struct nbd_private *private)
+{
+	kfree(private);
+}
+
+/**
+ * nbd_flush() - have the server make stable what was written
+ * @session: the server
+ * @q: queue of the disk
+ * @timeout: jiffies to wait
+ *
+ * Return: as nbd_private_run(), or -ENOMEM.
+ */
+int nbd_flush(struct nbd_session *session, struct request_queue *q, unsigned long timeout)
+{
+	struct nbd_private *private;
+	int err;
+
+	private = kzalloc(sizeof(*private), GFP_KERNEL);
+	if (!private)
+		return -ENOMEM;
+	nbd_private_init(private, session, free_flush);
+	private->req = (struct nbd_req){ .type = NBD_FLUSH };
+	err = nbd_private_run(private, q, timeout);
+	nbd_private_put(private);
+	return err;
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The transmission phase of the NBD protocol as it is on the wire: numbers and
+ * layouts, nothing of the driver. Section titles in comments are those of the
+ * protocol document, https://github.com/NetworkBlockDevice/nbd doc/proto.md.
+ */
+#ifndef NBD_PROTO_H
+#define NBD_PROTO_H
+
+#include "pure.h"
+
+/* "Values": magic numbers */
+#define NBD_MAGIC_REQUEST	0x25609513u
+#define NBD_MAGIC_SIMPLE	0x67446698u
+#define NBD_MAGIC_STRUCTURED	0x668e33efu
+
+/* "Transmission flags" */
+#define NBD_TF_HAS_FLAGS	(1u << 0)
+#define NBD_TF_READ_ONLY	(1u << 1)
+#define NBD_TF_SEND_FLUSH	(1u << 2)
+#define NBD_TF_SEND_FUA		(1u << 3)
+#define NBD_TF_ROTATIONAL	(1u << 4)
+#define NBD_TF_SEND_TRIM	(1u << 5)
+#define NBD_TF_WRITE_ZEROES	(1u << 6)
+#define NBD_TF_SEND_DF		(1u << 7)
+#define NBD_TF_MULTI_CONN	(1u << 8)
+
+/* "Request types" */
+enum nbd_type {
+	NBD_READ		= 0,
+	NBD_WRITE		= 1,
+	NBD_DISC		= 2,
+	NBD_FLUSH		= 3,
+	NBD_TRIM		= 4,
+	NBD_CACHE		= 5,
+	NBD_ZEROES		= 6,
+	NBD_BLOCK_STATUS	= 7,
+};
+
+/* "Command flags" */
+#define NBD_CF_FUA		(1u << 0)
+#define NBD_CF_NO_HOLE		(1u << 1)
+#define NBD_CF_DF		(1u << 2)
+#define NBD_CF_REQ_ONE		(1u << 3)
+
+/* "Structured reply types" and flags */
+#define NBD_CHUNK_DONE		(1u << 0)
+#define NBD_CHUNK_NONE		0u
+#define NBD_CHUNK_DATA		1u
+#define NBD_CHUNK_HOLE		2u
+#define NBD_CHUNK_STATUS	5u
+#define NBD_CHUNK_IS_ERROR	(1u << 15)
+#define NBD_CHUNK_ERROR		0x8001u
+#define NBD_CHUNK_ERROR_OFFSET	0x8002u
+
+/* "Error values": numbers of the protocol, whatever the host's errno are */
+#define NBD_EPERM		1u
+#define NBD_EIO			5u
+#define NBD_ENOMEM		12u
+#define NBD_EINVAL		22u
+#define NBD_ENOSPC		28u
+#define NBD_EOVERFLOW		75u
+#define NBD_ENOTSUP		95u
+#define NBD_ESHUTDOWN		108u
+
+/* "Size constraints" and "Metadata querying": bounds */
+#define NBD_MIN_BLOCK_DEFAULT	512u
+#define NBD_PREF_BLOCK_DEFAULT	4096u
+#define NBD_MAX_PAYLOAD		(32u << 20)
+#define NBD_STRING_MAX		4096u
+#define NBD_MAX_DESCRIPTORS	(8u << 20)	/* in one chunk; a server should stay under 2^20 */
+
+/* "Request message" */
+struct nbd_wire_request {
+	__be32 magic;
+	__be16 flags;		/* NBD_CF_* */
+	__be16 type;		/* enum nbd_type */
+	__be64 cookie;
+	__be64 offset;
+	__be32 length;
+} __packed;
+
+/* "Simple reply message"; also the first bytes that all replies share */
+struct nbd_wire_simple {
+	__be32 magic;
+	__be32 error;		/* NBD_E*; in a chunk: flags and type */
+	__be64 cookie;
+} __packed;
+
+/* "Structured reply chunk message" */
+struct nbd_wire_chunk {
+	__be32 magic;
+	__be16 flags;		/* NBD_CHUNK_DONE */
+	__be16 type;		/* NBD_CHUNK_* */
+	__be64 cookie;
+	__be32 length;		/* of the payload */
+} __packed;
+
+struct nbd_wire_data {
+	__be64 offset;
+} __packed;
+
+struct nbd_wire_hole {
+	__be64 offset;
+	__be32 length;
+} __packed;
+
+struct nbd_wire_error {
+	__be32 error;		/* NBD_E* */
+	__be16 message_length;
+} __packed;
+
+struct nbd_wire_status {
+	__be32 context_id;
+} __packed;
+
+struct nbd_wire_descriptor {
+	__be32 length;
+	__be32 status;
+} __packed;
+
+static_assert(sizeof(struct nbd_wire_request) == 28, "request header");
+static_assert(sizeof(struct nbd_wire_simple) == 16, "simple reply");
+static_assert(sizeof(struct nbd_wire_chunk) == 20, "structured reply chunk");
+static_assert(offsetof(struct nbd_wire_chunk, cookie) == offsetof(struct nbd_wire_simple, cookie),
+	      "both replies carry the cookie in the same place");
+static_assert(sizeof(struct nbd_wire_data) == 8, "offset of a data chunk");
+static_assert(sizeof(struct nbd_wire_hole) == 12, "hole chunk");
+static_assert(sizeof(struct nbd_wire_error) == 6, "error chunk");
+static_assert(sizeof(struct nbd_wire_status) == 4, "block status chunk");
+static_assert(sizeof(struct nbd_wire_descriptor) == 8, "block status descriptor");
+
+/**
+ * struct nbd_req - a request of the transmission phase, in host order
+ * @offset: first byte
+ * @length: effect length in bytes; for WRITE also that of the payload
+ * @type: enum nbd_type
+ * @flags: NBD_CF_*
+ */
+struct nbd_req {
+	u64 offset;
+	u32 length;
+	u16 type;
+	u16 flags;
+};
+
+/**
+ * nbd_put_request() - write a request header
+ * @wire: where it goes
+ * @req: the request
+ * @cookie: what the reply will carry
+ */
+static inline void nbd_put_request(struct nbd_wire_request *wire, const struct nbd_req *req,
+				   u64 cookie)
+{
+	wire->magic = cpu_to_be32(NBD_MAGIC_REQUEST);
+	wire->flags = cpu_to_be16(req->flags);
+	wire->type = cpu_to_be16(req->type);
+	wire->cookie = cpu_to_be64(cookie);
+	wire->offset = cpu_to_be64(req->offset);
+	wire->length = cpu_to_be32(req->length);
+}
+
+#endif /* NBD_PROTO_H */

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The face to blk-mq. Nothing here sleeps. */
+#include <linux/blk-mq.h>
+
+#include "cmd.h"
+#include "device.h"
+#include "private.h"
+#include "session.h"
+
+/* A private request knows the contexts of one session only */
+static bool is_for(const struct nbd_session *session, struct request *rq)
+{
+	const struct nbd_pdu *pdu = blk_mq_rq_to_pdu(rq);
+
+	return !blk_rq_is_passthrough(rq) || pdu->private->session == session;
+}
+
+static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_queue_data *bd)
+{
+	struct nbd_device *dev = hctx->queue->queuedata;
+	struct nbd_session *session;
+	struct nbd_cmd *cmd;
+	blk_status_t status;
+
+	/* A session goes only after the queue was frozen, or all its commands were ended */
+	rcu_read_lock();
+	session = rcu_dereference(dev->session);
+	cmd = session && is_for(session, bd->rq) ? nbd_cmd_of(&session->table, bd->rq) : NULL;
+	status = cmd ? nbd_cmd_prepare(cmd, bd->rq, &session->export) : BLK_STS_IOERR;
+	if (status == BLK_STS_OK) {
+		blk_mq_start_request(bd->rq);
+		nbd_session_submit(session, cmd, hctx->queue_num, bd->last);
+	}
+	rcu_read_unlock();
+	return status;
+}
+
+static void commit_rqs(struct blk_mq_hw_ctx *hctx)
+{
+	struct nbd_device *dev = hctx->queue->queuedata;
+	struct nbd_session *session;
+
+	rcu_read_lock();
+	session = rcu_dereference(dev->session);
+	if (session)
+		nbd_session_kick(session);
+	rcu_read_unlock();
+}
+
+static void complete_rq(struct request *rq)
+{
+	struct nbd_pdu *pdu = blk_mq_rq_to_pdu(rq);
+
+	blk_mq_end_request(rq, pdu->status);
+}
+
+/* The connection is taken down elsewhere, and moves the request on */
+static enum blk_eh_timer_return timeout(struct request *rq)
+{
+	struct nbd_device *dev = rq->q->queuedata;
+	struct nbd_pdu *pdu = blk_mq_rq_to_pdu(rq);
+	struct nbd_session *session;
+
+	rcu_read_lock();
+	session = rcu_dereference(dev->session);
+	if (session && pdu->cmd)
+		nbd_session_timeout(session, pdu->cmd);
+	rcu_read_unlock();
+	return BLK_EH_RESET_TIMER;
+}
+
+const struct blk_mq_ops nbd_mq_ops = {
+	.queue_rq = queue_rq,
+	.commit_rqs = commit_rqs,
+	.complete = complete_rq,
+	.timeout = timeout,
+};

@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Receiver: takes bytes from the socket, asks the parser what they mean, and
+ * does it. There are two ways to get at the bytes: in the socket's own buffers
+ * (TCP), or by recvmsg straight to where they belong. Mirror of send.c.
+ */
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/skbuff.h>
+#include <net/tcp.h>
+
+#include "conn.h"
+#include "error.h"
+#include "map.h"
+#include "session.h"
+#include "trace.h"
+
+/* Calls of recvmsg in one run, before other work gets its turn */
+#define RECV_BUDGET	64
+
+/**
+ * struct source - bytes that have come
+ * @skb: they are in this buffer of the socket; or NULL
+ * @buf: they are here; if not in @skb
+ * @offset: of the next byte
+ * @left: bytes not yet taken
+ */
+struct source {
+	struct sk_buff *skb;
+	const u8 *buf;
+	u32 offset;
+	u32 left;
+};
+
+static void take(struct source *src, u32 n)
+{
+	src->offset += n;
+	src->left -= n;
+}
+
+/* skb_copy_bits() and its like only fail for a range outside of the buffer */
+static int take_bytes(struct source *src, void *to, u32 n)
+{
+	if (src->skb) {
+		if (skb_copy_bits(src->skb, src->offset, to, n))
+			return -EFAULT;
+	} else {
+		memcpy(to, src->buf + src->offset, n);
+	}
+	take(src, n);
+	return 0;
+}
+
+static int take_iter(struct source *src, struct iov_iter *to, u32 n)
+{
+	if (src->skb) {
+		if (skb_copy_datagram_iter(src->skb, src->offset, to, n))
+			return -EFAULT;
+	} else if (copy_to_iter(src->buf + src->offset, n, to) != n) {
+		return -EFAULT;
+	}
+	take(src, n);
+	return 0;
+}
+
+/* Give the connection up for what the server did */
+static void broken(struct nbd_conn *conn, const char *rule)
+{
+	nbd_reply_break(&conn->rx.reply, rule);
+}
+
+/* Content belongs at the reply's offset */
+static void seek(struct nbd_rx *rx, u64 offset)
+{
+	if (rx->at != offset || !rx->cursor.bio)
+		nbd_cursor_init(&rx->cursor, rx->cmd->rq, offset - rx->cmd->req.offset);
+	rx->at = offset;
+}
+
+/* A stretch of content is announced: it must be new */
+static bool cover(struct nbd_conn *conn, u32 length)
+{
+	struct nbd_rx *rx = &conn->rx;
+
+	switch (nbd_cmd_cover(rx->cmd, rx->reply.offset, length)) {
+	case 0:
+		trace_nbd_chunk(conn, rx->cmd, rx->reply.offset, length);
+		seek(rx, rx->reply.offset);
+		return true;
+	case -ENOMEM:
+		nbd_conn_fail(conn, -ENOMEM);
+		broken(conn, "no memory to follow a read in many pieces");
+		return false;
+	case -E2BIG:
+		broken(conn, "reply to a read in too many pieces");
+		return false;
+	default:
+		broken(conn, "content sent twice");
+		return false;
+	}
+}
+
+static struct nbd_orphan *find_orphan(struct nbd_rx *rx, u64 cookie)
+{
+	u32 i;
+
+	for (i = 0; i < NBD_ORPHANS; i++)
+		if (rx->orphans[i].left && rx->orphans[i].cookie == cookie)
+			return &rx->orphans[i];
+	return NULL;
+}
+
+/* A server may go on with other contexts after it ended a block status with an error */
+static void expect_orphans(struct nbd_conn *conn)
+{
+	struct nbd_rx *rx = &conn->rx;
+	u32 nr_contexts = conn->session->export.nr_contexts;
+
+	if (rx->cmd->req.type != NBD_BLOCK_STATUS || nr_contexts < 2)
+		return;
+	memmove(rx->orphans + 1, rx->orphans, sizeof(rx->orphans) - sizeof(rx->orphans[0]));
+	rx->orphans[0] = (struct nbd_orphan){ nbd_cmd_cookie(rx->cmd), nr_contexts - 1 };
+}
+
+static void step_find(struct nbd_conn *conn)
+{
+	struct nbd_rx *rx = &conn->rx;
+	struct nbd_orphan *orphan;
+
+	trace_nbd_reply(conn, &rx->reply);
+	rx->cmd = nbd_cmd_find(&conn->session->table, conn, rx->reply.cookie);
+	if (rx->cmd) {
+		rx->cursor.bio = NULL;
+		nbd_reply_found(&rx->reply, &rx->cmd->req);
+		return;
+	}
+	orphan = find_orphan(rx, rx->reply.cookie);
+	if (!orphan)
+		return broken(conn, "reply to no request in flight");
+	orphan->left--;
+	nbd_reply_orphaned(&rx->reply);
+}
+
+/* The reply has ended: what it lacked decides */
+static void step_end(struct nbd_conn *conn)
+{
+	struct nbd_rx *rx = &conn->rx;
+	struct nbd_cmd *cmd = rx->cmd;
+
+	if (!cmd->error && cmd->req.type == NBD_READ &&
+	    !nbd_cover_full(&cmd->cover, cmd->req.length))
+		return broken(conn, "end of a reply that left out content");
+	if (!cmd->error && cmd->query && !nbd_query_answered(cmd->query, conn))
+		return broken(conn, "end of a block status reply that left out a context");
+	conn->stats.replies++;
+	if (cmd->error) {
+		conn->stats.errors++;
+		expect_orphans(conn);
+	}
+	/* The server is going away: what it refused goes elsewhere */
+	if (cmd->error == NBD_ESHUTDOWN) {
+		nbd_conn_fail(conn, -ESHUTDOWN);
+		return broken(conn, "server shuts down");
+	}
+	rx->cmd = NULL;
+	if (nbd_cmd_half(cmd, NBD_HALF_REPLY))
+		nbd_cmd_complete(cmd);
+	nbd_reply_done_step(&rx->reply);
+}
+
+static void step_error(struct nbd_conn *conn)
+{
+	struct nbd_reply *r = &conn->rx.reply;
+
+	nbd_cmd_fail(conn->rx.cmd, r->error);
+	nbd_reply_done_step(r);
+}
+
+static void step_hole(struct nbd_conn *conn)
+{
+	struct nbd_rx *rx = &conn->rx;
+
+	if (!cover(conn, rx->reply.length))
+		return;
+	nbd_cursor_zero(&rx->cursor, rx->reply.length);
+	rx->at += rx->reply.length;
+	nbd_reply_done_step(&rx->reply);
+}
+
+static void step_fill(struct nbd_conn *conn, struct source *src)
+{
+	struct nbd_reply *r = &conn->rx.reply;
+	u32 n = min(r->need - r->have, src->left);
+
+	if (take_bytes(src, r->buf + r->have, n))
+		return broken(conn, "lost bytes");
+	r->have += n;
+	if (r->have == r->need)
+		nbd_reply_filled(r);
+}
+
+/* Payload is announced: is it content that was missing, a context that was? */
+static void announced(struct nbd_conn *conn)
+{
+	struct nbd_rx *rx = &conn->rx;
+	const char *rule;
+
+	if (rx->reply.step == NBD_STEP_DATA) {
+		cover(conn, rx->reply.left);
+	} else if (rx->reply.step == NBD_STEP_STATUS) {
+		rule = nbd_query_context(rx->cmd->query, conn, rx->reply.context_id, &rx->extents);
+		if (rule)
+			broken(conn, rule);
+	}
+}
+
+static void payload_taken(struct nbd_conn *conn, u32 n)
+{
+	struct nbd_rx *rx = &conn->rx;
+
+	rx->at += n;
+	rx->reply.left -= n;
+	if (!rx->reply.left)
+		nbd_reply_drained(&rx->reply);
+}
+
+static void step_data(struct nbd_conn *conn, struct source *src)
+{
+	struct nbd_rx *rx = &conn->rx;
+	u32 nr = NBD_RX_VECS, n;
+	struct iov_iter to;
+
+	n = nbd_cursor_fill(rx->cursor, rx->vec, &nr, min(rx->reply.left, src->left));
+	if (!n)
+		return broken(conn, "no room for content");
+	iov_iter_bvec(&to, ITER_DEST, rx->vec, nr, n);
+	if (take_iter(src, &to, n))
+		return broken(conn, "lost bytes");
+	nbd_cursor_advance(&rx->cursor, n);
+	payload_taken(conn, n);
+}
+
+static void step_status(struct nbd_conn *conn, struct source *src)
+{
+	struct nbd_rx *rx = &conn->rx;
+	u32 n = min3(rx->reply.left, src->left, (u32)PAGE_SIZE);
+	const void *buf = src->buf + src->offset;
+	const char *rule;
+
+	if (src->skb) {
+		if (skb_copy_bits(src->skb, src->offset, rx->page, n))
+			return broken(conn, "lost bytes");
+		buf = rx->page;
+	}
+	take(src, n);
+	rule = nbd_extents_feed(rx->extents, buf, n);
+	if (rule)
+		return broken(conn, rule);
+	payload_taken(conn, n);
+}
+
+static void step_skip(struct nbd_conn *conn, struct source *src)
+{
+	u32 n = min(conn->rx.reply.left, src->left);
+
+	take(src, n);
+	payload_taken(conn, n);
+}
+
+/* Is the parser waiting for bytes, rather than for something to be done? */
+static bool wants_bytes(const struct nbd_reply *r)
+{
+	switch (r->step) {
+	case NBD_STEP_FILL:
+	case NBD_STEP_DATA:
+	case NBD_STEP_STATUS:
+		return true;
+	case NBD_STEP_SKIP:
+		return r->left;
+	default:
+		return false;
+	}
+}
+
+/* Do what the bytes mean. Return: 0, or -EPROTO after the server broke a rule. */
+static int feed(struct nbd_conn *conn, struct source *src)
+{
+	struct nbd_reply *r = &conn->rx.reply;
+
+	while (src->left || !wants_bytes(r)) {
+		switch (r->step) {
+		case NBD_STEP_FILL:
+			step_fill(conn, src);
+			announced(conn);
+			break;
+		case NBD_STEP_FIND:
+			step_find(conn);
+			announced(conn);
+			break;
+		case NBD_STEP_DATA:
+			step_data(conn, src);
+			break;
+		case NBD_STEP_HOLE:
+			step_hole(conn);
+			break;
+		case NBD_STEP_STATUS:
+			step_status(conn, src);
+			break;
+		case NBD_STEP_SKIP:
+			step_skip(conn, src);
+			break;
+		case NBD_STEP_ERROR:
+			step_error(conn);
+			break;
+		case NBD_STEP_END:
+			step_end(conn);
+			break;
+		case NBD_STEP_BROKEN:
+			return -EPROTO;
+		}
+	}
+	return 0;
+}
+
+static int read_actor(read_descriptor_t *desc, struct sk_buff *skb, unsigned int offset, size_t len)
+{
+	struct nbd_conn *conn = desc->arg.data;
+	struct source src = { .skb = skb, .offset = offset, .left = len };
+
+	desc->error = feed(conn, &src);
+	if (desc->error) {
+		desc->count = 0;
+		return desc->error;
+	}
+	return len;
+}
+
+/*
+ * Take what the socket has in its buffers.
+ *
+ * Return: bytes taken, -EAGAIN if there are none, other negative errno; 0 at EOF.
+ */
+static int recv_in_place(struct nbd_conn *conn)
+{
+	struct sock *sk = conn->sock->sk;
+	read_descriptor_t desc = { .arg.data = conn, .count = 1 };
+	int n;
+
+	lock_sock(sk);
+	n = READ_ONCE(conn->sock->ops)->read_sock(sk, &desc, read_actor);
+	if (desc.error)
+		n = desc.error;
+	else if (n == 0 && sk->sk_err)
+		n = -sk->sk_err;
+	else if (n == 0 && !(sk->sk_shutdown & RCV_SHUTDOWN) && sk->sk_state != TCP_CLOSE)
+		n = -EAGAIN;
+	release_sock(sk);
+	return n;
+}
+
+/* Receive content where it belongs, and what comes behind it into a page; likewise */
+static int recv_message(struct nbd_conn *conn)
+{
+	struct nbd_rx *rx = &conn->rx;
+	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
+	struct source src = { .buf = rx->page };
+	u32 nr = 0, content = 0, room = 0;
+	int n, err;
+
+	if (rx->reply.step == NBD_STEP_DATA) {
+		nr = NBD_RX_VECS;
+		content = nbd_cursor_fill(rx->cursor, rx->vec, &nr, rx->reply.left);
+	}
+	if (!nr || content == rx->reply.left) {
+		room = PAGE_SIZE;
+		bvec_set_page(&rx->vec[nr++], virt_to_page(rx->page), room, 0);
+	}
+	iov_iter_bvec(&msg.msg_iter, ITER_DEST, rx->vec, nr, content + room);
+	n = sock_recvmsg(conn->sock, &msg, msg.msg_flags);
+	if (n <= 0)
+		return n;
+	if (content) {
+		u32 m = min_t(u32, content, n);
+
+		nbd_cursor_advance(&rx->cursor, m);
+		payload_taken(conn, m);
+		src.left = n - m;
+	} else {
+		src.left = n;
+	}
+	err = feed(conn, &src);
+	return err ?: n;
+}
+
+static void recv_ended(struct nbd_conn *conn, int err)
+{
+	const struct nbd_rx *rx = &conn->rx;
+
+	if (test_bit(NBD_CONN_CLOSING, &conn->flags)) {
+		complete(&conn->closed);
+		return;
+	}
+	if (err == -EPROTO && !nbd_conn_failed(conn))
+		pr_err_ratelimited("nbd%u: conn %u: server broke the protocol: %s (%s %llu+%u)\n",
+				   conn->session->index, conn->index, rx->reply.broken,
+				   rx->cmd ? nbd_type_name(rx->cmd->req.type) : "no command",
+				   rx->cmd ? rx->cmd->req.offset : 0,
+				   rx->cmd ? rx->cmd->req.length : 0);
+	nbd_conn_fail(conn, err ?: -ECONNABORTED);
+}
+
+/* The receiver. At most one runs for a connection at any time. */
+void nbd_recv_work(struct work_struct *work)
+{
+	struct nbd_conn *conn = container_of(work, struct nbd_conn, recv_work);
+	unsigned int noreclaim = memalloc_noreclaim_save();
+	int budget = RECV_BUDGET, n;
+
+	do {
+		if (nbd_conn_failed(conn))
+			goto out;
+		n = conn->read_sock ? recv_in_place(conn) : recv_message(conn);
+		if (n > 0)
+			conn->stats.bytes_received += n;
+	} while (n > 0 && --budget);
+
+	if (n > 0)
+		queue_work(nbd_io_wq, &conn->recv_work);
+	else if (n != -EAGAIN)
+		recv_ended(conn, n);
+out:
+	memalloc_noreclaim_restore(noreclaim);
+}

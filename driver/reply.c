@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reply parser. Every length and type a server sends is judged here, against
+ * the request it claims to answer; see "Structured reply message" and the
+ * sections of the reply types in the NBD protocol.
+ */
+#include "reply.h"
+
+/* Pieces of a reply that are gathered in nbd_reply.buf, in their order */
+enum {
+	PART_HEADER,		/* what both reply forms begin with */
+	PART_CHUNK,		/* the rest of a chunk's header */
+	PART_PREFIX,		/* the fixed fields a payload begins with */
+};
+
+static void want(struct nbd_reply *r, u8 part, u32 need, u32 have)
+{
+	r->part = part;
+	r->need = need;
+	r->have = have;
+	r->step = NBD_STEP_FILL;
+}
+
+static void next_reply(struct nbd_reply *r)
+{
+	r->req = NULL;
+	r->orphan = false;
+	r->error = 0;
+	want(r, PART_HEADER, sizeof(struct nbd_wire_simple), 0);
+}
+
+/**
+ * nbd_reply_init() - start at the first byte of a transmission phase
+ * @r: the parser
+ * @structured: whether structured replies were negotiated
+ */
+void nbd_reply_init(struct nbd_reply *r, bool structured)
+{
+	memset(r, 0, sizeof(*r));
+	r->structured = structured;
+	next_reply(r);
+}
+
+/**
+ * nbd_reply_break() - give the connection up
+ * @r: the parser
+ * @rule: what the server did, for people
+ */
+void nbd_reply_break(struct nbd_reply *r, const char *rule)
+{
+	r->broken = rule;
+	r->step = NBD_STEP_BROKEN;
+}
+
+static void header_filled(struct nbd_reply *r)
+{
+	const struct nbd_wire_simple *wire = (const void *)r->buf;
+
+	r->cookie = be64_to_cpu(wire->cookie);
+	switch (be32_to_cpu(wire->magic)) {
+	case NBD_MAGIC_SIMPLE:
+		r->chunk_type = NBD_CHUNK_NONE;
+		r->chunk_flags = NBD_CHUNK_DONE;
+		r->error = be32_to_cpu(wire->error);
+		r->left = 0;
+		r->length = 0;
+		r->part = PART_HEADER;
+		r->step = NBD_STEP_FIND;
+		break;
+	case NBD_MAGIC_STRUCTURED:
+		if (r->structured)
+			want(r, PART_CHUNK, sizeof(struct nbd_wire_chunk), r->have);
+		else
+			nbd_reply_break(r, "structured reply, which was not negotiated");
+		break;
+	default:
+		nbd_reply_break(r, "unknown reply magic");
+	}
+}
+
+static void chunk_filled(struct nbd_reply *r)
+{
+	const struct nbd_wire_chunk *wire = (const void *)r->buf;
+
+	r->chunk_flags = be16_to_cpu(wire->flags);
+	r->chunk_type = be16_to_cpu(wire->type);
+	r->left = be32_to_cpu(wire->length);
+	r->step = NBD_STEP_FIND;
+}
+
+/* The range a chunk speaks of, against that of its request; no sum can wrap */
+static bool inside(const struct nbd_req *req, u64 offset, u32 length)
+{
+	return offset >= req->offset && offset - req->offset <= req->length &&
+	       length <= req->length - (offset - req->offset);
+}
+
+static void data_filled(struct nbd_reply *r)
+{
+	const struct nbd_wire_data *wire = (const void *)r->buf;
+
+	r->offset = be64_to_cpu(wire->offset);
+	if (inside(r->req, r->offset, r->left))
+		r->step = NBD_STEP_DATA;
+	else
+		nbd_reply_break(r, "data chunk outside of the request");
+}
+
+static void hole_filled(struct nbd_reply *r)
+{
+	const struct nbd_wire_hole *wire = (const void *)r->buf;
+
+	r->offset = be64_to_cpu(wire->offset);
+	r->length = be32_to_cpu(wire->length);
+	if (r->length && inside(r->req, r->offset, r->length))
+		r->step = NBD_STEP_HOLE;
+	else
+		nbd_reply_break(r, "hole chunk empty or outside of the request");
+}
+
+static void status_filled(struct nbd_reply *r)
+{
+	const struct nbd_wire_status *wire = (const void *)r->buf;
+
+	r->context_id = be32_to_cpu(wire->context_id);
+	r->step = NBD_STEP_STATUS;
+}
+
+static void error_filled(struct nbd_reply *r)
+{
+	const struct nbd_wire_error *wire = (const void *)r->buf;
+	u32 message = be16_to_cpu(wire->message_length);
+	u32 tail = r->chunk_type == NBD_CHUNK_ERROR_OFFSET ? sizeof(__be64) : 0;
+	bool known = r->chunk_type == NBD_CHUNK_ERROR || r->chunk_type == NBD_CHUNK_ERROR_OFFSET;
+
+	if (message > NBD_STRING_MAX || message > r->left)
+		return nbd_reply_break(r, "error message longer than its chunk, or too long");
+	if (known && r->left != message + tail)
+		return nbd_reply_break(r, "error chunk of a wrong length");
+	/* An error without a number is one all the same */
+	r->error = be32_to_cpu(wire->error) ?: NBD_EIO;
+	r->step = NBD_STEP_ERROR;
+}
+
+static void prefix_filled(struct nbd_reply *r)
+{
+	switch (r->chunk_type) {
+	case NBD_CHUNK_DATA:
+		return data_filled(r);
+	case NBD_CHUNK_HOLE:
+		return hole_filled(r);
+	case NBD_CHUNK_STATUS:
+		return status_filled(r);
+	default:
+		return error_filled(r);
+	}
+}
+
+/**
+ * nbd_reply_filled() - judge the piece that was gathered
+ * @r: the parser, @r->need bytes are in @r->buf
+ */
+void nbd_reply_filled(struct nbd_reply *r)
+{
+	switch (r->part) {
+	case PART_HEADER:
+		return header_filled(r);
+	case PART_CHUNK:
+		return chunk_filled(r);
+	default:
+		return prefix_filled(r);
+	}
+}
+
+/* A fixed prefix of the payload comes next, which counts towards its length */
+static void want_prefix(struct nbd_reply *r, u32 size)
+{
+	r->left -= size;
+	want(r, PART_PREFIX, size, 0);
+}
+
+static void found_simple(struct nbd_reply *r)
+{
+	const struct nbd_req *req = r->req;
+
+	if (r->error) {
+		r->step = NBD_STEP_ERROR;
+	} else if (req->type == NBD_READ && !r->structured) {
+		r->offset = req->offset;
+		r->left = req->length;
+		r->step = NBD_STEP_DATA;
+	} else if (req->type == NBD_READ || req->type == NBD_BLOCK_STATUS) {
+		nbd_reply_break(r, "simple reply without error to a request that wants chunks");
+	} else {
+		r->step = NBD_STEP_END;
+	}
+}
+
+static void found_data(struct nbd_reply *r)
+{
+	if (r->req->type != NBD_READ)
+		nbd_reply_break(r, "data chunk for a request that is no read");
+	else if (r->left <= sizeof(struct nbd_wire_data) ||
+		 r->left - sizeof(struct nbd_wire_data) > r->req->length)
+		nbd_reply_break(r, "data chunk of a wrong length");
+	else
+		want_prefix(r, sizeof(struct nbd_wire_data));
+}
+
+static void found_hole(struct nbd_reply *r)
+{
+	if (r->req->type != NBD_READ)
+		nbd_reply_break(r, "hole chunk for a request that is no read");
+	else if (r->left != sizeof(struct nbd_wire_hole))
+		nbd_reply_break(r, "hole chunk of a wrong length");
+	else
+		want_prefix(r, sizeof(struct nbd_wire_hole));
+}
+
+static void found_status(struct nbd_reply *r)
+{
+	u32 descriptors = r->left - sizeof(struct nbd_wire_status);
+
+	if (r->req->type != NBD_BLOCK_STATUS)
+		nbd_reply_break(r, "block status chunk for a request that did not ask");
+	else if (r->left <= sizeof(struct nbd_wire_status) ||
+		 descriptors % sizeof(struct nbd_wire_descriptor) ||
+		 descriptors / sizeof(struct nbd_wire_descriptor) > NBD_MAX_DESCRIPTORS)
+		nbd_reply_break(r, "block status chunk of a wrong length");
+	else
+		want_prefix(r, sizeof(struct nbd_wire_status));
+}
+
+/* Bound of an error chunk: what is fixed, a longest message, and a little to come */
+#define ERROR_MAX	(sizeof(struct nbd_wire_error) + NBD_STRING_MAX + 256)
+
+static void found_error(struct nbd_reply *r)
+{
+	if (r->left < sizeof(struct nbd_wire_error) || r->left > ERROR_MAX)
+		nbd_reply_break(r, "error chunk of a wrong length");
+	else
+		want_prefix(r, sizeof(struct nbd_wire_error));
+}
+
+/**
+ * nbd_reply_found() - go on with the request that the cookie named
+ * @r: the parser, in NBD_STEP_FIND
+ * @req: that request; must stay until the parser is in NBD_STEP_END or past it
+ */
+void nbd_reply_found(struct nbd_reply *r, const struct nbd_req *req)
+{
+	r->req = req;
+	if (r->part == PART_HEADER)
+		return found_simple(r);
+	switch (r->chunk_type) {
+	case NBD_CHUNK_NONE:
+		if (r->left || !(r->chunk_flags & NBD_CHUNK_DONE))
+			nbd_reply_break(r, "empty chunk with a payload or without the done flag");
+		else
+			r->step = NBD_STEP_END;
+		break;
+	case NBD_CHUNK_DATA:
+		return found_data(r);
+	case NBD_CHUNK_HOLE:
+		return found_hole(r);
+	case NBD_CHUNK_STATUS:
+		return found_status(r);
+	default:
+		if (r->chunk_type & NBD_CHUNK_IS_ERROR)
+			return found_error(r);
+		nbd_reply_break(r, "chunk of an unknown type");
+	}
+}
+
+/**
+ * nbd_reply_orphaned() - drop a chunk whose request has already failed
+ * @r: the parser, in NBD_STEP_FIND
+ *
+ * A server that answers block status context by context may go on after an
+ * error chunk that ended the reply.
+ */
+void nbd_reply_orphaned(struct nbd_reply *r)
+{
+	r->orphan = true;
+	if (r->part == PART_HEADER)
+		nbd_reply_break(r, "second simple reply to one request");
+	else if (r->left > sizeof(struct nbd_wire_status) +
+		 NBD_MAX_DESCRIPTORS * sizeof(struct nbd_wire_descriptor))
+		nbd_reply_break(r, "stray chunk of an absurd length");
+	else
+		r->step = NBD_STEP_SKIP;
+}
+
+/* A chunk has been dealt with: was it the last of its reply? */
+static void chunk_end(struct nbd_reply *r)
+{
+	if (!r->orphan && (r->chunk_flags & NBD_CHUNK_DONE))
+		r->step = NBD_STEP_END;
+	else
+		next_reply(r);
+}
+
+/**
+ * nbd_reply_drained() - the payload was taken
+ * @r: the parser, in one of the steps that name @r->left bytes
+ */
+void nbd_reply_drained(struct nbd_reply *r)
+{
+	r->left = 0;
+	chunk_end(r);
+}
+
+/**
+ * nbd_reply_done_step() - a step that needs no bytes was done
+ * @r: the parser, in NBD_STEP_HOLE, NBD_STEP_ERROR or NBD_STEP_END
+ */
+void nbd_reply_done_step(struct nbd_reply *r)
+{
+	if (r->step == NBD_STEP_END)
+		next_reply(r);
+	else if (r->step == NBD_STEP_ERROR && r->left)
+		r->step = NBD_STEP_SKIP;
+	else
+		chunk_end(r);
+}

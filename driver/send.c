@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sender: takes commands from a connection's list and writes as many of them
+ * as will go with one sendmsg. It never waits: when the socket is full it
+ * leaves, and the socket's callback brings it back. Mirror of recv.c.
+ */
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "conn.h"
+#include "session.h"
+#include "trace.h"
+
+/* How long to wait when the network is short of memory */
+#define RETRY_DELAY	msecs_to_jiffies(20)
+
+/* Batches in one run, before other work gets its turn */
+#define SEND_BUDGET	16
+
+void nbd_send_init(struct nbd_conn *conn)
+{
+	INIT_DELAYED_WORK(&conn->send_work, nbd_send_work);
+	INIT_LIST_HEAD(&conn->tx.queue);
+	INIT_LIST_HEAD(&conn->tx.sent);
+}
+
+/**
+ * nbd_conn_submit() - queue a command for sending
+ * @conn: a connection found in its slot, under RCU
+ * @cmd: prepared; @conn owns it now
+ *
+ * Any context. The sender starts at nbd_conn_kick().
+ */
+void nbd_conn_submit(struct nbd_conn *conn, struct nbd_cmd *cmd)
+{
+	nbd_cmd_start(cmd, conn);
+	llist_add(&cmd->snode, &conn->submitted);
+}
+
+/* Start the sender if there is anything to send. Any context, under RCU. */
+void nbd_conn_kick(struct nbd_conn *conn)
+{
+	if (!llist_empty(&conn->submitted))
+		queue_delayed_work(nbd_io_wq, &conn->send_work, 0);
+}
+
+static void collect(struct nbd_conn *conn)
+{
+	struct llist_node *node = llist_reverse_order(llist_del_all(&conn->submitted));
+	struct nbd_cmd *cmd, *next;
+
+	llist_for_each_entry_safe(cmd, next, node, snode)
+		list_add_tail(&cmd->list, &conn->tx.queue);
+}
+
+static void add_header(struct nbd_conn *conn, struct nbd_cmd *cmd, u32 nr_headers, u32 *nr_vecs)
+{
+	struct nbd_wire_request *wire = &conn->tx.headers[nr_headers];
+	struct bio_vec *vec = &conn->tx.vec[*nr_vecs];
+
+	nbd_put_request(wire, &cmd->req, nbd_cmd_cookie(cmd));
+	/* Headers that follow each other in memory are one piece */
+	if (*nr_vecs && nr_headers &&
+	    page_address(vec[-1].bv_page) + vec[-1].bv_offset + vec[-1].bv_len == (void *)wire) {
+		vec[-1].bv_len += sizeof(*wire);
+		return;
+	}
+	vec->bv_page = virt_to_page(wire);
+	vec->bv_offset = offset_in_page(wire);
+	vec->bv_len = sizeof(*wire);
+	++*nr_vecs;
+}
+
+/*
+ * A command without payload is out of the sender's hands as soon as its header
+ * is written: nothing of it is needed any more.
+ */
+static void header_written(struct nbd_cmd *cmd)
+{
+	if (nbd_cmd_half(cmd, NBD_HALF_SEND))
+		nbd_cmd_complete(cmd);
+}
+
+/* Add payload of the current command; false if there is no room for all of it */
+static bool add_payload(struct nbd_tx *tx, u32 *nr_vecs, u32 *bytes)
+{
+	u32 nr = NBD_TX_VECS - *nr_vecs, n;
+
+	n = nbd_cursor_fill(tx->cursor, tx->vec + *nr_vecs, &nr, NBD_TX_BYTES);
+	nbd_cursor_advance(&tx->cursor, n);
+	*nr_vecs += nr;
+	*bytes += n;
+	if (tx->cursor.bio)
+		return false;
+	list_add_tail(&tx->cmd->list, &tx->sent);
+	tx->cmd = NULL;
+	return true;
+}
+
+static struct nbd_cmd *next_cmd(struct nbd_conn *conn)
+{
+	struct nbd_cmd *cmd;
+
+	cmd = list_first_entry_or_null(&conn->tx.queue, struct nbd_cmd, list);
+	if (cmd) {
+		list_del(&cmd->list);
+		conn->stats.requests++;
+		trace_nbd_send(conn, cmd);
+	}
+	return cmd;
+}
+
+/* Gather the next batch; false if there is nothing to send */
+static bool fill_batch(struct nbd_conn *conn)
+{
+	struct nbd_tx *tx = &conn->tx;
+	u32 nr_headers = 0, nr_vecs = 0, bytes = 0;
+
+	while (nr_vecs < NBD_TX_VECS && bytes < NBD_TX_BYTES) {
+		struct nbd_cmd *cmd;
+
+		if (tx->cmd) {
+			if (!add_payload(tx, &nr_vecs, &bytes))
+				break;
+			continue;
+		}
+		if (nr_headers == NBD_TX_HEADERS)
+			break;
+		cmd = next_cmd(conn);
+		if (!cmd)
+			break;
+		add_header(conn, cmd, nr_headers++, &nr_vecs);
+		bytes += sizeof(struct nbd_wire_request);
+		if (nbd_cmd_payload(cmd)) {
+			nbd_cursor_init(&tx->cursor, cmd->rq, 0);
+			tx->cmd = cmd;
+		} else {
+			header_written(cmd);
+		}
+	}
+	if (!nr_vecs)
+		return false;
+	iov_iter_bvec(&tx->iter, ITER_SOURCE, tx->vec, nr_vecs, bytes);
+	return true;
+}
+
+static void batch_sent(struct nbd_tx *tx)
+{
+	struct nbd_cmd *cmd, *next;
+
+	list_for_each_entry_safe(cmd, next, &tx->sent, list) {
+		list_del(&cmd->list);
+		if (nbd_cmd_half(cmd, NBD_HALF_SEND))
+			nbd_cmd_complete(cmd);
+	}
+}
+
+/* Write what is left of the batch: 0 when all of it is out, or negative errno */
+static int push_batch(struct nbd_conn *conn)
+{
+	struct nbd_tx *tx = &conn->tx;
+	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
+	int n;
+
+	if (tx->cmd || !list_empty(&tx->queue))
+		msg.msg_flags |= MSG_MORE;
+	while (iov_iter_count(&tx->iter)) {
+		msg.msg_iter = tx->iter;
+		n = sock_sendmsg(conn->sock, &msg);
+		if (n < 0)
+			return n;
+		iov_iter_advance(&tx->iter, n);
+		conn->stats.bytes_sent += n;
+	}
+	batch_sent(tx);
+	return 0;
+}
+
+/**
+ * nbd_send_disc() - say that no more will come
+ * @conn: the caller is its sender, or has joined it
+ *
+ * Return: false if a request is only half sent, so that nothing may follow.
+ */
+bool nbd_send_disc(struct nbd_conn *conn)
+{
+	struct nbd_req req = { .type = NBD_DISC };
+	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
+	struct kvec vec = { conn->tx.headers, sizeof(*conn->tx.headers) };
+
+	if (conn->tx.cmd || iov_iter_count(&conn->tx.iter))
+		return false;
+	nbd_put_request(conn->tx.headers, &req, 0);
+	return kernel_sendmsg(conn->sock, &msg, &vec, 1, vec.iov_len) == vec.iov_len;
+}
+
+static void send_failed(struct nbd_conn *conn, int err)
+{
+	switch (err) {
+	case -EAGAIN:
+		/* The socket's callback starts us again */
+		break;
+	case -ENOMEM:
+	case -ENOBUFS:
+		queue_delayed_work(nbd_io_wq, &conn->send_work, RETRY_DELAY);
+		break;
+	default:
+		nbd_conn_fail(conn, err);
+	}
+}
+
+/* The sender. At most one runs for a connection at any time. */
+void nbd_send_work(struct work_struct *work)
+{
+	struct nbd_conn *conn = container_of(to_delayed_work(work), struct nbd_conn, send_work);
+	unsigned int noreclaim = memalloc_noreclaim_save();
+	int budget = SEND_BUDGET, err;
+
+	for (;;) {
+		if (nbd_conn_failed(conn))
+			break;
+		collect(conn);
+		if (!iov_iter_count(&conn->tx.iter) && !fill_batch(conn)) {
+			if (test_bit(NBD_CONN_CLOSING, &conn->flags) && !nbd_send_disc(conn))
+				nbd_conn_fail(conn, -EPIPE);
+			break;
+		}
+		err = push_batch(conn);
+		if (err) {
+			send_failed(conn, err);
+			break;
+		}
+		if (!--budget) {
+			queue_delayed_work(nbd_io_wq, &conn->send_work, 0);
+			break;
+		}
+	}
+	memalloc_noreclaim_restore(noreclaim);
+}

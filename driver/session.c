@@ -1,0 +1,537 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sessions. What happens when a connection ends is one path, whatever the
+ * reason: take it out of its slot, wait until no submitter can still see it,
+ * stop it, then move its commands to another connection, or park them, or fail
+ * them, as the session's state says.
+ */
+#include <linux/errno.h>
+#include <linux/slab.h>
+
+#include "error.h"
+#include "event.h"
+#include "map.h"
+#include "session.h"
+#include "trace.h"
+
+struct workqueue_struct *nbd_ctl_wq;
+
+static void dead_work(struct work_struct *work);
+
+static void free_work(struct work_struct *work)
+{
+	struct nbd_session *session = container_of(work, struct nbd_session, free_work);
+	u32 i;
+
+	for (i = 0; i < session->export.nr_contexts; i++)
+		kfree(session->export.contexts[i]);
+	kfree(session->export.contexts);
+	nbd_cmd_table_free(&session->table);
+	kfree(session->turns);
+	kfree(session->identifier);
+	kfree(session->display);
+	kfree(session);
+}
+
+/**
+ * nbd_session_alloc() - begin an attach
+ * @nr_slots: connections it is to have
+ *
+ * Return: the session in its set-up with one reference, or NULL.
+ */
+struct nbd_session *nbd_session_alloc(u32 nr_slots)
+{
+	struct nbd_session *session;
+
+	session = kzalloc(struct_size(session, slots, nr_slots), GFP_KERNEL);
+	if (!session)
+		return NULL;
+	kref_init(&session->ref);
+	mutex_init(&session->lock);
+	spin_lock_init(&session->park_lock);
+	INIT_LIST_HEAD(&session->parked);
+	INIT_DELAYED_WORK(&session->dead_work, dead_work);
+	INIT_WORK(&session->free_work, free_work);
+	sema_init(&session->privates, NBD_PRIVATE_TAGS);
+	session->state = NBDCTL_STATE_SETUP;
+	session->nr_slots = nr_slots;
+	return session;
+}
+
+/**
+ * nbd_session_shape() - suit a session to its device
+ * @session: in its set-up
+ * @index: number of the device
+ * @queues: hardware queues it has
+ * @depth: tags of each
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int nbd_session_shape(struct nbd_session *session, u32 index, u32 queues, u32 depth)
+{
+	session->index = index;
+	session->turns = kcalloc(queues, sizeof(*session->turns), GFP_KERNEL);
+	if (!session->turns)
+		return -ENOMEM;
+	return nbd_cmd_table_alloc(&session->table, queues, depth);
+}
+
+void nbd_session_get(struct nbd_session *session)
+{
+	kref_get(&session->ref);
+}
+
+static void release(struct kref *ref)
+{
+	struct nbd_session *session = container_of(ref, struct nbd_session, ref);
+
+	queue_work(nbd_ctl_wq, &session->free_work);
+}
+
+/* Any context. */
+void nbd_session_put(struct nbd_session *session)
+{
+	kref_put(&session->ref, release);
+}
+
+static const char *state_name(enum nbdctl_state state)
+{
+	static const char * const names[] = {
+		[NBDCTL_STATE_IDLE] = "idle",
+		[NBDCTL_STATE_SETUP] = "setup",
+		[NBDCTL_STATE_LIVE] = "live",
+		[NBDCTL_STATE_WAITING] = "waiting for a connection",
+		[NBDCTL_STATE_DRAINING] = "draining",
+		[NBDCTL_STATE_DEAD] = "detached",
+	};
+
+	return names[state];
+}
+
+/* The one writer of the state; what may follow what is written here */
+static void change_state(struct nbd_session *session, enum nbdctl_state state)
+{
+	static const u8 allowed[] = {
+		[NBDCTL_STATE_SETUP] = BIT(NBDCTL_STATE_LIVE) | BIT(NBDCTL_STATE_DEAD),
+		[NBDCTL_STATE_LIVE] = BIT(NBDCTL_STATE_WAITING) | BIT(NBDCTL_STATE_DRAINING) |
+				      BIT(NBDCTL_STATE_DEAD),
+		[NBDCTL_STATE_WAITING] = BIT(NBDCTL_STATE_LIVE) | BIT(NBDCTL_STATE_DRAINING) |
+					 BIT(NBDCTL_STATE_DEAD),
+		[NBDCTL_STATE_DRAINING] = BIT(NBDCTL_STATE_LIVE) | BIT(NBDCTL_STATE_WAITING) |
+					  BIT(NBDCTL_STATE_DEAD),
+		[NBDCTL_STATE_DEAD] = 0,
+	};
+
+	lockdep_assert_held(&session->lock);
+	if (WARN_ON_ONCE(!(allowed[session->state] & BIT(state))))
+		return;
+	trace_nbd_state(session, state);
+	pr_info("nbd%u: %s\n", session->index, state_name(state));
+	spin_lock_irq(&session->park_lock);
+	WRITE_ONCE(session->state, state);
+	spin_unlock_irq(&session->park_lock);
+}
+
+/* Is there anything to wait for, for a command without a connection? */
+static bool may_park(const struct nbd_session *session)
+{
+	lockdep_assert_held(&session->park_lock);
+	return session->state != NBDCTL_STATE_DEAD && !session->gave_up && session->dead_time;
+}
+
+static void fail(struct nbd_cmd *cmd)
+{
+	cmd->status = BLK_STS_IOERR;
+	nbd_cmd_complete(cmd);
+}
+
+/*
+ * Whose turn is it? Each hardware queue has slots of its own, in turn if there
+ * are several; when none of them works, any other will do. @healthy says
+ * whether any works at all.
+ */
+static struct nbd_conn *pick(struct nbd_session *session, const struct nbd_cmd *cmd, u32 queue,
+			     bool *healthy)
+{
+	u32 queues = session->table.queues, n = session->nr_slots, first, i;
+	struct nbd_conn *conn;
+
+	*healthy = false;
+	first = queue % n;
+	if (n > queues)
+		first = (queue + queues * (session->turns[queue] % DIV_ROUND_UP(n, queues))) % n;
+	for (i = 0; i < n; i++) {
+		conn = rcu_dereference(session->slots[(first + i) % n].conn);
+		if (!conn || nbd_conn_failed(conn))
+			continue;
+		*healthy = true;
+		if (!cmd->query || nbd_query_possible(cmd->query, conn))
+			return conn;
+	}
+	return NULL;
+}
+
+/*
+ * Park a command for which no connection was found, or fail it.
+ *
+ * A connection that has failed but is not yet taken down counts as one to come:
+ * whoever takes it down sees to the parked. If that has happened since @epoch
+ * was read, the answer is false, and the caller looks again.
+ */
+static bool park(struct nbd_session *session, struct nbd_cmd *cmd, u32 epoch)
+{
+	unsigned long flags;
+	bool parked;
+
+	spin_lock_irqsave(&session->park_lock, flags);
+	if (session->epoch != epoch) {
+		spin_unlock_irqrestore(&session->park_lock, flags);
+		return false;
+	}
+	parked = session->usable || may_park(session);
+	if (parked)
+		list_add_tail(&cmd->list, &session->parked);
+	spin_unlock_irqrestore(&session->park_lock, flags);
+	if (!parked)
+		fail(cmd);
+	return true;
+}
+
+static void give(struct nbd_session *session, struct nbd_conn *conn, struct nbd_cmd *cmd, u32 queue,
+		 bool kick)
+{
+	if (cmd->query)
+		nbd_query_restart(cmd->query);
+	nbd_conn_submit(conn, cmd);
+	if (!kick)
+		return;
+	nbd_conn_kick(conn);
+	session->turns[queue]++;
+}
+
+/**
+ * nbd_session_submit() - send a command by any connection
+ * @session: the session
+ * @cmd: prepared, its request started
+ * @queue: hardware queue the command came by
+ * @kick: nothing follows at once
+ *
+ * Any context, does not sleep.
+ */
+void nbd_session_submit(struct nbd_session *session, struct nbd_cmd *cmd, u32 queue, bool kick)
+{
+	struct nbd_conn *conn;
+	bool healthy;
+	u32 epoch;
+
+	rcu_read_lock();
+	do {
+		epoch = smp_load_acquire(&session->epoch);
+		conn = pick(session, cmd, queue, &healthy);
+		if (conn) {
+			give(session, conn, cmd, queue, kick);
+			break;
+		}
+		/* Servers are there, but none has the context asked for any more */
+		if (healthy) {
+			fail(cmd);
+			break;
+		}
+	} while (!park(session, cmd, epoch));
+	rcu_read_unlock();
+}
+
+/* Start all senders that have something to send. Any context. */
+void nbd_session_kick(struct nbd_session *session)
+{
+	struct nbd_conn *conn;
+	u32 i;
+
+	rcu_read_lock();
+	for (i = 0; i < session->nr_slots; i++) {
+		conn = rcu_dereference(session->slots[i].conn);
+		if (conn)
+			nbd_conn_kick(conn);
+	}
+	rcu_read_unlock();
+}
+
+/**
+ * nbd_session_timeout() - a command has waited for its deadline
+ * @session: the session
+ * @cmd: the command, whose request blk-mq holds
+ *
+ * The connection is to blame; taking it down moves the command on. Parked
+ * commands have the dead time instead.
+ */
+void nbd_session_timeout(struct nbd_session *session, struct nbd_cmd *cmd)
+{
+	struct nbd_conn *conn;
+
+	rcu_read_lock();
+	conn = READ_ONCE(cmd->conn);
+	if (conn && session->request_timeout && !nbd_conn_failed(conn)) {
+		pr_warn_ratelimited("nbd%u: conn %u: no answer to %s %llu+%u in %u s\n",
+				    session->index, conn->index, nbd_type_name(cmd->req.type),
+				    cmd->req.offset, cmd->req.length,
+				    jiffies_to_msecs(session->request_timeout) / 1000);
+		nbd_conn_fail(conn, -ETIMEDOUT);
+	}
+	rcu_read_unlock();
+}
+
+/* Send a command again, by what is there now */
+static void resubmit(struct nbd_session *session, struct nbd_cmd *cmd)
+{
+	nbd_session_submit(session, cmd, cmd->index / session->table.depth, true);
+}
+
+/* Move the commands of a stopped connection to another, in the order of the table */
+static void redistribute(struct nbd_session *session, struct nbd_conn *conn)
+{
+	u32 total = session->table.queues * session->table.depth, i, mine = 0;
+	bool can_df = nbd_export_has(&session->export, NBD_TF_SEND_DF);
+	struct nbd_cmd *cmd;
+
+	for (i = 0; i < total; i++)
+		if (READ_ONCE(session->table.cmds[i].conn) == conn)
+			mine++;
+	for (i = 0; i < total && mine; i++) {
+		cmd = &session->table.cmds[i];
+		if (READ_ONCE(cmd->conn) != conn)
+			continue;
+		atomic_set(&cmd->halves, 0);
+		WRITE_ONCE(cmd->conn, NULL);
+		if (nbd_cmd_replay(cmd, mine == 1, can_df))
+			resubmit(session, cmd);
+		else
+			fail(cmd);
+	}
+}
+
+static void unpark(struct nbd_session *session)
+{
+	struct nbd_cmd *cmd, *next;
+	LIST_HEAD(parked);
+
+	spin_lock_irq(&session->park_lock);
+	list_splice_init(&session->parked, &parked);
+	spin_unlock_irq(&session->park_lock);
+	list_for_each_entry_safe(cmd, next, &parked, list)
+		resubmit(session, cmd);
+}
+
+static void fail_parked(struct nbd_session *session)
+{
+	struct nbd_cmd *cmd, *next;
+	LIST_HEAD(parked);
+
+	spin_lock_irq(&session->park_lock);
+	list_splice_init(&session->parked, &parked);
+	spin_unlock_irq(&session->park_lock);
+	list_for_each_entry_safe(cmd, next, &parked, list)
+		fail(cmd);
+}
+
+/* The dead time has run out */
+static void dead_work(struct work_struct *work)
+{
+	struct nbd_session *session = container_of(to_delayed_work(work), struct nbd_session,
+						   dead_work);
+
+	mutex_lock(&session->lock);
+	if (session->state == NBDCTL_STATE_WAITING && !session->gave_up) {
+		spin_lock_irq(&session->park_lock);
+		session->gave_up = true;
+		spin_unlock_irq(&session->park_lock);
+		fail_parked(session);
+		pr_err("nbd%u: no connection in %u s, requests fail\n", session->index,
+		       session->dead_time / 1000);
+		nbd_event(session->index, NBDCTL_CMD_GIVING_UP_EVENT);
+	}
+	mutex_unlock(&session->lock);
+}
+
+static void lost_last(struct nbd_session *session)
+{
+	if (session->state == NBDCTL_STATE_LIVE)
+		change_state(session, NBDCTL_STATE_WAITING);
+	if (session->state == NBDCTL_STATE_DEAD || session->dead_time == NBDCTL_TIME_FOREVER)
+		return;
+	queue_delayed_work(nbd_ctl_wq, &session->dead_work, msecs_to_jiffies(session->dead_time));
+}
+
+/* The set of connections has changed: see to what is parked */
+static void settle_parked(struct nbd_session *session)
+{
+	bool usable, wait;
+
+	spin_lock_irq(&session->park_lock);
+	smp_store_release(&session->epoch, session->epoch + 1);
+	usable = session->usable;
+	wait = may_park(session);
+	spin_unlock_irq(&session->park_lock);
+	if (usable)
+		unpark(session);
+	else if (!wait)
+		fail_parked(session);
+}
+
+/* Take the connection in a slot down, and see to its commands. Sleeps. */
+static void drop_conn(struct nbd_session *session, struct nbd_slot *slot, bool orderly)
+{
+	struct nbd_conn *conn = rcu_dereference_protected(slot->conn,
+							  lockdep_is_held(&session->lock));
+	bool last;
+
+	lockdep_assert_held(&session->lock);
+	if (!conn)
+		return;
+	rcu_assign_pointer(slot->conn, NULL);
+	spin_lock_irq(&session->park_lock);
+	last = !--session->usable;
+	spin_unlock_irq(&session->park_lock);
+	if (last)
+		lost_last(session);
+	/* No submitter sees it any more, and what they gave it is on its list */
+	synchronize_rcu_expedited();
+	if (orderly && !nbd_conn_failed(conn))
+		nbd_conn_close(conn);
+	nbd_conn_stop(conn);
+	slot->reason = -conn->error;
+	redistribute(session, conn);
+	settle_parked(session);
+	if (conn->error)
+		pr_err("nbd%u: conn %u: lost, error %d\n", session->index, conn->index,
+		       conn->error);
+	nbd_event_slot(session->index, NBDCTL_CMD_CONNECTION_DOWN_EVENT, conn->index,
+		       slot->reason);
+	nbd_conn_put(conn);
+}
+
+/* A connection has failed; it may have been taken down for another reason meanwhile */
+void nbd_session_fail_work(struct work_struct *work)
+{
+	struct nbd_conn *conn = container_of(work, struct nbd_conn, fail_work);
+	struct nbd_session *session = conn->session;
+	struct nbd_slot *slot = &session->slots[conn->index];
+
+	mutex_lock(&session->lock);
+	if (rcu_access_pointer(slot->conn) == conn)
+		drop_conn(session, slot, false);
+	mutex_unlock(&session->lock);
+	nbd_conn_put(conn);
+}
+
+/* Put a connection in its empty slot and let it run */
+static void add_conn(struct nbd_session *session, struct nbd_conn *conn)
+{
+	struct nbd_slot *slot = &session->slots[conn->index];
+
+	lockdep_assert_held(&session->lock);
+	slot->reason = 0;
+	rcu_assign_pointer(slot->conn, conn);
+	spin_lock_irq(&session->park_lock);
+	session->usable++;
+	session->gave_up = false;
+	spin_unlock_irq(&session->park_lock);
+	nbd_conn_start(conn);
+}
+
+/**
+ * nbd_session_start() - the set-up is complete
+ * @session: published by its device
+ * @conns: a connection for each slot; the session takes the references
+ *
+ * Cannot fail.
+ */
+void nbd_session_start(struct nbd_session *session, struct nbd_conn **conns)
+{
+	u32 i;
+
+	mutex_lock(&session->lock);
+	change_state(session, NBDCTL_STATE_LIVE);
+	for (i = 0; i < session->nr_slots; i++)
+		add_conn(session, conns[i]);
+	mutex_unlock(&session->lock);
+}
+
+/**
+ * nbd_session_replace() - give a slot another connection
+ * @session: the session
+ * @conn: the connection, whose reference the session takes if this succeeds
+ *
+ * What is still in the slot is taken down first, and its commands move on.
+ *
+ * Return: 0, or -ENOTCONN if the session is ending.
+ */
+int nbd_session_replace(struct nbd_session *session, struct nbd_conn *conn)
+{
+	struct nbd_slot *slot = &session->slots[conn->index];
+	int err = 0;
+
+	mutex_lock(&session->lock);
+	if (session->state != NBDCTL_STATE_LIVE && session->state != NBDCTL_STATE_WAITING) {
+		err = -ENOTCONN;
+		goto unlock;
+	}
+	drop_conn(session, slot, false);
+	slot->reconnects++;
+	add_conn(session, conn);
+	if (session->state == NBDCTL_STATE_WAITING) {
+		cancel_delayed_work(&session->dead_work);
+		change_state(session, NBDCTL_STATE_LIVE);
+	}
+	settle_parked(session);
+	pr_info("nbd%u: conn %u: new connection\n", session->index, conn->index);
+	nbd_event_slot(session->index, NBDCTL_CMD_CONNECTION_UP_EVENT, conn->index, 0);
+unlock:
+	mutex_unlock(&session->lock);
+	return err;
+}
+
+/**
+ * nbd_session_drain() - begin an orderly end
+ * @session: the session
+ *
+ * Return: whether any connection works, so that there is something to drain to.
+ */
+bool nbd_session_drain(struct nbd_session *session)
+{
+	bool usable;
+
+	mutex_lock(&session->lock);
+	usable = session->usable;
+	change_state(session, NBDCTL_STATE_DRAINING);
+	mutex_unlock(&session->lock);
+	return usable;
+}
+
+/* The end was called off */
+void nbd_session_undrain(struct nbd_session *session)
+{
+	mutex_lock(&session->lock);
+	change_state(session, session->usable ? NBDCTL_STATE_LIVE : NBDCTL_STATE_WAITING);
+	mutex_unlock(&session->lock);
+}
+
+/**
+ * nbd_session_end() - end a session
+ * @session: the session
+ * @orderly: nothing is in flight, say goodbye to the servers; otherwise what is
+ *	in flight or parked fails
+ *
+ * Sleeps for a bounded time. Commands that come later fail at once.
+ */
+void nbd_session_end(struct nbd_session *session, bool orderly)
+{
+	u32 i;
+
+	mutex_lock(&session->lock);
+	change_state(session, NBDCTL_STATE_DEAD);
+	for (i = 0; i < session->nr_slots; i++)
+		drop_conn(session, &session->slots[i], orderly);
+	fail_parked(session);
+	mutex_unlock(&session->lock);
+	cancel_delayed_work_sync(&session->dead_work);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Sessions: one attach, from its set-up to its end. The session knows which
+ * connections work, gives commands to them, parks commands while none does,
+ * and takes connections down. One function changes its state.
+ */
+#ifndef NBD_SESSION_H
+#define NBD_SESSION_H
+
+#include <linux/kref.h>
+#include <linux/mutex.h>
+#include <linux/semaphore.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+
+#include "../uapi/linux/nbdctl.h"
+#include "cmd.h"
+#include "conn.h"
+#include "export.h"
+
+/* Most connections of a device, requests in flight per queue, requests for maps */
+#define NBD_MAX_SLOTS		64u
+#define NBD_MAX_DEPTH		1024u
+#define NBD_DEFAULT_DEPTH	128u
+#define NBD_PRIVATE_TAGS	4u
+
+/**
+ * struct nbd_slot - a place for a connection
+ * @conn: the connection in it, or NULL; written under the session's @lock
+ * @reconnects: connections it had after the first
+ * @reason: errno that ended the last one, positive, 0 for none
+ */
+struct nbd_slot {
+	struct nbd_conn __rcu *conn;
+	u32 reconnects;
+	u32 reason;
+};
+
+/**
+ * struct nbd_session - an attach
+ * @ref: the device has one while it is attached, each connection, each map query
+ * @index: number of the device
+ * @export: the facts; only the size changes
+ * @identifier: free text, or NULL
+ * @display: what to show people, or NULL
+ * @request_timeout: in jiffies, 0 for never
+ * @dead_time: in milliseconds, NBDCTL_TIME_FOREVER for no end
+ * @table: the commands
+ * @lock: serialises what changes slots and state; never taken by I/O workers
+ * @state: written under @lock and @park_lock
+ * @gave_up: the dead time ran out; likewise
+ * @park_lock: protects @parked, and what a submitter must see with it
+ * @parked: commands that wait for a connection
+ * @usable: connections that take commands; under @park_lock
+ * @epoch: counts changes of the set of connections; written under @park_lock
+ * @dead_work: ends the dead time
+ * @privates: bounds the private requests in flight to their reserved tags
+ * @free_work: the last reference may go in any context
+ * @turns: per hardware queue, whose turn it is among its slots
+ * @nr_slots: entries in @slots
+ * @slots: the connections
+ */
+struct nbd_session {
+	struct kref ref;
+	u32 index;
+	struct nbd_export export;
+	char *identifier;
+	char *display;
+	unsigned long request_timeout;
+	u32 dead_time;
+	struct nbd_cmd_table table;
+	struct mutex lock;
+	enum nbdctl_state state;
+	bool gave_up;
+	spinlock_t park_lock;
+	struct list_head parked;
+	u32 usable;
+	u32 epoch;
+	struct delayed_work dead_work;
+	struct semaphore privates;
+	struct work_struct free_work;
+	u32 *turns;
+	u32 nr_slots;
+	struct nbd_slot slots[];
+};
+
+extern struct workqueue_struct *nbd_ctl_wq;
+
+struct nbd_session *nbd_session_alloc(u32 nr_slots);
+int nbd_session_shape(struct nbd_session *session, u32 index, u32 queues, u32 depth);
+void nbd_session_get(struct nbd_session *session);
+void nbd_session_put(struct nbd_session *session);
+
+void nbd_session_start(struct nbd_session *session, struct nbd_conn **conns);
+bool nbd_session_drain(struct nbd_session *session);
+void nbd_session_undrain(struct nbd_session *session);
+void nbd_session_end(struct nbd_session *session, bool orderly);
+int nbd_session_replace(struct nbd_session *session, struct nbd_conn *conn);
+
+void nbd_session_submit(struct nbd_session *session, struct nbd_cmd *cmd, u32 queue, bool kick);
+void nbd_session_kick(struct nbd_session *session);
+void nbd_session_timeout(struct nbd_session *session, struct nbd_cmd *cmd);
+void nbd_session_fail_work(struct work_struct *work);
+
+#endif /* NBD_SESSION_H */

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What netlink shows of the driver and its devices. Counters are read as they stand. */
+#include <net/netlink.h>
+
+#include "../uapi/linux/nbdctl.h"
+#include "device.h"
+#include "show.h"
+
+/**
+ * nbd_show_driver() - tell what this driver is and can do
+ * @skb: the message
+ *
+ * Return: 0, or nonzero if there is no room.
+ */
+int nbd_show_driver(struct sk_buff *skb)
+{
+	u32 modes = BIT(NBDCTL_HEADER_MODE_SIMPLE) | BIT(NBDCTL_HEADER_MODE_STRUCTURED);
+	u32 features = NBDCTL_FEATURE_BLOCK_STATUS | NBDCTL_FEATURE_SLOT_REPLACE |
+		       NBDCTL_FEATURE_RESIZE | NBDCTL_FEATURE_EVENTS;
+
+	return nla_put_string(skb, NBDCTL_A_DRIVER_VERSION, NBD_VERSION) ||
+	       nla_put_u32(skb, NBDCTL_A_DRIVER_HEADER_MODES, modes) ||
+	       nla_put_u32(skb, NBDCTL_A_DRIVER_FEATURES, features) ||
+	       nla_put_u32(skb, NBDCTL_A_DRIVER_MAX_SLOTS, NBD_MAX_SLOTS) ||
+	       nla_put_u32(skb, NBDCTL_A_DRIVER_MAX_CONTEXTS, NBD_MAX_CONTEXTS) ||
+	       nla_put_u32(skb, NBDCTL_A_DRIVER_MAX_QUEUE_DEPTH, NBD_MAX_DEPTH) ||
+	       nla_put_u32(skb, NBDCTL_A_DRIVER_MAX_MIN_BLOCK_SIZE, PAGE_SIZE) ||
+	       nla_put_u32(skb, NBDCTL_A_DRIVER_MAX_INDEX, nbd_index_max());
+}
+
+/* Room for the fixed attributes of a device, of a slot, and of a list entry */
+#define DEVICE_SIZE	512u
+#define SLOT_SIZE	192u
+#define ENTRY_SIZE	32u
+
+/* Bytes that nbd_show_device() may take for this device */
+size_t nbd_show_size(struct nbd_device *dev)
+{
+	struct nbd_session *session = nbd_device_get_session(dev);
+	size_t size = DEVICE_SIZE;
+	u32 i;
+
+	if (!session)
+		return size;
+	if (session->identifier)
+		size += nla_total_size(strlen(session->identifier) + 1);
+	if (session->display)
+		size += nla_total_size(strlen(session->display) + 1);
+	for (i = 0; i < session->export.nr_contexts; i++)
+		size += ENTRY_SIZE + nla_total_size(strlen(session->export.contexts[i]) + 1);
+	size += session->nr_slots * (SLOT_SIZE + session->export.nr_contexts * ENTRY_SIZE);
+	nbd_session_put(session);
+	return size;
+}
+
+static int put_contexts(struct sk_buff *skb, const struct nbd_export *export)
+{
+	struct nlattr *nest;
+	u32 i;
+
+	for (i = 0; i < export->nr_contexts; i++) {
+		nest = nla_nest_start(skb, NBDCTL_A_DEVICE_CONTEXT);
+		if (!nest || nla_put_u32(skb, NBDCTL_A_CONTEXT_INDEX, i) ||
+		    nla_put_string(skb, NBDCTL_A_CONTEXT_NAME, export->contexts[i]))
+			return -EMSGSIZE;
+		nla_nest_end(skb, nest);
+	}
+	return 0;
+}
+
+static int put_ids(struct sk_buff *skb, const struct nbd_conn *conn, u32 n)
+{
+	struct nlattr *nest;
+	u32 i;
+
+	for (i = 0; i < n; i++) {
+		nest = nla_nest_start(skb, NBDCTL_A_SLOT_CONTEXT_ID);
+		if (!nest || nla_put_u32(skb, NBDCTL_A_CONTEXT_ID_CONTEXT, i))
+			return -EMSGSIZE;
+		if (conn->ids[i].lost ? nla_put_flag(skb, NBDCTL_A_CONTEXT_ID_LOST) :
+					nla_put_u32(skb, NBDCTL_A_CONTEXT_ID_ID, conn->ids[i].id))
+			return -EMSGSIZE;
+		nla_nest_end(skb, nest);
+	}
+	return 0;
+}
+
+static int put_counter(struct sk_buff *skb, int type, u64 value)
+{
+	return nla_put_u64_64bit(skb, type, value, NBDCTL_A_SLOT_PAD);
+}
+
+static int put_conn(struct sk_buff *skb, const struct nbd_conn *conn, u32 nr_contexts)
+{
+	const struct nbd_conn_stats *stats = &conn->stats;
+
+	return nla_put_u32(skb, NBDCTL_A_SLOT_TRANSPORT, conn->transport) ||
+	       put_ids(skb, conn, nr_contexts) ||
+	       put_counter(skb, NBDCTL_A_SLOT_REQUESTS, READ_ONCE(stats->requests)) ||
+	       put_counter(skb, NBDCTL_A_SLOT_REPLIES, READ_ONCE(stats->replies)) ||
+	       put_counter(skb, NBDCTL_A_SLOT_ERRORS, READ_ONCE(stats->errors)) ||
+	       put_counter(skb, NBDCTL_A_SLOT_BYTES_SENT, READ_ONCE(stats->bytes_sent)) ||
+	       put_counter(skb, NBDCTL_A_SLOT_BYTES_RECEIVED, READ_ONCE(stats->bytes_received));
+}
+
+static int put_slot(struct sk_buff *skb, struct nbd_session *session, u32 i)
+{
+	const struct nbd_slot *slot = &session->slots[i];
+	u32 state = NBDCTL_SLOT_STATE_EMPTY;
+	struct nbd_conn *conn;
+	struct nlattr *nest;
+	int err;
+
+	nest = nla_nest_start(skb, NBDCTL_A_DEVICE_SLOT);
+	if (!nest)
+		return -EMSGSIZE;
+	rcu_read_lock();
+	conn = rcu_dereference(slot->conn);
+	if (conn)
+		state = nbd_conn_failed(conn) ? NBDCTL_SLOT_STATE_CLOSING : NBDCTL_SLOT_STATE_UP;
+	err = nla_put_u32(skb, NBDCTL_A_SLOT_INDEX, i) ||
+	      nla_put_u32(skb, NBDCTL_A_SLOT_STATE, state) ||
+	      nla_put_u32(skb, NBDCTL_A_SLOT_RECONNECTS, READ_ONCE(slot->reconnects)) ||
+	      nla_put_u32(skb, NBDCTL_A_SLOT_REASON, READ_ONCE(slot->reason)) ||
+	      (conn && put_conn(skb, conn, session->export.nr_contexts));
+	rcu_read_unlock();
+	if (err)
+		return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+static int put_slots(struct sk_buff *skb, struct nbd_session *session)
+{
+	u32 i;
+
+	for (i = 0; i < session->nr_slots; i++)
+		if (put_slot(skb, session, i))
+			return -EMSGSIZE;
+	return 0;
+}
+
+static int put_names(struct sk_buff *skb, const struct nbd_session *session)
+{
+	if (session->identifier &&
+	    nla_put_string(skb, NBDCTL_A_DEVICE_IDENTIFIER, session->identifier))
+		return -EMSGSIZE;
+	if (session->display && nla_put_string(skb, NBDCTL_A_DEVICE_DISPLAY, session->display))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static int put_facts(struct sk_buff *skb, const struct nbd_session *session)
+{
+	const struct nbd_export *export = &session->export;
+
+	return nla_put_u64_64bit(skb, NBDCTL_A_DEVICE_SIZE, READ_ONCE(export->size),
+				 NBDCTL_A_DEVICE_PAD) ||
+	       nla_put_u16(skb, NBDCTL_A_DEVICE_TRANSMISSION_FLAGS, export->flags) ||
+	       nla_put_u32(skb, NBDCTL_A_DEVICE_HEADER_MODE, export->structured ?
+			   NBDCTL_HEADER_MODE_STRUCTURED : NBDCTL_HEADER_MODE_SIMPLE) ||
+	       nla_put_u32(skb, NBDCTL_A_DEVICE_MIN_BLOCK_SIZE, export->min_block) ||
+	       nla_put_u32(skb, NBDCTL_A_DEVICE_PREFERRED_BLOCK_SIZE, export->preferred_block) ||
+	       nla_put_u32(skb, NBDCTL_A_DEVICE_MAX_PAYLOAD, export->max_payload) ||
+	       nla_put_u32(skb, NBDCTL_A_DEVICE_REQUEST_TIMEOUT,
+			   jiffies_to_msecs(session->request_timeout)) ||
+	       nla_put_u32(skb, NBDCTL_A_DEVICE_DEAD_TIME, session->dead_time) ||
+	       nla_put_u32(skb, NBDCTL_A_DEVICE_QUEUE_DEPTH,
+			   session->table.depth - NBD_PRIVATE_TAGS) ||
+	       (export->read_only && nla_put_flag(skb, NBDCTL_A_DEVICE_READ_ONLY)) ||
+	       (READ_ONCE(session->gave_up) && nla_put_flag(skb, NBDCTL_A_DEVICE_GAVE_UP));
+}
+
+/**
+ * nbd_show_device() - tell of a device
+ * @skb: the message
+ * @dev: the device, referenced
+ * @privileged: the reader may see names that people have given
+ * @full: with contexts and slots
+ *
+ * Return: 0, or -EMSGSIZE if there is no room.
+ */
+int nbd_show_device(struct sk_buff *skb, struct nbd_device *dev, bool privileged, bool full)
+{
+	struct nbd_session *session = nbd_device_get_session(dev);
+	u32 state = session ? READ_ONCE(session->state) : NBDCTL_STATE_IDLE;
+	int err;
+
+	err = nla_put_u32(skb, NBDCTL_A_DEVICE_INDEX, dev->index) ||
+	      nla_put_u32(skb, NBDCTL_A_DEVICE_STATE, state) ||
+	      nla_put_u32(skb, NBDCTL_A_DEVICE_OPENERS, disk_openers(dev->disk));
+	if (session && !err)
+		err = put_facts(skb, session) ||
+		      (privileged && put_names(skb, session)) ||
+		      (full && (put_contexts(skb, &session->export) || put_slots(skb, session)));
+	if (session)
+		nbd_session_put(session);
+	return err ? -EMSGSIZE : 0;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Puts what is known of the driver and its devices into netlink messages. */
+#ifndef NBD_SHOW_H
+#define NBD_SHOW_H
+
+#include <linux/skbuff.h>
+
+#include "device.h"
+
+int nbd_show_driver(struct sk_buff *skb);
+size_t nbd_show_size(struct nbd_device *dev);
+int nbd_show_device(struct sk_buff *skb, struct nbd_device *dev, bool privileged, bool full);
+
+#endif /* NBD_SHOW_H */
