@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <sched.h>
@@ -10,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "attach-args.h"
 #include "connect.h"
 #include "device.h"
 #include "error.h"
@@ -20,61 +20,14 @@
 #include "kernel.h"
 #include "log.h"
 #include "modload.h"
-#include "operands.h"
 #include "ready.h"
 #include "text.h"
 #include "transport.h"
 #include "verbs.h"
 
-#define ATTACH_CONNECT_MS	30000
 /* Of the further connections that "auto" tries, a mute one costs no more. */
 #define ATTACH_EXTRA_MS		5000
 #define ATTACH_AUTO_MAX		4
-#define ATTACH_DEFAULT_CONTEXT	"base:allocation"
-
-static const struct opt attach_opts[] = {
-	{ 'u', "unix", "PATH", "connect to a Unix socket; @NAME is an abstract one" },
-	{ OPT_PORT, "port", "PORT", "TCP port (default 10809)" },
-	{ OPT_VSOCK, "vsock", "CID[:PORT]", "connect to a vsock" },
-	{ 'N', "name", "EXPORT", "name of the export" },
-	{ 'C', "connections", "N|auto", "number of connections (default auto)" },
-	{ OPT_CONTEXT, "context", "NAME", "metadata context, repeatable (default base:allocation)" },
-	{ OPT_REQUIRE_CONTEXT, "require-context", NULL, "fail if the server lacks a context" },
-	{ OPT_NO_CONTEXTS, "no-contexts", NULL, "negotiate no metadata contexts" },
-	{ 'r', "read-only", NULL, "make the disk read-only" },
-	{ 't', "timeout", "SEC", "deadline of a request, 0 for none (default 0)" },
-	{ OPT_CONNECT_TIMEOUT, "connect-timeout", "SEC", "time for connecting and the handshake (default 30)" },
-	{ 'T', "dead-timeout", "SEC|off|forever", "time that requests wait without a connection (default off)" },
-	{ 'Q', "queue-size", "N", "requests in flight on one queue (default 128)" },
-	{ 'i', "identifier", "TEXT", "free text that says what is attached" },
-	{ 'J', "json", NULL, "print what was negotiated as JSON" },
-	{ 0 }
-};
-
-/**
- * struct attach_args - the command line
- * @connections: 0 for auto
- * @own_contexts: the contexts were named by the user
- */
-struct attach_args {
-	struct operands operands;
-	struct target target;
-	bool has_device;
-	uint32_t device;
-	unsigned int connections;
-	const char *contexts[EXPORT_MAX_CONTEXTS];
-	size_t n_contexts;
-	bool own_contexts;
-	bool require_context;
-	bool no_contexts;
-	bool read_only;
-	bool json;
-	uint32_t request_timeout;
-	uint32_t connect_timeout;
-	uint32_t dead_time;
-	uint32_t queue_depth;
-	const char *identifier;
-};
 
 /* One attach under way; the arrays have an entry for each connection. */
 struct attach {
@@ -88,146 +41,6 @@ struct attach {
 	uint32_t payload;
 	char uri[TARGET_URI_ROOM];
 };
-
-static int attach_add_context(struct attach_args *args, const char *name, struct error *err)
-{
-	const char *colon = strchr(name, ':');
-	size_t len = strlen(name), i;
-
-	/* The namespace ends at the first colon; the rest may hold anything. */
-	if (!colon || colon == name || !colon[1] || len > NBD_STRING_MAX ||
-	    !text_is_utf8(name, len)) {
-		error_set(err, EXIT_USAGE, "bad context \"%.100s\"", name);
-		error_hint(err, "contexts are written NAMESPACE:NAME, for example base:allocation or qemu:dirty-bitmap:B0");
-		return -1;
-	}
-	for (i = 0; i < args->n_contexts; i++)
-		if (!strcmp(args->contexts[i], name))
-			return 0;
-	if (args->n_contexts == EXPORT_MAX_CONTEXTS)
-		return error_set(err, EXIT_USAGE, "more than %d contexts", EXPORT_MAX_CONTEXTS);
-	args->contexts[args->n_contexts++] = name;
-	args->own_contexts = true;
-	return 0;
-}
-
-static int attach_set_connections(struct attach_args *args, const char *s, struct error *err)
-{
-	uint64_t n = 0;
-
-	if (strcmp(s, "auto") && (text_parse_number(s, KERNEL_MAX_CONNECTIONS, &n) || !n))
-		return error_set(err, EXIT_USAGE, "bad number of connections \"%s\": auto or 1 to %d expected",
-				 s, KERNEL_MAX_CONNECTIONS);
-	args->connections = n;
-	return 0;
-}
-
-static int attach_set_seconds(uint32_t *to, const char *s, const char *option, bool zero,
-			      struct error *err)
-{
-	if (text_parse_seconds(s, to) || (!*to && !zero))
-		return error_set(err, EXIT_USAGE, "bad time \"%s\" for --%s: seconds expected", s,
-				 option);
-	return 0;
-}
-
-static int attach_set_dead_time(struct attach_args *args, const char *s, struct error *err)
-{
-	if (!strcmp(s, "off"))
-		args->dead_time = 0;
-	else if (!strcmp(s, "forever"))
-		args->dead_time = NBDCTL_TIME_FOREVER;
-	else
-		return attach_set_seconds(&args->dead_time, s, "dead-timeout", true, err);
-	return 0;
-}
-
-static int attach_set_queue(struct attach_args *args, const char *s, struct error *err)
-{
-	uint64_t n;
-
-	if (text_parse_number(s, UINT16_MAX, &n) || !n)
-		return error_set(err, EXIT_USAGE, "bad queue size \"%s\"", s);
-	args->queue_depth = n;
-	return 0;
-}
-
-static int attach_set_identifier(struct attach_args *args, const char *s, struct error *err)
-{
-	if (!*s || strlen(s) > NBDCTL_IDENTIFIER_MAX || !text_is_utf8(s, strlen(s)))
-		return error_set(err, EXIT_USAGE, "an identifier is text of 1 to %d bytes",
-				 NBDCTL_IDENTIFIER_MAX);
-	args->identifier = s;
-	return 0;
-}
-
-static int attach_option(struct attach_args *args, int id, struct error *err)
-{
-	switch (id) {
-	case 'u':
-		args->operands.unix_path = optarg;
-		return 0;
-	case OPT_PORT:
-		args->operands.port = optarg;
-		return 0;
-	case OPT_VSOCK:
-		args->operands.vsock = optarg;
-		return 0;
-	case 'N':
-		args->operands.name = optarg;
-		return 0;
-	case 'C':
-		return attach_set_connections(args, optarg, err);
-	case OPT_CONTEXT:
-		return attach_add_context(args, optarg, err);
-	case OPT_REQUIRE_CONTEXT:
-		args->require_context = true;
-		return 0;
-	case OPT_NO_CONTEXTS:
-		args->no_contexts = true;
-		return 0;
-	case 'r':
-		args->read_only = true;
-		return 0;
-	case 't':
-		return attach_set_seconds(&args->request_timeout, optarg, "timeout", true, err);
-	case OPT_CONNECT_TIMEOUT:
-		return attach_set_seconds(&args->connect_timeout, optarg, "connect-timeout", false,
-					  err);
-	case 'T':
-		return attach_set_dead_time(args, optarg, err);
-	case 'Q':
-		return attach_set_queue(args, optarg, err);
-	case 'i':
-		return attach_set_identifier(args, optarg, err);
-	case 'J':
-		args->json = true;
-		return 0;
-	default:
-		return -1;
-	}
-}
-
-static int attach_parse(const struct verb *verb, int argc, char **argv, struct attach_args *args,
-			struct error *err)
-{
-	int id;
-
-	memset(args, 0, sizeof(*args));
-	args->connect_timeout = ATTACH_CONNECT_MS;
-	while ((id = opts_next(verb, argc, argv, err)) != -1)
-		if (!id || attach_option(args, id, err))
-			return -1;
-	args->operands.words = argv + optind;
-	args->operands.n_words = argc - optind;
-	if (operands_target(&args->operands, &args->target, &args->has_device, &args->device, err))
-		return -1;
-	if (args->no_contexts && (args->own_contexts || args->require_context))
-		return error_set(err, EXIT_USAGE, "--no-contexts leaves nothing for --context or --require-context");
-	if (!args->no_contexts && !args->own_contexts)
-		args->contexts[args->n_contexts++] = ATTACH_DEFAULT_CONTEXT;
-	return 0;
-}
 
 /* Nothing is negotiated that the driver could not use afterwards. */
 static int attach_fit_driver(struct attach *attach, struct error *err)

@@ -3,7 +3,7 @@
 #define NBD_HELPER_KERNEL_H
 
 /*
- * The door to the driver. kernel.c speaks generic netlink, kernel-map.c the
+ * The door to the driver. The rooms kernel*.c speak generic netlink and the
  * ioctls; nobody else does either.
  */
 
