@@ -83,6 +83,16 @@ struct nbd_cmd *nbd_cmd_find(const struct nbd_cmd_table *table, struct nbd_conn 
 	return cmd;
 }
 
+/* Commands that a connection has */
+u32 nbd_cmd_count(const struct nbd_cmd_table *table, const struct nbd_conn *conn)
+{
+	u32 i, n = 0;
+
+	for (i = 0; i < table->queues * table->depth; i++)
+		n += READ_ONCE(table->cmds[i].conn) == conn;
+	return n;
+}
+
 static void set_private(struct nbd_cmd *cmd, const struct nbd_private *private)
 {
 	cmd->req = private->req;
@@ -166,6 +176,7 @@ void nbd_cmd_start(struct nbd_cmd *cmd, struct nbd_conn *conn)
 	cmd->gen++;
 	cmd->error = 0;
 	nbd_cover_reset(&cmd->cover);
+	WRITE_ONCE(cmd->started, jiffies);
 	WRITE_ONCE(cmd->conn, conn);
 	atomic_set_release(&cmd->halves, NBD_HALF_SEND | NBD_HALF_REPLY);
 }

@@ -45,6 +45,7 @@ struct nbd_cursor {
  * @rq: the request it carries out, while it is started
  * @conn: the connection that has it; NULL while idle or parked. Written by the
  *	one who submits, completes or takes it back
+ * @started: when @conn got it, in jiffies
  * @halves: NBD_HALF_*
  * @gen: upper half of the cookie, another one each time it is sent
  * @index: lower half of the cookie, place in the session's table
@@ -61,6 +62,7 @@ struct nbd_cmd {
 	struct nbd_req req;
 	struct request *rq;
 	struct nbd_conn *conn;
+	unsigned long started;
 	atomic_t halves;
 	u32 gen;
 	u32 index;
@@ -91,6 +93,7 @@ void nbd_cmd_table_free(struct nbd_cmd_table *table);
 
 struct nbd_cmd *nbd_cmd_of(const struct nbd_cmd_table *table, struct request *rq);
 struct nbd_cmd *nbd_cmd_find(const struct nbd_cmd_table *table, struct nbd_conn *conn, u64 cookie);
+u32 nbd_cmd_count(const struct nbd_cmd_table *table, const struct nbd_conn *conn);
 blk_status_t nbd_cmd_prepare(struct nbd_cmd *cmd, struct request *rq,
 			     const struct nbd_export *export);
 void nbd_cmd_start(struct nbd_cmd *cmd, struct nbd_conn *conn);

@@ -8,6 +8,7 @@
 #define NBD_COMPAT_H
 
 #include <linux/blk-mq.h>
+#include <linux/backing-dev.h>
 #include <linux/blkdev.h>
 #include <linux/version.h>
 #include <net/sock.h>
@@ -155,6 +156,7 @@ static inline int nbd_commit_limits(struct gendisk *disk, const struct nbd_limit
 	blk_queue_io_min(q, l->io_min);
 	blk_queue_max_hw_sectors(q, l->max_hw_sectors);
 	q->limits.max_sectors = l->max_sectors;
+	disk->bdi->io_pages = l->max_sectors >> (PAGE_SHIFT - SECTOR_SHIFT);
 	blk_queue_dma_alignment(q, 3);
 	blk_queue_max_discard_sectors(q, l->max_discard);
 	q->limits.discard_granularity = l->max_discard ? l->io_min : 0;

@@ -285,16 +285,22 @@ void nbd_conn_fail(struct nbd_conn *conn, int error)
 #define CLOSE_TIME	(2 * HZ)
 
 /**
- * nbd_conn_close() - end the transmission phase in order
- * @conn: no longer in its slot, with nothing in flight
+ * nbd_conn_goodbye() - begin to end the transmission phase in order
+ * @conn: with nothing in flight, and nothing to come
  *
  * See "Terminating the transmission phase" in the NBD protocol: DISC has no
- * reply, the server closes. Sleeps for a bounded time.
+ * reply, the server closes.
  */
+void nbd_conn_goodbye(struct nbd_conn *conn)
+{
+	if (!test_and_set_bit(NBD_CONN_CLOSING, &conn->flags))
+		queue_delayed_work(nbd_io_wq, &conn->send_work, 0);
+}
+
+/* Say goodbye, if that was not done yet, and wait for the server, for a bounded time */
 void nbd_conn_close(struct nbd_conn *conn)
 {
-	set_bit(NBD_CONN_CLOSING, &conn->flags);
-	queue_delayed_work(nbd_io_wq, &conn->send_work, 0);
+	nbd_conn_goodbye(conn);
 	wait_for_completion_timeout(&conn->closed, CLOSE_TIME);
 }
 

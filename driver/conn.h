@@ -34,6 +34,7 @@ struct nbd_session;
 enum {
 	NBD_CONN_FAILED,	/* it is over; nothing is submitted any more */
 	NBD_CONN_CLOSING,	/* DISC is to be sent; EOF is no failure */
+	NBD_CONN_DISC,		/* DISC was sent */
 };
 
 /**
@@ -120,7 +121,7 @@ struct nbd_conn_stats {
  * @session: it belongs to; the connection holds a reference
  * @index: number of its slot
  * @transport: enum nbdctl_transport
- * @flags: NBD_CONN_FAILED, NBD_CONN_CLOSING
+ * @flags: NBD_CONN_*
  * @error: negative errno that ended it; written by the one who set NBD_CONN_FAILED
  * @sock: the socket; the connection holds a reference to its file
  * @read_sock: content is taken from the socket's buffers, else by recvmsg
@@ -172,6 +173,7 @@ struct nbd_conn *nbd_conn_alloc(struct nbd_session *session, u32 index, u32 fd,
 void nbd_conn_put(struct nbd_conn *conn);
 void nbd_conn_start(struct nbd_conn *conn);
 void nbd_conn_fail(struct nbd_conn *conn, int error);
+void nbd_conn_goodbye(struct nbd_conn *conn);
 void nbd_conn_close(struct nbd_conn *conn);
 void nbd_conn_stop(struct nbd_conn *conn);
 
@@ -180,7 +182,6 @@ void nbd_send_init(struct nbd_conn *conn);
 void nbd_send_work(struct work_struct *work);
 void nbd_conn_submit(struct nbd_conn *conn, struct nbd_cmd *cmd);
 void nbd_conn_kick(struct nbd_conn *conn);
-bool nbd_send_disc(struct nbd_conn *conn);
 
 /* recv.c */
 void nbd_recv_work(struct work_struct *work);

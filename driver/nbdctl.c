@@ -186,8 +186,6 @@ static int parse_context(struct genl_info *info, const struct nlattr *attr,
 	err = nla_parse_nested(tb, NBDCTL_A_CONTEXT_MAX, attr, context_policy, info->extack);
 	if (err)
 		return err;
-	if (tb[NBDCTL_A_CONTEXT_INDEX])
-		return refuse(info, attr, -EINVAL, "context index is not for requests");
 	if (!tb[NBDCTL_A_CONTEXT_NAME] || !strchr(nla_data(tb[NBDCTL_A_CONTEXT_NAME]), ':'))
 		return refuse(info, attr, -EINVAL, "context needs a name of the form namespace:leaf");
 	for (i = 0; i < export->nr_contexts; i++)

@@ -50,7 +50,7 @@ static struct request *alloc_rq(struct request_queue *q)
 	for (;;) {
 		rq = blk_mq_alloc_request(q, REQ_OP_DRV_IN,
 					  BLK_MQ_REQ_RESERVED | BLK_MQ_REQ_NOWAIT);
-		if (!IS_ERR(rq) || (PTR_ERR(rq) != -EAGAIN && PTR_ERR(rq) != -EWOULDBLOCK))
+		if (!IS_ERR(rq) || PTR_ERR(rq) != -EAGAIN)
 			return rq;
 		/* The queue is frozen for a moment */
 		if (schedule_timeout_killable(msecs_to_jiffies(2)) || fatal_signal_pending(current))

@@ -177,12 +177,13 @@ static int push_batch(struct nbd_conn *conn)
 }
 
 /**
- * nbd_send_disc() - say that no more will come
- * @conn: the caller is its sender, or has joined it
+ * send_disc() - say that no more will come
+ * @conn: the caller is its sender
  *
- * Return: false if a request is only half sent, so that nothing may follow.
+ * Return: false if it could not be sent, or a request is only half sent, so that
+ * nothing may follow.
  */
-bool nbd_send_disc(struct nbd_conn *conn)
+static bool send_disc(struct nbd_conn *conn)
 {
 	struct nbd_req req = { .type = NBD_DISC };
 	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
@@ -190,6 +191,8 @@ bool nbd_send_disc(struct nbd_conn *conn)
 
 	if (conn->tx.cmd || iov_iter_count(&conn->tx.iter))
 		return false;
+	if (test_and_set_bit(NBD_CONN_DISC, &conn->flags))
+		return true;
 	nbd_put_request(conn->tx.headers, &req, 0);
 	return kernel_sendmsg(conn->sock, &msg, &vec, 1, vec.iov_len) == vec.iov_len;
 }
@@ -221,7 +224,7 @@ void nbd_send_work(struct work_struct *work)
 			break;
 		collect(conn);
 		if (!iov_iter_count(&conn->tx.iter) && !fill_batch(conn)) {
-			if (test_bit(NBD_CONN_CLOSING, &conn->flags) && !nbd_send_disc(conn))
+			if (test_bit(NBD_CONN_CLOSING, &conn->flags) && !send_disc(conn))
 				nbd_conn_fail(conn, -EPIPE);
 			break;
 		}

@@ -261,8 +261,9 @@ void nbd_session_kick(struct nbd_session *session)
  * @session: the session
  * @cmd: the command, whose request blk-mq holds
  *
- * The connection is to blame; taking it down moves the command on. Parked
- * commands have the dead time instead.
+ * The connection is to blame; taking it down moves the command on. One that was
+ * given to another connection meanwhile waits anew. Parked commands have the
+ * dead time instead.
  */
 void nbd_session_timeout(struct nbd_session *session, struct nbd_cmd *cmd)
 {
@@ -270,11 +271,12 @@ void nbd_session_timeout(struct nbd_session *session, struct nbd_cmd *cmd)
 
 	rcu_read_lock();
 	conn = READ_ONCE(cmd->conn);
-	if (conn && session->request_timeout && !nbd_conn_failed(conn)) {
-		pr_warn_ratelimited("nbd%u: conn %u: no answer to %s %llu+%u in %u s\n",
+	if (conn && session->request_timeout && !nbd_conn_failed(conn) &&
+	    time_after_eq(jiffies, READ_ONCE(cmd->started) + session->request_timeout)) {
+		pr_warn_ratelimited("nbd%u: conn %u: no answer to %s %llu+%u in %u ms\n",
 				    session->index, conn->index, nbd_type_name(cmd->req.type),
 				    cmd->req.offset, cmd->req.length,
-				    jiffies_to_msecs(session->request_timeout) / 1000);
+				    jiffies_to_msecs(session->request_timeout));
 		nbd_conn_fail(conn, -ETIMEDOUT);
 	}
 	rcu_read_unlock();
@@ -289,20 +291,18 @@ static void resubmit(struct nbd_session *session, struct nbd_cmd *cmd)
 /* Move the commands of a stopped connection to another, in the order of the table */
 static void redistribute(struct nbd_session *session, struct nbd_conn *conn)
 {
-	u32 total = session->table.queues * session->table.depth, i, mine = 0;
+	u32 total = session->table.queues * session->table.depth, i;
+	u32 mine = nbd_cmd_count(&session->table, conn);
 	bool can_df = nbd_export_has(&session->export, NBD_TF_SEND_DF);
 	struct nbd_cmd *cmd;
 
-	for (i = 0; i < total; i++)
-		if (READ_ONCE(session->table.cmds[i].conn) == conn)
-			mine++;
 	for (i = 0; i < total && mine; i++) {
 		cmd = &session->table.cmds[i];
 		if (READ_ONCE(cmd->conn) != conn)
 			continue;
 		atomic_set(&cmd->halves, 0);
 		WRITE_ONCE(cmd->conn, NULL);
-		if (nbd_cmd_replay(cmd, mine == 1, can_df))
+		if (session->state != NBDCTL_STATE_DEAD && nbd_cmd_replay(cmd, mine == 1, can_df))
 			resubmit(session, cmd);
 		else
 			fail(cmd);
@@ -340,13 +340,12 @@ static void dead_work(struct work_struct *work)
 						   dead_work);
 
 	mutex_lock(&session->lock);
-	if (session->state == NBDCTL_STATE_WAITING && !session->gave_up) {
+	if (session->state != NBDCTL_STATE_DEAD && !session->usable && !session->gave_up) {
 		spin_lock_irq(&session->park_lock);
 		session->gave_up = true;
 		spin_unlock_irq(&session->park_lock);
 		fail_parked(session);
-		pr_err("nbd%u: no connection in %u s, requests fail\n", session->index,
-		       session->dead_time / 1000);
+		pr_err("nbd%u: no longer waits for a connection, requests fail\n", session->index);
 		nbd_event(session->index, NBDCTL_CMD_GIVING_UP_EVENT);
 	}
 	mutex_unlock(&session->lock);
@@ -358,7 +357,7 @@ static void lost_last(struct nbd_session *session)
 		change_state(session, NBDCTL_STATE_WAITING);
 	if (session->state == NBDCTL_STATE_DEAD || session->dead_time == NBDCTL_TIME_FOREVER)
 		return;
-	queue_delayed_work(nbd_ctl_wq, &session->dead_work, msecs_to_jiffies(session->dead_time));
+	mod_delayed_work(nbd_ctl_wq, &session->dead_work, msecs_to_jiffies(session->dead_time));
 }
 
 /* The set of connections has changed: see to what is parked */
@@ -377,24 +376,34 @@ static void settle_parked(struct nbd_session *session)
 		fail_parked(session);
 }
 
-/* Take the connection in a slot down, and see to its commands. Sleeps. */
-static void drop_conn(struct nbd_session *session, struct nbd_slot *slot, bool orderly)
+/* How long a living connection may take to answer what is in flight */
+#define IDLE_TIME	(10 * HZ)
+
+/* Wait until a connection that gets no more commands has answered all it has */
+static void wait_idle(struct nbd_session *session, struct nbd_conn *conn)
 {
-	struct nbd_conn *conn = rcu_dereference_protected(slot->conn,
-							  lockdep_is_held(&session->lock));
-	bool last;
+	unsigned long end = jiffies + IDLE_TIME;
+
+	while (!nbd_conn_failed(conn) && nbd_cmd_count(&session->table, conn) &&
+	       time_before(jiffies, end))
+		schedule_timeout_uninterruptible(1);
+}
+
+/*
+ * Take a connection down that is no longer in its slot, and see to its
+ * commands. Sleeps. If @orderly, it is let finish what it has, and the server is
+ * told; what a server was given must not come to its mind after the same went
+ * to another.
+ */
+static void take_down(struct nbd_session *session, struct nbd_conn *conn, bool orderly)
+{
+	struct nbd_slot *slot = &session->slots[conn->index];
 
 	lockdep_assert_held(&session->lock);
-	if (!conn)
-		return;
-	rcu_assign_pointer(slot->conn, NULL);
-	spin_lock_irq(&session->park_lock);
-	last = !--session->usable;
-	spin_unlock_irq(&session->park_lock);
-	if (last)
-		lost_last(session);
 	/* No submitter sees it any more, and what they gave it is on its list */
 	synchronize_rcu_expedited();
+	if (orderly)
+		wait_idle(session, conn);
 	if (orderly && !nbd_conn_failed(conn))
 		nbd_conn_close(conn);
 	nbd_conn_stop(conn);
@@ -409,33 +418,45 @@ static void drop_conn(struct nbd_session *session, struct nbd_slot *slot, bool o
 	nbd_conn_put(conn);
 }
 
+/* Change what is in a slot; returns what was there */
+static struct nbd_conn *swap_conn(struct nbd_session *session, u32 index, struct nbd_conn *conn)
+{
+	struct nbd_slot *slot = &session->slots[index];
+	struct nbd_conn *old = rcu_dereference_protected(slot->conn,
+							 lockdep_is_held(&session->lock));
+
+	rcu_assign_pointer(slot->conn, conn);
+	spin_lock_irq(&session->park_lock);
+	session->usable += !!conn - !!old;
+	if (conn)
+		session->gave_up = false;
+	spin_unlock_irq(&session->park_lock);
+	return old;
+}
+
+/* Take the connection in a slot down, if there is one */
+static void drop_conn(struct nbd_session *session, u32 index, bool orderly)
+{
+	struct nbd_conn *conn = swap_conn(session, index, NULL);
+
+	if (!conn)
+		return;
+	if (!session->usable)
+		lost_last(session);
+	take_down(session, conn, orderly);
+}
+
 /* A connection has failed; it may have been taken down for another reason meanwhile */
 void nbd_session_fail_work(struct work_struct *work)
 {
 	struct nbd_conn *conn = container_of(work, struct nbd_conn, fail_work);
 	struct nbd_session *session = conn->session;
-	struct nbd_slot *slot = &session->slots[conn->index];
 
 	mutex_lock(&session->lock);
-	if (rcu_access_pointer(slot->conn) == conn)
-		drop_conn(session, slot, false);
+	if (rcu_access_pointer(session->slots[conn->index].conn) == conn)
+		drop_conn(session, conn->index, false);
 	mutex_unlock(&session->lock);
 	nbd_conn_put(conn);
-}
-
-/* Put a connection in its empty slot and let it run */
-static void add_conn(struct nbd_session *session, struct nbd_conn *conn)
-{
-	struct nbd_slot *slot = &session->slots[conn->index];
-
-	lockdep_assert_held(&session->lock);
-	slot->reason = 0;
-	rcu_assign_pointer(slot->conn, conn);
-	spin_lock_irq(&session->park_lock);
-	session->usable++;
-	session->gave_up = false;
-	spin_unlock_irq(&session->park_lock);
-	nbd_conn_start(conn);
 }
 
 /**
@@ -451,8 +472,10 @@ void nbd_session_start(struct nbd_session *session, struct nbd_conn **conns)
 
 	mutex_lock(&session->lock);
 	change_state(session, NBDCTL_STATE_LIVE);
-	for (i = 0; i < session->nr_slots; i++)
-		add_conn(session, conns[i]);
+	for (i = 0; i < session->nr_slots; i++) {
+		swap_conn(session, i, conns[i]);
+		nbd_conn_start(conns[i]);
+	}
 	mutex_unlock(&session->lock);
 }
 
@@ -461,13 +484,14 @@ void nbd_session_start(struct nbd_session *session, struct nbd_conn **conns)
  * @session: the session
  * @conn: the connection, whose reference the session takes if this succeeds
  *
- * What is still in the slot is taken down first, and its commands move on.
+ * It takes all commands from now on. What was in the slot answers what it has,
+ * if it lives, or else its commands move on.
  *
  * Return: 0, or -ENOTCONN if the session is ending.
  */
 int nbd_session_replace(struct nbd_session *session, struct nbd_conn *conn)
 {
-	struct nbd_slot *slot = &session->slots[conn->index];
+	struct nbd_conn *old;
 	int err = 0;
 
 	mutex_lock(&session->lock);
@@ -475,9 +499,9 @@ int nbd_session_replace(struct nbd_session *session, struct nbd_conn *conn)
 		err = -ENOTCONN;
 		goto unlock;
 	}
-	drop_conn(session, slot, false);
-	slot->reconnects++;
-	add_conn(session, conn);
+	session->slots[conn->index].reconnects++;
+	old = swap_conn(session, conn->index, conn);
+	nbd_conn_start(conn);
 	if (session->state == NBDCTL_STATE_WAITING) {
 		cancel_delayed_work(&session->dead_work);
 		change_state(session, NBDCTL_STATE_LIVE);
@@ -485,6 +509,9 @@ int nbd_session_replace(struct nbd_session *session, struct nbd_conn *conn)
 	settle_parked(session);
 	pr_info("nbd%u: conn %u: new connection\n", session->index, conn->index);
 	nbd_event_slot(session->index, NBDCTL_CMD_CONNECTION_UP_EVENT, conn->index, 0);
+	if (old)
+		take_down(session, old, true);
+	session->slots[conn->index].reason = 0;
 unlock:
 	mutex_unlock(&session->lock);
 	return err;
@@ -515,6 +542,16 @@ void nbd_session_undrain(struct nbd_session *session)
 	mutex_unlock(&session->lock);
 }
 
+/* Let all servers close at the same time */
+static void say_goodbye(struct nbd_session *session, u32 index)
+{
+	struct nbd_conn *conn = rcu_dereference_protected(session->slots[index].conn,
+							  lockdep_is_held(&session->lock));
+
+	if (conn)
+		nbd_conn_goodbye(conn);
+}
+
 /**
  * nbd_session_end() - end a session
  * @session: the session
@@ -529,8 +566,10 @@ void nbd_session_end(struct nbd_session *session, bool orderly)
 
 	mutex_lock(&session->lock);
 	change_state(session, NBDCTL_STATE_DEAD);
+	for (i = 0; orderly && i < session->nr_slots; i++)
+		say_goodbye(session, i);
 	for (i = 0; i < session->nr_slots; i++)
-		drop_conn(session, &session->slots[i], orderly);
+		drop_conn(session, i, orderly);
 	fail_parked(session);
 	mutex_unlock(&session->lock);
 	cancel_delayed_work_sync(&session->dead_work);
