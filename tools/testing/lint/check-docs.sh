@@ -10,7 +10,8 @@
 #	evil:x			a misbehaviour of tools/testing/server
 #	test_x			a selftest, or a word of a unit test
 #	[x](path), :doc:`x`	a file
-# And the other way round: Documentation/index.rst names every file of driver/ and helper/.
+# And the other way round: Documentation/index.rst names every file of driver/ and helper/, and
+# Documentation/uapi.rst has the text of every refusal of the driver, and no other.
 
 # Backticks are text here.
 # shellcheck disable=SC2016
@@ -90,10 +91,17 @@ done < <(
 
 # The map has a line for every room; a header beside its .c needs none of its own.
 while read -r file; do
-	[ -e "$file" ] && [[ $file != */*/* ]] || continue
+	[[ ! -e $file || $file == */*/* ]] && continue
 	[[ $file == *.h && -e ${file%.h}.c ]] && continue
 	grep -qF -- "\`\`$file\`\`" Documentation/index.rst && continue
 	echo "Documentation/index.rst: $file is missing"
 	rc=1
 done < <(files 'driver/*.c' 'driver/*.h' 'helper/*.c' 'helper/*.h')
+
+grep -ohE '"[a-z][^"\\]* [^"\\]*"|"CAP_[^"]* [^"]*"' driver/nbdctl.c >"$work/refusals"
+grep -ohE 'why = "[^"]*"' driver/*.c | sed 's/^why = //' >>"$work/refusals"
+sort -u -o "$work/refusals" "$work/refusals"
+sed -n 's/^ *- \("[^"]*"\)$/\1/p' Documentation/uapi.rst | sort -u >"$work/documented"
+comm -3 "$work/refusals" "$work/documented" | sed 's/^\t/only in uapi.rst: /; t; s/^/uapi.rst lacks: /' |
+	grep . && rc=1
 exit "$rc"
