@@ -51,13 +51,14 @@ exists() {
 	case $1 in
 	*' '*' '* | *' '*'('*) return 0 ;;
 	evil:*) has evil "${1#evil:}" ;;
+	test_*[A-Z]*) return 0 ;; # test_GROUP_BEHAVIOUR
 	test_*) any "tools/testing/selftests/nbd/${1%%.*}.[cs]*" || has unit "${1%%.*}" ;;
 	'make '[a-z]*) has targets "${1#make }" ;;
 	'struct '* | 'enum '*) has words "${1#* }" ;;
 	driver/*:*'()' | helper/*:*'()' | tools/*:*'()')
 		[ -f "$path" ] && path=${1#*:} && defines "${1%%:*}" "${path%()}"
 		;;
-	driver/* | helper/* | uapi/* | tools/* | Documentation/* | .ci/*) any "$1" ;;
+	driver/* | helper/* | uapi/* | tools/* | Documentation/* | .ci/*) any "${1%% *}" ;;
 	[a-z_]*'()') has calls "${1%)}" ;;
 	NBDCTL_* | NBDMAP_*) grep -qx -- "${1//'*'/.*}" "$work/words" ;;
 	*) return 0 ;;
