@@ -112,10 +112,13 @@ static int ioctl_context(struct nbd_session *session, void __user *argp)
 	return copy_to_user(argp, &arg, sizeof(arg)) ? -EFAULT : 0;
 }
 
-/* Is the range one of whole blocks, and inside of the node? Its end may be the node's. */
+/*
+ * Is the range one of the server's blocks, and inside of the node? Its end may be
+ * the node's.
+ */
 static int check_range(const struct walk *w, u64 node_size)
 {
-	u64 mask = nbd_export_block(&w->session->export) - 1;
+	u64 mask = w->session->export.min_block - 1;
 	u64 offset = w->arg.offset, length = w->arg.length;
 
 	if (!length || length > node_size || offset > node_size - length)
@@ -187,10 +190,10 @@ static int emit_context(struct walk *w, u32 i, u64 offset, u64 length)
 	return err;
 }
 
-/* What all contexts asked for have answered */
-static u64 common(const struct walk *w)
+/* How much of a stretch all contexts asked for have answered */
+static u32 common(const struct walk *w, u32 length)
 {
-	u64 covered = U64_MAX;
+	u64 covered = length;
 	u32 i;
 
 	for (i = 0; i < w->nr; i++)
@@ -198,26 +201,45 @@ static u64 common(const struct walk *w)
 	return covered;
 }
 
+/* Was there no room for what came, rather than little that came? */
+static bool overflowed(const struct walk *w)
+{
+	const struct nbd_extents *e;
+	u32 i;
+
+	for (i = 0; i < w->nr; i++) {
+		e = &w->query->extents[w->first + i];
+		if (e->covered < min(e->total, e->length))
+			return true;
+	}
+	return false;
+}
+
 /*
  * Ask for one stretch, and put out what came. Contexts may have answered for
- * different lengths; only what all of them know of counts as covered. A node
- * that ends within a block is asked for as a whole.
+ * different lengths; only what all of them know of counts, and of that only
+ * whole blocks, for only there the next request may begin. A node that ends
+ * within a block is asked for as a whole.
  */
 static int walk_stretch(struct walk *w)
 {
-	u64 offset = w->arg.offset + w->arg.covered, covered;
+	u64 offset = w->arg.offset + w->arg.covered;
 	u32 length = min_t(u64, w->arg.length - w->arg.covered, MAX_STRETCH);
-	u32 i, room = (w->arg.capacity - w->arg.count) / w->nr;
+	u32 i, room = (w->arg.capacity - w->arg.count) / w->nr, block, covered;
 	int err;
 
+	block = w->session->export.min_block;
 	for (i = 0; i < w->nr; i++)
 		w->query->extents[w->first + i].cap = min(room, MAX_EXTENTS / w->nr);
-	err = nbd_query_run(w->query, w->q, w->start + offset,
-			    round_up(length, nbd_export_block(&w->session->export)),
+	err = nbd_query_run(w->query, w->q, w->start + offset, round_up(length, block),
 			    w->arg.flags & NBDMAP_REQ_ONE);
 	if (err)
 		return err;
-	covered = min_t(u64, common(w), length);
+	covered = common(w, length);
+	if (covered < length && !(w->arg.flags & NBDMAP_REQ_ONE))
+		covered = round_down(covered, block);
+	if (!covered)
+		return overflowed(w) ? -EOVERFLOW : -EIO;
 	for (i = 0; i < w->nr; i++) {
 		err = emit_context(w, i, offset, covered);
 		if (err)

@@ -64,16 +64,20 @@ struct nbdmap_extent {
 
 /**
  * struct nbdmap_status - block status of a range
- * @offset: in: start of the range in bytes, a multiple of the logical block size
- * @length: in: its length in bytes, a nonzero multiple of the logical block
- *	size; it may end at the end of the node even if that is not
+ * @offset: in: start of the range in bytes, a multiple of the server's minimum
+ *	block size (a multiple of the logical block size always is)
+ * @length: in: its length in bytes, a nonzero multiple of that size; it may end
+ *	at the end of the node even if that is not
  * @context: in: index of a context, or NBDMAP_ALL
  * @flags: in: NBDMAP_REQ_ONE or 0
- * @capacity: in: room at @extents, at least one for each context asked for
+ * @capacity: in: room at @extents, at least one for each context asked for, and
+ *	for all extents that a server reports within one minimum block, else the
+ *	call fails with EOVERFLOW
  * @count: out: how many extents were written
  * @extents: in: address of an array of struct nbdmap_extent
  * @covered: out: bytes from @offset for which every context asked for is
- *	answered. The next call starts at @offset + @covered
+ *	answered, a multiple of the minimum block size (but with NBDMAP_REQ_ONE).
+ *	The next call starts at @offset + @covered
  * @reserved: must be 0
  *
  * The extents of one context are in ascending order, without gaps or overlap,
