@@ -1,0 +1,38 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# nbd-detach refuses a disk that is mounted, is swap, or is open: exit status 7, and the message names
+# who. The disk goes on; when it is free, it is detached.
+
+. "$(dirname "$0")/lib.sh"
+
+busy() {
+	exits 7 within 30 nbd-detach "$DEV"
+	matches "$OUTPUT" "$1" "message"
+	within 20 dd if="$DEV" of=/dev/null bs=4k count=1 iflag=direct status=none
+}
+
+image=$TMP/image
+truncate -s 16M "$image"
+mke2fs -q -F "$image"
+serve_nbdkit file "$image"
+attach
+
+mkdir "$TMP/a place"
+mount "$DEV" "$TMP/a place"
+defer umount -q "$TMP/a place"
+busy "mounted on $TMP/a.+place"
+umount "$TMP/a place"
+
+mkswap -q "$DEV"
+swapon "$DEV"
+defer eval "swapoff '$DEV' 2>/dev/null || true"
+busy "swap"
+swapoff "$DEV"
+
+# shellcheck disable=SC2217 # it need not read it
+sleep 600 <"$DEV" &
+sleeper=$!
+busy "process $sleeper \(sleep\)"
+kill "$sleeper"
+wait "$sleeper" || true
+detach

@@ -1,0 +1,31 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# nbd-list shows each disk as it was attached, and nothing that is not attached.
+
+. "$(dirname "$0")/lib.sh"
+
+same "$(nbd-list)" "" "list when nothing is attached"
+serve evil-nbd --port @PORT@ --log "$TMP/log1" --size 24M --block-size 512:65536:1048576
+attach -C 3 -i "first one" -t 7.5 -T 90 -Q 32
+one=$DEV first=$URI
+serve_nbdkit -r memory 8M
+attach --no-contexts
+two=$DEV
+
+list() { nbd-list --json --output "$1" | jq -c ".devices[] | select(.name == \"${2#/dev/}\")"; }
+
+same "$(nbd-list --json | jq '.devices | length')" 2 "number of disks"
+json=$(list NAME,SIZE,RO,CONN,STATE,IDENTIFIER,URI "$one")
+same "$json" "{\"name\":\"${one#/dev/}\",\"size\":25165824,\"ro\":false,\"conn\":\"3/3\",$(:
+	)\"state\":\"live\",\"identifier\":\"first one\",\"uri\":\"$first\"}" "first disk"
+json=$(list NAME,SIZE,RO,CONN,CONTEXTS "$two")
+matches "$json" '"size":8388608,"ro":true,"conn":"[1-4]/[1-4]","contexts":(null|"")' "second disk"
+same "$(nbd-list -n -o BS-MIN,BS-PREF,BS-MAX,QDEPTH,CONTEXTS -b | grep 65536 | xargs)" \
+	"512 65536 1048576 32 base:allocation" "block sizes"
+matches "$(nbd-list -n -o NAME,TIMEOUT,DEAD-TIMEOUT)" "${one#/dev/} +7\.5.* 90" "times"
+matches "$(nbd-list -n -o NAME,SIZE)" "${one#/dev/} +24M" "size for people"
+
+# everybody may look, but not see what it is
+shown=$(setpriv --reuid nobody --regid nogroup --clear-groups -- nbd-list)
+matches "$shown" "${one#/dev/}" "list for nobody"
+[[ $shown != *first* && $shown != *"$first"* ]] || fail "secrets for nobody: $shown"
