@@ -16,13 +16,15 @@ const struct opt attach_opts[] = {
 	{ OPT_VSOCK, "vsock", "CID[:PORT]", "connect to a vsock" },
 	{ 'N', "name", "EXPORT", "name of the export" },
 	{ 'C', "connections", "N|auto", "number of connections (default auto)" },
-	{ OPT_CONTEXT, "context", "NAME", "metadata context, repeatable (default base:allocation)" },
+	{ OPT_CONTEXT, "context", "NAME", "metadata context (default base:allocation)" },
 	{ OPT_REQUIRE_CONTEXT, "require-context", NULL, "fail if the server lacks a context" },
 	{ OPT_NO_CONTEXTS, "no-contexts", NULL, "negotiate no metadata contexts" },
 	{ 'r', "read-only", NULL, "make the disk read-only" },
 	{ 't', "timeout", "SEC", "deadline of a request, 0 for none (default 0)" },
-	{ OPT_CONNECT_TIMEOUT, "connect-timeout", "SEC", "time for connecting and the handshake (default 30)" },
-	{ 'T', "dead-timeout", "SEC|off|forever", "time that requests wait without a connection (default off)" },
+	{ OPT_CONNECT_TIMEOUT, "connect-timeout", "SEC",
+	  "time for connecting and the handshake (default 30)" },
+	{ 'T', "dead-timeout", "SEC|off|forever",
+	  "time that requests wait without a connection (default off)" },
 	{ 'Q', "queue-size", "N", "requests in flight on one queue (default 128)" },
 	{ 'i', "identifier", "TEXT", "free text that says what is attached" },
 	{ 'J', "json", NULL, "print what was negotiated as JSON" },
@@ -38,7 +40,7 @@ static int attach_add_context(struct attach_args *args, const char *name, struct
 	if (!colon || colon == name || !colon[1] || len > NBD_STRING_MAX ||
 	    !text_is_utf8(name, len)) {
 		error_set(err, EXIT_USAGE, "bad context \"%.100s\"", name);
-		error_hint(err, "contexts are written NAMESPACE:NAME, for example base:allocation or qemu:dirty-bitmap:B0");
+		error_hint(err, "contexts are NAMESPACE:NAME, such as qemu:dirty-bitmap:B0");
 		return -1;
 	}
 	for (i = 0; i < args->n_contexts; i++)
@@ -56,8 +58,9 @@ static int attach_set_connections(struct attach_args *args, const char *s, struc
 	uint64_t n = 0;
 
 	if (strcmp(s, "auto") && (text_parse_number(s, KERNEL_MAX_CONNECTIONS, &n) || !n))
-		return error_set(err, EXIT_USAGE, "bad number of connections \"%s\": auto or 1 to %d expected",
-				 s, KERNEL_MAX_CONNECTIONS);
+		return error_set(err, EXIT_USAGE,
+				 "bad number of connections \"%s\": auto or 1 to %d expected", s,
+				 KERNEL_MAX_CONNECTIONS);
 	args->connections = n;
 	return 0;
 }
@@ -163,7 +166,8 @@ int attach_parse(const struct verb *verb, int argc, char **argv, struct attach_a
 	if (operands_target(&args->operands, &args->target, &args->has_device, &args->device, err))
 		return -1;
 	if (args->no_contexts && (args->own_contexts || args->require_context))
-		return error_set(err, EXIT_USAGE, "--no-contexts leaves nothing for --context or --require-context");
+		return error_set(err, EXIT_USAGE,
+				 "--no-contexts excludes --context and --require-context");
 	if (!args->no_contexts && !args->own_contexts)
 		args->contexts[args->n_contexts++] = ATTACH_DEFAULT_CONTEXT;
 	return 0;

@@ -64,7 +64,8 @@ static int attach_fit_driver(struct attach *attach, struct error *err)
 		return error_set(err, EXIT_MODULE, "the driver takes no more than %u connections",
 				 driver->max_slots);
 	if (args->queue_depth > driver->max_queue_depth)
-		return error_set(err, EXIT_USAGE, "the driver's queue takes no more than %u requests",
+		return error_set(err, EXIT_USAGE,
+				 "the driver's queue takes no more than %u requests",
 				 driver->max_queue_depth);
 	if (args->has_device && args->device > driver->max_index)
 		return error_set(err, EXIT_USAGE, "the driver's last device is /dev/nbd%u",
@@ -113,8 +114,8 @@ static int attach_check_contexts(const struct attach *attach, struct error *err)
 			continue;
 		text_escape(name, sizeof(name), want, strlen(want));
 		if (args->require_context) {
-			error_set(err, EXIT_EXPORT, "the server has no context \"%s\" for this export",
-				  name);
+			error_set(err, EXIT_EXPORT,
+				  "the server has no context \"%s\" for this export", name);
 			error_hint(err, "\"nbd-info\" lists the contexts of each export");
 			return -1;
 		}
@@ -124,7 +125,8 @@ static int attach_check_contexts(const struct attach *attach, struct error *err)
 			log_note("the server has no context \"%s\" for this export", name);
 	}
 	if (attach->exports[0].n_contexts > attach->driver->max_contexts)
-		return error_set(err, EXIT_MODULE, "the server selected %u contexts, the driver takes %u",
+		return error_set(err, EXIT_MODULE,
+				 "the server selected %u contexts, the driver takes %u",
 				 attach->exports[0].n_contexts, attach->driver->max_contexts);
 	return 0;
 }
@@ -157,7 +159,7 @@ static int attach_count(const struct attach *attach, unsigned int *n, struct err
 	if (want > 1 && !multi) {
 		error_set(err, EXIT_EXPORT,
 			  "%u connections were asked for, but this export allows only one", want);
-		error_hint(err, "the server says whether a flush on one connection covers the others; qemu-nbd does with --shared above 1");
+		error_hint(err, "it is up to the server; qemu-nbd allows it with --shared above 1");
 		return -1;
 	}
 	if (!want && multi && !sched_getaffinity(0, sizeof(cpus), &cpus)) {
@@ -375,7 +377,7 @@ const struct verb attach_verb = {
 		"URI [DEVICE]",
 		"--unix PATH|--vsock CID[:PORT] [EXPORT] [DEVICE]",
 	},
-	.summary = "Make an export of an NBD server a disk, and print the disk's name if none was given.",
+	.summary = "Make an export of an NBD server a disk, and print its name if none is given.",
 	.opts = attach_opts,
 	.run = attach_run,
 };

@@ -124,19 +124,8 @@ static int connect_lookup_error(const struct target *target, int rc, struct erro
 			 gai_strerror(rc));
 }
 
-/* getaddrinfo() that keeps to the deadline. */
-static int connect_lookup(const struct target *target, const struct deadline *deadline,
-			  struct addrinfo **list, struct error *err)
+static void connect_lookup_init(struct lookup *lookup, const struct target *target)
 {
-	struct sigevent no_event = { .sigev_notify = SIGEV_NONE };
-	struct gaicb *requests[1];
-	struct timespec left;
-	struct lookup *lookup;
-	int rc;
-
-	lookup = calloc(1, sizeof(*lookup));
-	if (!lookup)
-		return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot look up \"%s\"", target->host);
 	strcpy(lookup->host, target->host);
 	snprintf(lookup->port, sizeof(lookup->port), "%u", target->port);
 	lookup->hints.ai_socktype = SOCK_STREAM;
@@ -148,26 +137,50 @@ static int connect_lookup(const struct target *target, const struct deadline *de
 	lookup->request.ar_name = lookup->host;
 	lookup->request.ar_service = lookup->port;
 	lookup->request.ar_request = &lookup->hints;
-	requests[0] = &lookup->request;
-	rc = getaddrinfo_a(GAI_NOWAIT, requests, 1, &no_event);
-	if (rc) {
-		free(lookup);
-		return connect_lookup_error(target, rc, err);
-	}
+}
+
+/* Returns what gai_error() says when the lookup or the time has ended. */
+static int connect_lookup_wait(struct lookup *lookup, const struct deadline *deadline)
+{
+	const struct gaicb *requests[] = { &lookup->request };
+	struct timespec left;
+	int rc;
+
 	do {
 		rc = deadline_left(deadline);
 		left.tv_sec = rc / 1000;
 		left.tv_nsec = rc % 1000 * 1000000L;
-		gai_suspend((const struct gaicb **)requests, 1, &left);
+		gai_suspend(requests, 1, &left);
 		rc = gai_error(&lookup->request);
 	} while (rc == EAI_INPROGRESS && deadline_left(deadline));
-	if (rc == EAI_INPROGRESS && gai_cancel(&lookup->request) != EAI_CANCELED)
-		/* libc still writes to it: it must not be freed. */
-		return error_set(err, EXIT_TIMEOUT, "looking up \"%s\" takes too long", target->host);
+	return rc;
+}
+
+/* getaddrinfo() that keeps to the deadline. */
+static int connect_lookup(const struct target *target, const struct deadline *deadline,
+			  struct addrinfo **list, struct error *err)
+{
+	struct sigevent no_event = { .sigev_notify = SIGEV_NONE };
+	struct lookup *lookup = calloc(1, sizeof(*lookup));
+	struct gaicb *requests[1];
+	int rc;
+
+	if (!lookup)
+		return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot look up \"%s\"", target->host);
+	connect_lookup_init(lookup, target);
+	requests[0] = &lookup->request;
+	rc = getaddrinfo_a(GAI_NOWAIT, requests, 1, &no_event);
+	if (!rc)
+		rc = connect_lookup_wait(lookup, deadline);
+	if (rc == EAI_INPROGRESS) {
+		/* libc may still write to it; then it must not be freed. */
+		if (gai_cancel(&lookup->request) == EAI_CANCELED)
+			free(lookup);
+		error_set(err, EXIT_TIMEOUT, "looking up \"%s\" takes too long", target->host);
+		return -1;
+	}
 	*list = lookup->request.ar_result;
 	free(lookup);
-	if (rc == EAI_INPROGRESS || rc == EAI_CANCELED)
-		return error_set(err, EXIT_TIMEOUT, "looking up \"%s\" takes too long", target->host);
 	return rc ? connect_lookup_error(target, rc, err) : 0;
 }
 

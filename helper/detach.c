@@ -29,8 +29,8 @@ static void detach_name_holders(uint32_t index, struct error *err)
 	if (holders_find(index, who, sizeof(who)))
 		error_set(err, EXIT_BUSY, "in use: %s", who);
 	else
-		error_set(err, EXIT_BUSY, "in use, perhaps in another mount namespace or by the kernel");
-	error_hint(err, "unmount it or end what uses it; --force detaches anyway and makes its users fail");
+		error_set(err, EXIT_BUSY, "in use, perhaps in another mount namespace");
+	error_hint(err, "end what uses it; --force detaches anyway, and its users get errors");
 }
 
 /* A user that stays is told from one that is about to leave. */

@@ -134,10 +134,10 @@ static void graph_row(const struct graph *graph, FILE *out, unsigned int first)
 
 static void graph_bar(const struct graph *graph, FILE *out, double share)
 {
-	unsigned int i, n = share * GRAPH_BAR + 0.5;
+	unsigned int n = share * GRAPH_BAR + 0.5;
 
-	for (i = 0; i < GRAPH_BAR; i++)
-		fputs(i < n ? (graph->style.utf8 ? "━" : "=") : " ", out);
+	while (n--)
+		fputs(graph->style.utf8 ? "━" : "=", out);
 }
 
 static void graph_legend_line(const struct graph *graph, FILE *out, const struct run_total *total)

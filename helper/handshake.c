@@ -51,7 +51,7 @@ static int handshake_not_newstyle(uint64_t magic, uint64_t style, struct error *
 		error_hint(err, "check the address and the port");
 	} else if (style == NBD_OLDSTYLE_MAGIC) {
 		error_set(err, EXIT_PROTOCOL, "the server speaks the old style of the protocol");
-		error_hint(err, "old style knows no export names and no options: update the server, or switch it to newstyle (nbdkit: drop -o)");
+		error_hint(err, "update the server, or switch it to newstyle (nbdkit: without -o)");
 	} else {
 		error_set(err, EXIT_PROTOCOL, "the server speaks an unknown style of the protocol");
 	}
@@ -348,7 +348,7 @@ static int handshake_ask(struct handshake *hs, uint32_t option, const char *name
 			return -1;
 	}
 	if (handshake_acked(hs) && !seen) {
-		option_violation(&hs->chat, err, "no size and flags before the acknowledgement");
+		option_violation(&hs->chat, err, "no size and flags before the ACK");
 		return handshake_broken(hs);
 	}
 	return 0;
@@ -393,7 +393,7 @@ static int handshake_export_name(struct handshake *hs, const char *name, struct 
 		option_stream_error(rc, "cannot open the export", err);
 		if (rc == -ENOTCONN || rc == -ECONNRESET) {
 			err->code = EXIT_EXPORT;
-			error_hint(err, "this server gives no reasons: it may have no such export, insist on TLS, or not allow this client");
+			error_hint(err, "no such export, TLS needed, or this client not allowed");
 		}
 		return handshake_broken(hs);
 	}
@@ -418,6 +418,11 @@ int handshake_go(struct handshake *hs, const char *name, struct export *export, 
 	}
 	if (bare && handshake_export_name(hs, name, export, err))
 		return -1;
+	/* "Transmission flags": bit 0 must always be set. */
+	if (!(export->flags & NBD_TFLAG_HAS_FLAGS)) {
+		option_violation(&hs->chat, err, "impossible flags %#x", export->flags);
+		return handshake_broken(hs);
+	}
 	hs->phase = HANDSHAKE_TRANSMISSION;
 	return 0;
 }

@@ -126,7 +126,7 @@ static void holders_find_mounts(struct holders *holders)
 		source = source ? strchr(source + 3, ' ') : NULL;
 		if (!node && source) {
 			source++;
-			source[strcspn(source, " \n")] = '\0';
+			source[strcspn(source, "\n ")] = '\0';
 			if (source[0] == '/' && !stat(source, &st) && S_ISBLK(st.st_mode))
 				node = holders_node(holders, st.st_rdev);
 		}

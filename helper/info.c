@@ -24,7 +24,8 @@ static const struct opt info_opts[] = {
 	{ OPT_PORT, "port", "PORT", "TCP port (default 10809)" },
 	{ OPT_VSOCK, "vsock", "CID[:PORT]", "connect to a vsock" },
 	{ 'N', "name", "EXPORT", "name of the export" },
-	{ OPT_CONNECT_TIMEOUT, "connect-timeout", "SEC", "time for a connection and its handshake (default 30)" },
+	{ OPT_CONNECT_TIMEOUT, "connect-timeout", "SEC",
+	  "time for a connection and its handshake (default 30)" },
 	{ 'J', "json", NULL, "print JSON" },
 	{ 0 }
 };

@@ -67,7 +67,7 @@ static void get_device(struct kernel_device *device, struct nlattr **attrs,
 			    (device->flags & NBD_TFLAG_READ_ONLY);
 	device->gave_up = attrs[NBDCTL_A_DEVICE_GAVE_UP];
 	genl_text(attrs[NBDCTL_A_DEVICE_IDENTIFIER], device->identifier,
-		 sizeof(device->identifier));
+		  sizeof(device->identifier));
 	genl_text(attrs[NBDCTL_A_DEVICE_DISPLAY], device->display, sizeof(device->display));
 	/* Of attributes that come more than once, the parser keeps one. */
 	nla_for_each_attr(attr, genlmsg_attrdata(header, 0), genlmsg_attrlen(header, 0), rest) {

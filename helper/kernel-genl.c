@@ -88,7 +88,7 @@ static int exchange_end(struct nl_msg *msg, void *arg)
 	return NL_STOP;
 }
 
-/* Finds the driver's words behind the error ("extended acknowledgement"). */
+/* Finds the driver's words behind the error ("extended ACK"). */
 static int exchange_error(struct sockaddr_nl *from, struct nlmsgerr *nlerr, void *arg)
 {
 	const struct nlmsghdr *header = (const struct nlmsghdr *)nlerr - 1;

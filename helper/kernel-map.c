@@ -32,13 +32,13 @@ static int map_error(int errnum, struct error *err)
 	switch (errnum) {
 	case ENOTTY:
 		error_set(err, EXIT_MODULE, "this device has no maps");
-		error_hint(err, "it is no NBD device, or its driver is not the one of this package");
+		error_hint(err, "no NBD disk, or not the driver of this package");
 		return -1;
 	case ENOTCONN:
 		return error_set(err, EXIT_FALSE, "not attached");
 	case EOPNOTSUPP:
-		error_set(err, EXIT_FALSE, "no metadata context was negotiated, so there is no map");
-		error_hint(err, "the server has none, or the device was attached without --context");
+		error_set(err, EXIT_FALSE, "no metadata context was negotiated");
+		error_hint(err, "the server has none, or --no-contexts was given");
 		return -1;
 	case ENOENT:
 		return error_set(err, EXIT_USAGE, "the device has no such context");

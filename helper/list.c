@@ -184,6 +184,20 @@ static int list_add_device(void *context, const struct kernel_device *device)
 	return 0;
 }
 
+static int list_no_column(const char *name, size_t len, struct error *err)
+{
+	char all[256] = "";
+	int id;
+
+	for (id = 0; id < LIST_IDS; id++) {
+		strcat(all, id ? " " : "");
+		strcat(all, list_columns[id].name);
+	}
+	error_set(err, EXIT_USAGE, "no column \"%.*s\"", (int)len, name);
+	error_hint(err, "%s", all);
+	return -1;
+}
+
 static int list_choose(struct list *list, const char *names, struct error *err)
 {
 	size_t len;
@@ -195,11 +209,8 @@ static int list_choose(struct list *list, const char *names, struct error *err)
 			if (strlen(list_columns[id].name) == len &&
 			    !strncasecmp(list_columns[id].name, names, len))
 				break;
-		if (id == LIST_IDS || list->n == LIST_COLUMNS_MAX) {
-			error_set(err, EXIT_USAGE, "no column \"%.*s\"", (int)len, names);
-			error_hint(err, "NAME SIZE RO CONN STATE IDENTIFIER URI INDEX FLAGS CONTEXTS BS-MIN BS-PREF BS-MAX TIMEOUT DEAD-TIMEOUT QDEPTH OPENERS");
-			return -1;
-		}
+		if (id == LIST_IDS || list->n == LIST_COLUMNS_MAX)
+			return list_no_column(names, len, err);
 		list->columns[list->n++] = id;
 	}
 	return list->n ? 0 : error_set(err, EXIT_USAGE, "no columns are named");

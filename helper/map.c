@@ -18,7 +18,8 @@
 #define MAP_EXTENTS	65536
 
 static const struct opt map_opts[] = {
-	{ OPT_CONTEXT, "context", "NAME", "metadata context (default base:allocation, or the only one)" },
+	{ OPT_CONTEXT, "context", "NAME",
+	  "metadata context (default base:allocation, or the only one)" },
 	{ OPT_OFFSET, "offset", "BYTES", "where to begin; suffixes K M G T are known" },
 	{ OPT_LENGTH, "length", "BYTES", "how much to look at" },
 	{ OPT_TOTALS, "totals", NULL, "print the sum of each kind only" },
@@ -274,7 +275,7 @@ static int map_run(const struct verb *verb, int argc, char **argv, struct error 
 const struct verb map_verb = {
 	.name = "nbd-map",
 	.synopsis = { "DEVICE" },
-	.summary = "Show which parts of an NBD disk or partition hold data, from the server's metadata contexts.",
+	.summary = "Show which parts of an NBD disk or partition hold data.",
 	.opts = map_opts,
 	.run = map_run,
 };

@@ -7,13 +7,14 @@
 #include "kernel.h"
 #include "log.h"
 #include "modload.h"
-#include "spawn.h"
+#include "program.h"
 
 /* A driver is there, but not one that knows our family. */
 static int modload_foreign(struct error *err)
 {
 	error_set(err, EXIT_MODULE, "the nbd driver that is loaded is not the one of this package");
-	error_hint(err, "detach its devices, then \"modprobe -r nbd && modprobe nbd\"; if that does not help, the module is not installed for this kernel, or depmod was not run");
+	error_hint(err, "detach its devices, then \"modprobe -r nbd && modprobe nbd\"; %s",
+		   "if that does not help, install the module for this kernel and run depmod");
 	return -1;
 }
 
@@ -31,7 +32,7 @@ static int modload_probe(struct error *err)
 		return error_set(err, EXIT_MODULE,
 				 "the nbd driver is not loaded, and loading it takes root");
 	log_note("loading the nbd driver");
-	rc = spawn_wait(argv);
+	rc = program_run(argv);
 	if (rc < 0)
 		return error_errno(err, EXIT_MODULE, -rc, "cannot run modprobe");
 	if (!rc)

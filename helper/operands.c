@@ -68,7 +68,7 @@ int operands_target(const struct operands *operands, struct target *target, bool
 	if (operands_export(&rest, from_uri, &used, target, err))
 		return -1;
 	if (used < rest.n_words) {
-		error_set(err, EXIT_USAGE, "\"%s\" is one argument too many, or no device: /dev/nbdN expected",
+		error_set(err, EXIT_USAGE, "\"%s\" is too much, or no device (/dev/nbdN)",
 			  rest.words[used]);
 		goto usage;
 	}

@@ -28,7 +28,7 @@ static const struct refusal option_refusals[] = {
 	  "the names given may be too long or of a form that this server does not accept" },
 	{ NBD_REP_ERR_PLATFORM, EXIT_EXPORT, "the server's platform cannot do it", "" },
 	{ NBD_REP_ERR_TLS_REQD, EXIT_TLS, "the server insists on TLS",
-	  "TLS is not built in yet: use a tunnel, or let the server serve this export without TLS" },
+	  "TLS is not built in yet: use a tunnel, or have it served without TLS" },
 	{ NBD_REP_ERR_UNKNOWN, EXIT_EXPORT, "the server has no such export",
 	  "\"nbd-info HOST\" lists what the server has" },
 	{ NBD_REP_ERR_SHUTDOWN, EXIT_REACH, "the server is shutting down",
@@ -70,7 +70,7 @@ int option_stream_error(int rc, const char *doing, struct error *err)
 	switch (rc) {
 	case -ETIMEDOUT:
 		error_set(err, EXIT_TIMEOUT, "%s: the server took too long", doing);
-		error_hint(err, "it may serve a limited number of clients; see also --connect-timeout");
+		error_hint(err, "it may serve few clients at once; see also --connect-timeout");
 		return -1;
 	case -ENOTCONN:
 		return error_set(err, EXIT_REACH, "%s: the server closed the connection", doing);
@@ -135,7 +135,7 @@ int option_receive(struct option_chat *chat, struct error *err)
 	if (rc)
 		return option_stream_error(rc, option_name(chat->option), err);
 	if (reply->type == NBD_REP_ACK && reply->length)
-		return option_violation(chat, err, "an acknowledgement with %u bytes of data",
+		return option_violation(chat, err, "an ACK with %u bytes of data",
 					reply->length);
 	return 0;
 }

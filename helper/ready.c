@@ -17,7 +17,7 @@
 #include "error.h"
 #include "log.h"
 #include "ready.h"
-#include "spawn.h"
+#include "program.h"
 #include "transport.h"
 
 #define READY_POLL_MS		20
@@ -157,7 +157,7 @@ static void ready_udev(void)
 
 	if (access("/run/udev/control", F_OK))
 		return;
-	rc = spawn_wait(argv);
+	rc = program_run(argv);
 	if (rc)
 		log_note("udev is not done yet, or cannot be asked");
 }

@@ -251,7 +251,7 @@ int uri_parse(const char *s, struct target *target, struct error *err)
 	if (strlen(s) > URI_MAX)
 		return error_set(err, EXIT_USAGE, "the URI is longer than %d bytes", URI_MAX);
 	if (uriParseSingleUriA(&uri, s, &bad) != URI_SUCCESS) {
-		error_set(err, EXIT_USAGE, "malformed URI at byte %zu", bad ? (size_t)(bad - s) : 0);
+		error_set(err, EXIT_USAGE, "malformed URI at byte %td", bad ? bad - s : 0);
 		error_hint(err, "write blanks and other special bytes as %%XX, and quote the URI");
 		return -1;
 	}

@@ -6,17 +6,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "spawn.h"
+#include "program.h"
 
 /* The environment may come from anybody; these programs need little of it. */
-static char *const spawn_environment[] = {
+static char *const program_environment[] = {
 	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 	"LC_ALL=C",
 	NULL
 };
 
 /* Looked for here and not along a PATH that may be short, as in cron. */
-static const char *spawn_find(const char *program, char *room, size_t size)
+static const char *program_find(const char *program, char *room, size_t size)
 {
 	static const char *const folders[] = { "/usr/sbin", "/sbin", "/usr/bin", "/bin" };
 	size_t i;
@@ -29,7 +29,7 @@ static const char *spawn_find(const char *program, char *room, size_t size)
 	return NULL;
 }
 
-int spawn_wait(const char *const argv[])
+int program_run(const char *const argv[])
 {
 	posix_spawn_file_actions_t actions;
 	const char *path;
@@ -37,7 +37,7 @@ int spawn_wait(const char *const argv[])
 	int rc, status;
 	pid_t pid;
 
-	path = spawn_find(argv[0], room, sizeof(room));
+	path = program_find(argv[0], room, sizeof(room));
 	if (!path)
 		return -ENOENT;
 	rc = posix_spawn_file_actions_init(&actions);
@@ -46,7 +46,7 @@ int spawn_wait(const char *const argv[])
 	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
 	posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-	rc = posix_spawn(&pid, path, &actions, NULL, (char *const *)argv, spawn_environment);
+	rc = posix_spawn(&pid, path, &actions, NULL, (char *const *)argv, program_environment);
 	posix_spawn_file_actions_destroy(&actions);
 	if (rc)
 		return -rc;

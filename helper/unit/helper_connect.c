@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Connections to real sockets: addresses, deadlines, and what a socket is like afterwards. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "unit.h"
+
+#include "../connect.h"
+#include "../error.h"
+#include "../target.h"
+#include "../transport.h"
+
+static struct target *target;
+static struct error err;
+
+static int setup(void **state)
+{
+	(void)state;
+	target = malloc(sizeof(*target));
+	target_init(target);
+	memset(&err, 0, sizeof(err));
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	free(target);
+	return 0;
+}
+
+static int listen_tcp(uint32_t *port)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	socklen_t len = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+	assert_int_equal(listen(fd, 5), 0);
+	*port = ntohs(address.sin_port);
+	return fd;
+}
+
+static int listen_unix(const char *path, size_t length, int backlog)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	memcpy(address.sun_path, path, length);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address,
+			      offsetof(struct sockaddr_un, sun_path) + length), 0);
+	assert_int_equal(listen(fd, backlog), 0);
+	return fd;
+}
+
+static int connect_within(unsigned int milliseconds)
+{
+	struct deadline deadline = deadline_in(milliseconds);
+
+	return connect_target(target, &deadline, &err);
+}
+
+static int socket_option(int fd, int level, int option)
+{
+	socklen_t len = sizeof(int);
+	int value = -1;
+
+	getsockopt(fd, level, option, &value, &len);
+	return value;
+}
+
+static void test_tcp(void **state)
+{
+	int server, fd;
+
+	(void)state;
+	server = listen_tcp(&target->port);
+	strcpy(target->host, "127.0.0.1");
+	fd = connect_within(5000);
+	assert_true(fd >= 0);
+	assert_true(socket_option(fd, IPPROTO_TCP, TCP_NODELAY) > 0);
+	assert_true(socket_option(fd, SOL_SOCKET, SO_KEEPALIVE) > 0);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+	close(fd);
+	close(server);
+}
+
+/* "localhost" may come with ::1 first; the address that listens is found. */
+static void test_all_addresses(void **state)
+{
+	int server, fd;
+
+	(void)state;
+	server = listen_tcp(&target->port);
+	strcpy(target->host, "localhost");
+	fd = connect_within(5000);
+	assert_true(fd >= 0);
+	close(fd);
+	close(server);
+}
+
+static void test_refused(void **state)
+{
+	(void)state;
+	close(listen_tcp(&target->port));
+	strcpy(target->host, "127.0.0.1");
+	assert_int_equal(connect_within(5000), -1);
+	assert_int_equal(err.code, EXIT_REACH);
+	assert_non_null(strstr(err.cause, "Connection refused"));
+}
+
+static void test_unknown_host(void **state)
+{
+	(void)state;
+	strcpy(target->host, "no-such-host.invalid");
+	assert_int_equal(connect_within(20000), -1);
+	assert_true(err.code == EXIT_REACH || err.code == EXIT_TIMEOUT);
+	assert_non_null(strstr(err.cause, "no-such-host.invalid"));
+}
+
+static void test_abstract(void **state)
+{
+	char name[40] = "";
+	size_t length;
+	int server, fd;
+
+	(void)state;
+	/* With NUL inside: the length counts, not the first NUL. */
+	length = 1 + sprintf(name + 1, "nbd-unit-%d", getpid());
+	name[length++] = '\0';
+	name[length++] = 'x';
+	server = listen_unix(name, length, 5);
+	target->kind = TARGET_UNIX;
+	memcpy(target->path, name, length);
+	target->path_length = length;
+	fd = connect_within(5000);
+	assert_true(fd >= 0);
+	close(fd);
+	target->path_length--;
+	assert_int_equal(connect_within(5000), -1);
+	assert_int_equal(err.code, EXIT_REACH);
+	assert_non_null(strstr(err.cause, "\\x00nbd-unit-"));
+	close(server);
+}
+
+static void test_path(void **state)
+{
+	int server, fd;
+
+	(void)state;
+	target->kind = TARGET_UNIX;
+	target->path_length = sprintf(target->path, "/tmp/nbd-unit-%d.sock", getpid());
+	assert_int_equal(connect_within(1000), -1);
+	assert_int_equal(err.code, EXIT_REACH);
+	server = listen_unix(target->path, target->path_length + 1, 5);
+	fd = connect_within(1000);
+	assert_true(fd >= 0);
+	close(fd);
+	close(server);
+	unlink(target->path);
+}
+
+/* A server that never accepts holds nobody up for longer than the deadline. */
+static void test_full_backlog(void **state)
+{
+	int server, fds[64], n = 0;
+
+	(void)state;
+	target->kind = TARGET_UNIX;
+	target->path_length = 1 + sprintf(target->path + 1, "nbd-unit-full-%d", getpid());
+	server = listen_unix(target->path, target->path_length, 0);
+	while (n < 64) {
+		fds[n] = connect_within(300);
+		if (fds[n] < 0)
+			break;
+		n++;
+	}
+	assert_true(n < 64);
+	assert_int_equal(err.code, EXIT_TIMEOUT);
+	while (n)
+		close(fds[--n]);
+	close(server);
+}
+
+static void test_transport_deadline(void **state)
+{
+	struct socket_transport st;
+	char buf[8];
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	socket_transport_init(&st, fds[0], deadline_in(200));
+	assert_int_equal(st.transport.write(&st.transport, "hello", 5), 0);
+	assert_int_equal(read(fds[1], buf, sizeof(buf)), 5);
+	assert_int_equal(write(fds[1], "abcd", 4), 4);
+	assert_int_equal(st.transport.read(&st.transport, buf, 3), 0);
+	assert_memory_equal(buf, "abc", 3);
+	assert_int_equal(st.transport.read(&st.transport, buf, 2), -ETIMEDOUT);
+	/* Once it has passed, even bytes that are there come too late. */
+	assert_int_equal(write(fds[1], "efgh", 4), 4);
+	assert_int_equal(st.transport.read(&st.transport, buf, 2), -ETIMEDOUT);
+	close(fds[1]);
+	socket_transport_init(&st, fds[0], deadline_in(200));
+	assert_int_equal(st.transport.read(&st.transport, buf, 4), 0);
+	assert_int_equal(st.transport.read(&st.transport, buf, 1), -ENOTCONN);
+	/* No signal comes of writing to a closed peer. */
+	assert_int_equal(st.transport.write(&st.transport, "x", 1), -EPIPE);
+	close(fds[0]);
+}
+
+/* Exact reads: what was not asked for stays in the socket. */
+static void test_transport_exact(void **state)
+{
+	struct socket_transport st;
+	char buf[8];
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	socket_transport_init(&st, fds[0], deadline_in(5000));
+	assert_int_equal(write(fds[1], "abcdef", 6), 6);
+	assert_int_equal(st.transport.read(&st.transport, buf, 2), 0);
+	assert_int_equal(recv(fds[0], buf, sizeof(buf), MSG_DONTWAIT), 4);
+	assert_memory_equal(buf, "cdef", 4);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+#define TEST(name)	cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(tcp),
+		TEST(all_addresses),
+		TEST(refused),
+		TEST(unknown_host),
+		TEST(abstract),
+		TEST(path),
+		TEST(full_backlog),
+		TEST(transport_deadline),
+		TEST(transport_exact),
+	};
+
+	return cmocka_run_group_tests_name("helper_connect", tests, NULL, NULL);
+}
