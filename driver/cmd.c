@@ -83,13 +83,14 @@ struct nbd_cmd *nbd_cmd_find(const struct nbd_cmd_table *table, struct nbd_conn 
 	return cmd;
 }
 
-/* Commands that a connection has */
+/* Commands that a connection has and has not refused */
 u32 nbd_cmd_count(const struct nbd_cmd_table *table, const struct nbd_conn *conn)
 {
-	u32 i, n = 0;
+	const struct nbd_cmd *cmd;
+	u32 n = 0;
 
-	for (i = 0; i < table->queues * table->depth; i++)
-		n += READ_ONCE(table->cmds[i].conn) == conn;
+	for (cmd = table->cmds; cmd < table->cmds + table->queues * table->depth; cmd++)
+		n += READ_ONCE(cmd->conn) == conn && !READ_ONCE(cmd->refused);
 	return n;
 }
 
@@ -175,6 +176,7 @@ void nbd_cmd_start(struct nbd_cmd *cmd, struct nbd_conn *conn)
 {
 	cmd->gen++;
 	cmd->error = 0;
+	WRITE_ONCE(cmd->refused, false);
 	nbd_cover_reset(&cmd->cover);
 	WRITE_ONCE(cmd->started, jiffies);
 	WRITE_ONCE(cmd->conn, conn);
@@ -218,6 +220,13 @@ void nbd_cmd_fail(struct nbd_cmd *cmd, u32 error)
 {
 	if (!cmd->error)
 		cmd->error = error;
+}
+
+/* The reply was that another server should be asked */
+void nbd_cmd_refused(struct nbd_cmd *cmd)
+{
+	cmd->error = 0;
+	WRITE_ONCE(cmd->refused, true);
 }
 
 /**

@@ -53,6 +53,7 @@ struct nbd_cursor {
  * @status: how it ends, unless @error says more
  * @replays: connections it has outlived
  * @df: READ is sent with DF
+ * @refused: @conn's server won't carry it out, but another might
  * @cover: bytes of a READ that were answered
  * @query: block status that is asked for, else NULL
  * @snode: link in the connection's list of submitted commands
@@ -70,6 +71,7 @@ struct nbd_cmd {
 	blk_status_t status;
 	u8 replays;
 	bool df;
+	bool refused;
 	struct nbd_cover cover;
 	struct nbd_query *query;
 	struct llist_node snode;
@@ -100,6 +102,7 @@ void nbd_cmd_start(struct nbd_cmd *cmd, struct nbd_conn *conn);
 bool nbd_cmd_half(struct nbd_cmd *cmd, unsigned int half);
 void nbd_cmd_complete(struct nbd_cmd *cmd);
 void nbd_cmd_fail(struct nbd_cmd *cmd, u32 error);
+void nbd_cmd_refused(struct nbd_cmd *cmd);
 bool nbd_cmd_replay(struct nbd_cmd *cmd, bool alone, bool can_df);
 int nbd_cmd_cover(struct nbd_cmd *cmd, u64 offset, u32 length);
 

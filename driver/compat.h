@@ -10,19 +10,14 @@
 #include <linux/blk-mq.h>
 #include <linux/backing-dev.h>
 #include <linux/blkdev.h>
-#include <linux/version.h>
 #include <net/sock.h>
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
-#error "this driver needs Linux 6.1 or newer"
-#endif
-
 #ifdef NBD_HAVE_BLK_MODE
-typedef blk_mode_t nbd_mode_t;
+#define nbd_mode_t		blk_mode_t
 #define NBD_OPEN_ARGS		struct gendisk *disk, blk_mode_t mode
 #define nbd_open_disk()		(disk)
 #else
-typedef fmode_t nbd_mode_t;
+#define nbd_mode_t		fmode_t
 #define NBD_OPEN_ARGS		struct block_device *bdev, fmode_t mode
 #define nbd_open_disk()		(bdev->bd_disk)
 #endif

@@ -263,22 +263,40 @@ void nbd_conn_start(struct nbd_conn *conn)
 	queue_work(nbd_io_wq, &conn->recv_work);
 }
 
+/* The session takes the connection down from its own work */
+static void report(struct nbd_conn *conn, int error)
+{
+	if (!kref_get_unless_zero(&conn->ref))
+		return;
+	conn->error = error;
+	if (!queue_work(nbd_ctl_wq, &conn->fail_work))
+		nbd_conn_put(conn);
+}
+
 /**
  * nbd_conn_fail() - the connection is over
  * @conn: the connection
  * @error: negative errno
  *
- * Any context, under RCU or with a reference. The first caller's reason counts;
- * the session takes the connection down from its own work.
+ * Any context, under RCU or with a reference. The first caller's reason counts.
  */
 void nbd_conn_fail(struct nbd_conn *conn, int error)
 {
-	if (test_and_set_bit(NBD_CONN_FAILED, &conn->flags))
-		return;
-	if (!kref_get_unless_zero(&conn->ref))
-		return;
-	conn->error = error;
-	queue_work(nbd_ctl_wq, &conn->fail_work);
+	if (!test_and_set_bit(NBD_CONN_FAILED, &conn->flags))
+		report(conn, error);
+}
+
+/**
+ * nbd_conn_leave() - the server is going away
+ * @conn: the connection
+ *
+ * It gets no more commands, may answer those it has, and is then closed in
+ * order. Context as nbd_conn_fail().
+ */
+void nbd_conn_leave(struct nbd_conn *conn)
+{
+	if (!test_and_set_bit(NBD_CONN_LEAVING, &conn->flags))
+		report(conn, -ESHUTDOWN);
 }
 
 /* How long a server may take to close after DISC */

@@ -33,6 +33,7 @@ struct nbd_session;
 /* nbd_conn.flags */
 enum {
 	NBD_CONN_FAILED,	/* it is over; nothing is submitted any more */
+	NBD_CONN_LEAVING,	/* likewise, but what is in flight may be answered */
 	NBD_CONN_CLOSING,	/* DISC is to be sent; EOF is no failure */
 	NBD_CONN_DISC,		/* DISC was sent */
 };
@@ -122,7 +123,8 @@ struct nbd_conn_stats {
  * @index: number of its slot
  * @transport: enum nbdctl_transport
  * @flags: NBD_CONN_*
- * @error: negative errno that ended it; written by the one who set NBD_CONN_FAILED
+ * @error: negative errno that ended it; written by the one who set NBD_CONN_FAILED or
+ *	NBD_CONN_LEAVING
  * @sock: the socket; the connection holds a reference to its file
  * @read_sock: content is taken from the socket's buffers, else by recvmsg
  * @submitted: commands for the sender
@@ -173,6 +175,7 @@ struct nbd_conn *nbd_conn_alloc(struct nbd_session *session, u32 index, u32 fd,
 void nbd_conn_put(struct nbd_conn *conn);
 void nbd_conn_start(struct nbd_conn *conn);
 void nbd_conn_fail(struct nbd_conn *conn, int error);
+void nbd_conn_leave(struct nbd_conn *conn);
 void nbd_conn_goodbye(struct nbd_conn *conn);
 void nbd_conn_close(struct nbd_conn *conn);
 void nbd_conn_stop(struct nbd_conn *conn);
@@ -189,6 +192,12 @@ void nbd_recv_work(struct work_struct *work);
 static inline bool nbd_conn_failed(const struct nbd_conn *conn)
 {
 	return test_bit(NBD_CONN_FAILED, &conn->flags);
+}
+
+/* Does it take commands? */
+static inline bool nbd_conn_usable(const struct nbd_conn *conn)
+{
+	return !(READ_ONCE(conn->flags) & (BIT(NBD_CONN_FAILED) | BIT(NBD_CONN_LEAVING)));
 }
 
 #endif /* NBD_CONN_H */

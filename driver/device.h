@@ -25,7 +25,7 @@
 struct nbd_device {
 	u32 index;
 	bool gone;
-	struct mutex lock;
+	struct mutex lock;	/* attach, detach and everything in between */
 	struct nbd_session __rcu *session;
 	struct blk_mq_tag_set tag_set;
 	struct gendisk *disk;

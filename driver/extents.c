@@ -39,13 +39,12 @@ static void keep(struct nbd_extents *e, u64 length, u64 status)
 	/* Something before this one did not fit: there is a gap now */
 	if (e->covered != e->total)
 		return;
-	if (last && last->status == status) {
+	if (last && last->status == status)
 		last->length += length;
-	} else if (e->nr < e->cap) {
+	else if (e->nr < e->cap)
 		e->list[e->nr++] = (struct nbd_extent){ length, status };
-	} else {
+	else
 		return;
-	}
 	e->covered += length;
 }
 

@@ -72,10 +72,6 @@ static const struct nla_policy resize_policy[NBDCTL_A_DEVICE_SIZE + 1] = {
 	[NBDCTL_A_DEVICE_SIZE] = { .type = NLA_U64 },
 };
 
-#define for_each_attr(info, attr, type, rem)					\
-	nlmsg_for_each_attr(attr, (info)->nlhdr, GENL_HDRLEN, rem)		\
-		if (nla_type(attr) != (type)) { } else
-
 /* Refuse a request; the text names the attribute, @attr says where it is, if it is there */
 static int refuse(struct genl_info *info, const struct nlattr *attr, int err, const char *why)
 {
@@ -90,7 +86,7 @@ static int need_privilege(struct sk_buff *skb, struct genl_info *info)
 {
 	if (netlink_capable(skb, CAP_SYS_ADMIN))
 		return 0;
-	return refuse(info, NULL, -EPERM, "CAP_SYS_ADMIN in the initial user namespace is required");
+	return refuse(info, NULL, -EPERM, "CAP_SYS_ADMIN is required, in the first user namespace");
 }
 
 static u32 count_attrs(struct genl_info *info, int type)
@@ -99,8 +95,8 @@ static u32 count_attrs(struct genl_info *info, int type)
 	u32 n = 0;
 	int rem;
 
-	for_each_attr(info, attr, type, rem)
-		n++;
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem)
+		n += nla_type(attr) == type;
 	return n;
 }
 
@@ -187,7 +183,7 @@ static int parse_context(struct genl_info *info, const struct nlattr *attr,
 	if (err)
 		return err;
 	if (!tb[NBDCTL_A_CONTEXT_NAME] || !strchr(nla_data(tb[NBDCTL_A_CONTEXT_NAME]), ':'))
-		return refuse(info, attr, -EINVAL, "context needs a name of the form namespace:leaf");
+		return refuse(info, attr, -EINVAL, "context needs a name, namespace:leaf");
 	for (i = 0; i < export->nr_contexts; i++)
 		if (!nla_strcmp(tb[NBDCTL_A_CONTEXT_NAME], export->contexts[i]))
 			return refuse(info, attr, -EINVAL, "context is named twice");
@@ -215,7 +211,9 @@ static int parse_contexts(struct genl_info *info, struct nbd_export *export)
 	export->contexts = kcalloc(n, sizeof(*export->contexts), GFP_KERNEL);
 	if (!export->contexts)
 		return -ENOMEM;
-	for_each_attr(info, attr, NBDCTL_A_DEVICE_CONTEXT, rem) {
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
+		if (nla_type(attr) != NBDCTL_A_DEVICE_CONTEXT)
+			continue;
 		err = parse_context(info, attr, export);
 		if (err)
 			return err;
@@ -346,7 +344,9 @@ static struct nbd_conn **parse_slots(struct genl_info *info, struct nbd_session 
 	conns = kcalloc(session->nr_slots, sizeof(*conns), GFP_KERNEL);
 	if (!conns)
 		return ERR_PTR(-ENOMEM);
-	for_each_attr(info, attr, NBDCTL_A_DEVICE_SLOT, rem) {
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
+		if (nla_type(attr) != NBDCTL_A_DEVICE_SLOT)
+			continue;
 		conn = parse_slot(info, attr, session, n);
 		if (IS_ERR(conn)) {
 			put_conns(conns, n);
@@ -378,7 +378,7 @@ static int check_slots(struct genl_info *info, u32 n)
 		flags = nla_get_u16(info->attrs[NBDCTL_A_DEVICE_TRANSMISSION_FLAGS]);
 	if (n > 1 && !(flags & NBD_TF_MULTI_CONN))
 		return refuse(info, info->attrs[NBDCTL_A_DEVICE_SLOT], -EINVAL,
-			      "slot is given more than once, but transmission-flags lacks NBD_FLAG_CAN_MULTI_CONN");
+			      "slot: several, but transmission-flags lacks NBD_FLAG_CAN_MULTI_CONN");
 	return 0;
 }
 
@@ -537,7 +537,9 @@ static int replace_slots(struct genl_info *info, struct nbd_session *session)
 
 	if (!count_attrs(info, NBDCTL_A_DEVICE_SLOT))
 		return refuse(info, NULL, -EINVAL, "slot is required");
-	for_each_attr(info, attr, NBDCTL_A_DEVICE_SLOT, rem) {
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
+		if (nla_type(attr) != NBDCTL_A_DEVICE_SLOT)
+			continue;
 		conn = parse_slot(info, attr, session, -1);
 		if (IS_ERR(conn))
 			return PTR_ERR(conn);

@@ -20,6 +20,7 @@
 #else
 
 #include <endian.h>
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,8 +36,7 @@ typedef uint64_t u64;
 #define __packed		__attribute__((packed))
 #define U32_MAX			UINT32_MAX
 #define U64_MAX			UINT64_MAX
-#define static_assert		_Static_assert
-#define min_t(t, a, b)		((t)(a) < (t)(b) ? (t)(a) : (t)(b))
+#define min_t(t, a, b)		({ t __a = (a), __b = (b); __a < __b ? __a : __b; })
 #define be16_to_cpu(x)		be16toh(x)
 #define be32_to_cpu(x)		be32toh(x)
 #define be64_to_cpu(x)		be64toh(x)

@@ -157,14 +157,14 @@ static void step_end(struct nbd_conn *conn)
 		conn->stats.errors++;
 		expect_orphans(conn);
 	}
-	/* The server is going away: what it refused goes elsewhere */
-	if (cmd->error == NBD_ESHUTDOWN) {
-		nbd_conn_fail(conn, -ESHUTDOWN);
-		return broken(conn, "server shuts down");
-	}
 	rx->cmd = NULL;
-	if (nbd_cmd_half(cmd, NBD_HALF_REPLY))
+	/* The server is going away: what it refused stays here, to go elsewhere */
+	if (cmd->error == NBD_ESHUTDOWN) {
+		nbd_cmd_refused(cmd);
+		nbd_conn_leave(conn);
+	} else if (nbd_cmd_half(cmd, NBD_HALF_REPLY)) {
 		nbd_cmd_complete(cmd);
+	}
 	nbd_reply_done_step(&rx->reply);
 }
 

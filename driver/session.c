@@ -162,7 +162,7 @@ static struct nbd_conn *pick(struct nbd_session *session, const struct nbd_cmd *
 		first = (queue + queues * (session->turns[queue] % DIV_ROUND_UP(n, queues))) % n;
 	for (i = 0; i < n; i++) {
 		conn = rcu_dereference(session->slots[(first + i) % n].conn);
-		if (!conn || nbd_conn_failed(conn))
+		if (!conn || !nbd_conn_usable(conn))
 			continue;
 		*healthy = true;
 		if (!cmd->query || nbd_query_possible(cmd->query, conn))
@@ -226,6 +226,7 @@ void nbd_session_submit(struct nbd_session *session, struct nbd_cmd *cmd, u32 qu
 
 	rcu_read_lock();
 	do {
+		/* Before the slots; pairs with settle_parked() */
 		epoch = smp_load_acquire(&session->epoch);
 		conn = pick(session, cmd, queue, &healthy);
 		if (conn) {
@@ -292,17 +293,17 @@ static void resubmit(struct nbd_session *session, struct nbd_cmd *cmd)
 static void redistribute(struct nbd_session *session, struct nbd_conn *conn)
 {
 	u32 total = session->table.queues * session->table.depth, i;
-	u32 mine = nbd_cmd_count(&session->table, conn);
+	bool alone = nbd_cmd_count(&session->table, conn) == 1;
 	bool can_df = nbd_export_has(&session->export, NBD_TF_SEND_DF);
 	struct nbd_cmd *cmd;
 
-	for (i = 0; i < total && mine; i++) {
+	for (i = 0; i < total; i++) {
 		cmd = &session->table.cmds[i];
 		if (READ_ONCE(cmd->conn) != conn)
 			continue;
 		atomic_set(&cmd->halves, 0);
 		WRITE_ONCE(cmd->conn, NULL);
-		if (session->state != NBDCTL_STATE_DEAD && nbd_cmd_replay(cmd, mine == 1, can_df))
+		if (session->state != NBDCTL_STATE_DEAD && nbd_cmd_replay(cmd, alone, can_df))
 			resubmit(session, cmd);
 		else
 			fail(cmd);
@@ -366,6 +367,7 @@ static void settle_parked(struct nbd_session *session)
 	bool usable, wait;
 
 	spin_lock_irq(&session->park_lock);
+	/* After the slots; pairs with nbd_session_submit() */
 	smp_store_release(&session->epoch, session->epoch + 1);
 	usable = session->usable;
 	wait = may_park(session);
@@ -454,7 +456,7 @@ void nbd_session_fail_work(struct work_struct *work)
 
 	mutex_lock(&session->lock);
 	if (rcu_access_pointer(session->slots[conn->index].conn) == conn)
-		drop_conn(session, conn->index, false);
+		drop_conn(session, conn->index, !nbd_conn_failed(conn));
 	mutex_unlock(&session->lock);
 	nbd_conn_put(conn);
 }

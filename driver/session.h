@@ -69,10 +69,10 @@ struct nbd_session {
 	unsigned long request_timeout;
 	u32 dead_time;
 	struct nbd_cmd_table table;
-	struct mutex lock;
+	struct mutex lock;	/* slots and state */
 	enum nbdctl_state state;
 	bool gave_up;
-	spinlock_t park_lock;
+	spinlock_t park_lock;	/* parked, usable, epoch, state for submitters */
 	struct list_head parked;
 	u32 usable;
 	u32 epoch;

@@ -117,7 +117,7 @@ static int put_slot(struct sk_buff *skb, struct nbd_session *session, u32 i)
 	rcu_read_lock();
 	conn = rcu_dereference(slot->conn);
 	if (conn)
-		state = nbd_conn_failed(conn) ? NBDCTL_SLOT_STATE_CLOSING : NBDCTL_SLOT_STATE_UP;
+		state = nbd_conn_usable(conn) ? NBDCTL_SLOT_STATE_UP : NBDCTL_SLOT_STATE_CLOSING;
 	err = nla_put_u32(skb, NBDCTL_A_SLOT_INDEX, i) ||
 	      nla_put_u32(skb, NBDCTL_A_SLOT_STATE, state) ||
 	      nla_put_u32(skb, NBDCTL_A_SLOT_RECONNECTS, READ_ONCE(slot->reconnects)) ||

@@ -23,6 +23,7 @@
 
 /* A request goes into a batch for the socket */
 TRACE_EVENT(nbd_send,
+
 	TP_PROTO(const struct nbd_conn *conn, const struct nbd_cmd *cmd),
 	TP_ARGS(conn, cmd),
 	TP_STRUCT__entry(
@@ -50,6 +51,7 @@ TRACE_EVENT(nbd_send,
 
 /* A reply header, or the header of a chunk, has come */
 TRACE_EVENT(nbd_reply,
+
 	TP_PROTO(const struct nbd_conn *conn, const struct nbd_reply *reply),
 	TP_ARGS(conn, reply),
 	TP_STRUCT__entry(
@@ -77,6 +79,7 @@ TRACE_EVENT(nbd_reply,
 
 /* Content of a READ, or a hole in it, is announced */
 TRACE_EVENT(nbd_chunk,
+
 	TP_PROTO(const struct nbd_conn *conn, const struct nbd_cmd *cmd, u64 offset, u32 length),
 	TP_ARGS(conn, cmd, offset, length),
 	TP_STRUCT__entry(
@@ -99,6 +102,7 @@ TRACE_EVENT(nbd_chunk,
 
 /* A request ends */
 TRACE_EVENT(nbd_done,
+
 	TP_PROTO(const struct nbd_cmd *cmd),
 	TP_ARGS(cmd),
 	TP_STRUCT__entry(
@@ -119,6 +123,7 @@ TRACE_EVENT(nbd_done,
 
 /* A session changes its state, see enum nbdctl_state */
 TRACE_EVENT(nbd_state,
+
 	TP_PROTO(const struct nbd_session *session, u32 state),
 	TP_ARGS(session, state),
 	TP_STRUCT__entry(

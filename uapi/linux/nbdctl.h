@@ -53,6 +53,11 @@ enum nbdctl_slot_state {
 
 /**
  * enum nbdctl_transport - Kind of socket a connection runs on.
+ * @NBDCTL_TRANSPORT_NONE: There is no connection.
+ * @NBDCTL_TRANSPORT_TCP: TCP over IPv4 or IPv6.
+ * @NBDCTL_TRANSPORT_UNIX: Unix stream socket.
+ * @NBDCTL_TRANSPORT_VSOCK: Stream socket between a virtual machine and its
+ *   host.
  */
 enum nbdctl_transport {
 	NBDCTL_TRANSPORT_NONE,
