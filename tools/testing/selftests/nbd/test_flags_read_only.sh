@@ -1,0 +1,29 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# A read-only export is a read-only disk: nobody can write, trim or mount it for writing, nor make it
+# writable, and no such command reaches the server.
+
+. "$(dirname "$0")/lib.sh"
+
+log=$TMP/log image=$TMP/image
+truncate -s 64M "$image"
+mke2fs -q -F "$image"
+sum=$(sha256sum <"$image")
+mkdir "$TMP/mnt"
+serve evil-nbd --port @PORT@ --log "$log" --image "$image" --flags read-only
+attach
+same "$(blockdev --getro "$DEV")" 1 "read-only"
+same "$(cat "/sys/block/$DISK/ro")" 1 "read-only in sysfs"
+fails within 20 dd if=/dev/zero of="$DEV" bs=4k count=1 oflag=direct conv=notrunc
+fails blkdiscard -f "$DEV"
+fails blkdiscard -f -z "$DEV"
+defer eval "umount -q '$TMP/mnt' || true"
+fails mount -w "$DEV" "$TMP/mnt"
+mount -o ro "$DEV" "$TMP/mnt"
+ls "$TMP/mnt/lost+found"
+umount "$TMP/mnt"
+blockdev --setrw "$DEV" || true
+fails within 20 dd if=/dev/zero of="$DEV" bs=4k count=1 oflag=direct conv=notrunc
+detach
+same "$(grep -cE '^(WRITE|TRIM)|VIOLATION' "$log" || true)" 0 "writes and violations"
+same "$(sha256sum <"$image")" "$sum" "the server's image"
