@@ -1,0 +1,9 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Without a server reads wait for the dead time, fail, and succeed again when a server is back.
+
+. "$(dirname "$0")/lib.sh"
+
+requires_nbdctl
+requires evil-nbd
+harness uapi_session -f dead_time

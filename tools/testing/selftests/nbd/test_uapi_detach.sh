@@ -1,0 +1,9 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Detach refuses while the disk is open; by force it ends at once, whatever server or reader do.
+
+. "$(dirname "$0")/lib.sh"
+
+requires_nbdctl
+requires evil-nbd
+harness uapi_session -f detach

@@ -1,0 +1,8 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# An attach takes connected stream sockets of TCP, Unix and vsock only, and each once.
+
+. "$(dirname "$0")/lib.sh"
+
+requires_nbdctl
+harness uapi_netlink -f sockets

@@ -1,0 +1,9 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# A silent server loses its connection after the request timeout, and never without one.
+
+. "$(dirname "$0")/lib.sh"
+
+requires_nbdctl
+requires evil-nbd
+harness uapi_session -f request_timeout

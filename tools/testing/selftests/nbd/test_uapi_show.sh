@@ -1,0 +1,9 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# driver-get and device-get tell all facts; the counters are those of the servers' logs.
+
+. "$(dirname "$0")/lib.sh"
+
+requires_nbdctl
+requires evil-nbd
+harness uapi_session -f show
