@@ -1,0 +1,14 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# While a server spoils headers and chunks of its replies at random, each read gives the right data or
+# an error, and the disk can always be detached. SEED=N repeats what a failure prints.
+
+. "$(dirname "$0")/proto.sh"
+
+seed=${SEED:-$((RANDOM * 1000))}
+no_probing
+bystander
+_pick_device
+note "seeds from $seed on"
+without_udev "$HERE/proto_mutate.py" "$TMP" "$DEV" 20 "$seed" || fail "see above; first seed $seed"
+bystander_is_well
