@@ -284,6 +284,25 @@ static int attach_report(const struct attach *attach, uint32_t index, struct err
 	return 0;
 }
 
+/* A server may hang up as soon as the handshake is over. */
+static int attach_check_live(struct kernel *kernel, uint32_t index, struct error *err)
+{
+	struct kernel_device *device = malloc(sizeof(*device));
+	int rc;
+
+	if (!device)
+		return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot ask for the device");
+	rc = kernel_device(kernel, index, device, err);
+	if (!rc) {
+		if (device->state != NBDCTL_STATE_LIVE)
+			rc = error_set(err, EXIT_REACH,
+				       "the server closed the connections right after the handshake");
+		kernel_device_free(device);
+	}
+	free(device);
+	return rc;
+}
+
 /*
  * From here on there is a disk. Signals that ask us to stop wait until it is
  * usable, and then take it away again: nobody was told of it yet.
@@ -305,6 +324,8 @@ static int attach_disk(struct kernel *kernel, const struct attach *attach, struc
 	if (rc)
 		goto unblock;
 	rc = ready_wait(index, attach->size, attach->args->connect_timeout, err);
+	if (!rc)
+		rc = attach_check_live(kernel, index, err);
 	sigpending(&pending);
 	if (!rc && (sigismember(&pending, SIGHUP) || sigismember(&pending, SIGINT) ||
 		    sigismember(&pending, SIGTERM)))

@@ -136,7 +136,8 @@ static void graph_bar(const struct graph *graph, FILE *out, double share)
 {
 	unsigned int n = share * GRAPH_BAR + 0.5;
 
-	while (n--)
+	/* What is there at all shows. */
+	for (n = n ? n : 1; n; n--)
 		fputs(graph->style.utf8 ? "━" : "=", out);
 }
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +16,7 @@
 #include "verbs.h"
 
 #define LIST_COLUMNS_MAX	32
-#define LIST_CELL_ROOM		(TEXT_ESCAPED_MAX(NBDCTL_NAME_MAX))
+#define LIST_CELL_ROOM		(4 * NBDCTL_NAME_MAX)
 
 static const struct opt list_opts[] = {
 	{ 'o', "output", "COLUMNS", "columns to show, separated by commas" },
@@ -83,20 +84,14 @@ struct list {
 	bool noheadings;
 };
 
+/* As they are: libsmartcols makes them safe for a terminal, or JSON of them. */
 static void list_names(const struct kernel_device *device, char *to, size_t room)
 {
 	unsigned int i;
-	size_t len;
+	size_t len = 0;
 
-	for (i = 0; i < device->n_contexts; i++) {
-		len = strlen(to);
-		if (len + 2 >= room)
-			break;
-		if (i)
-			to[len++] = ',';
-		text_escape(to + len, room - len, device->contexts[i],
-			    strlen(device->contexts[i]));
-	}
+	for (i = 0; i < device->n_contexts && len < room; i++)
+		len += snprintf(to + len, room - len, "%s%s", i ? "," : "", device->contexts[i]);
 }
 
 static void list_cell(const struct list *list, const struct kernel_device *device,
@@ -127,10 +122,10 @@ static void list_cell(const struct list *list, const struct kernel_device *devic
 		strcpy(to, kernel_state_name(device->state));
 		break;
 	case LIST_IDENTIFIER:
-		text_escape(to, LIST_CELL_ROOM, device->identifier, strlen(device->identifier));
+		snprintf(to, LIST_CELL_ROOM, "%s", device->identifier);
 		break;
 	case LIST_URI:
-		text_escape(to, LIST_CELL_ROOM, device->display, strlen(device->display));
+		snprintf(to, LIST_CELL_ROOM, "%s", device->display);
 		break;
 	case LIST_INDEX:
 		sprintf(to, "%u", device->index);

@@ -73,6 +73,8 @@ int option_stream_error(int rc, const char *doing, struct error *err)
 		error_hint(err, "it may serve few clients at once; see also --connect-timeout");
 		return -1;
 	case -ENOTCONN:
+	case -ECONNRESET:
+	case -EPIPE:
 		return error_set(err, EXIT_REACH, "%s: the server closed the connection", doing);
 	default:
 		return error_errno(err, EXIT_REACH, -rc, "%s", doing);
@@ -89,7 +91,7 @@ int option_violation(const struct option_chat *chat, struct error *err, const ch
 	va_end(ap);
 	error_set(err, EXIT_PROTOCOL, "protocol error of the server in its answer to %s: %s",
 		  option_name(chat->option), what);
-	error_hint(err, "is it an NBD server?");
+	error_hint(err, "this is a fault of the server, whatever the client asks for");
 	return -1;
 }
 

@@ -21,6 +21,12 @@ int target_set_host(struct target *target, const char *host, struct error *err)
 		host++;
 		len -= 2;
 	}
+	if (memchr(host, '/', len) ||
+	    (memchr(host, ':', len) && strchr(host, ':') == strrchr(host, ':'))) {
+		error_set(err, EXIT_USAGE, "\"%.*s\" is no host name", (int)len, host);
+		error_hint(err, "a port is given with --port or in a URI, nbd://HOST:PORT/EXPORT");
+		return -1;
+	}
 	if (!len || len > TARGET_HOST_MAX)
 		return error_set(err, EXIT_USAGE, "a host name has 1 to %d bytes", TARGET_HOST_MAX);
 	target->kind = TARGET_TCP;

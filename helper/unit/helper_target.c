@@ -46,6 +46,8 @@ static const struct line bad[] = {
 	{ .words = { "nbd0" } },
 	{ .words = { "" } },
 	{ .words = { "h", "e", "x" } },
+	{ .words = { "h:10809" } },
+	{ .words = { "/dev/sda", "e" } },
 	{ .words = { "h", "e", "/dev/sda" } },
 	{ .words = { "h", "e" }, .name = "e" },
 	{ .words = { "nbd://h/e", "e" } },
