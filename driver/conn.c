@@ -17,6 +17,20 @@
 
 struct workqueue_struct *nbd_io_wq;
 
+/*
+ * The first socket in the system that may use the memory reserves has the kernel
+ * patch its code, and so has the last. Once a module is enough for that.
+ */
+void nbd_conns_init(void)
+{
+	static_branch_inc(&memalloc_socks_key);
+}
+
+void nbd_conns_exit(void)
+{
+	static_branch_dec(&memalloc_socks_key);
+}
+
 static bool is_tcp(const struct sock *sk)
 {
 	return (sk->sk_family == AF_INET || sk->sk_family == AF_INET6) &&
@@ -49,7 +63,7 @@ static int check_socket(struct nbd_conn *conn, const char **why)
 		*why = "fd is no TCP, Unix or vsock stream socket";
 		return -EPROTOTYPE;
 	}
-	if (READ_ONCE(sk->sk_state) != TCP_ESTABLISHED) {
+	if (READ_ONCE(sk->sk_state) != TCP_ESTABLISHED || READ_ONCE(sk->sk_shutdown)) {
 		*why = "fd is a socket that is not connected";
 		return -ENOTCONN;
 	}

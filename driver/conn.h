@@ -170,6 +170,9 @@ struct nbd_conn {
 
 extern struct workqueue_struct *nbd_io_wq;
 
+void nbd_conns_init(void);
+void nbd_conns_exit(void);
+
 struct nbd_conn *nbd_conn_alloc(struct nbd_session *session, u32 index, u32 fd,
 				const char **why);
 void nbd_conn_put(struct nbd_conn *conn);

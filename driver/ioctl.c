@@ -18,6 +18,9 @@
 /* Extents taken from one reply, of all contexts asked for */
 #define MAX_EXTENTS	65536u
 
+/* How often a server may answer less than one block in a row */
+#define MAX_STUCK	3u
+
 /**
  * struct walk - a block status call under way
  * @arg: what the caller wants
@@ -27,6 +30,7 @@
  * @start: offset of the node on the disk, in bytes
  * @first: first context asked for
  * @nr: how many
+ * @stuck: answers in a row that brought nothing
  * @out: memory for what is copied out at once
  * @last: per context, the extent written last, which the next may extend
  * @last_at: per context, its place in the caller's array
@@ -39,6 +43,7 @@ struct walk {
 	u64 start;
 	u32 first;
 	u32 nr;
+	u32 stuck;
 	struct nbdmap_extent *out;
 	struct nbdmap_extent last[NBD_MAX_CONTEXTS];
 	u32 last_at[NBD_MAX_CONTEXTS];
@@ -239,7 +244,8 @@ static int walk_stretch(struct walk *w)
 	if (covered < length && !(w->arg.flags & NBDMAP_REQ_ONE))
 		covered = round_down(covered, block);
 	if (!covered)
-		return overflowed(w) ? -EOVERFLOW : -EIO;
+		return overflowed(w) ? -EOVERFLOW : ++w->stuck < MAX_STUCK ? 0 : -EIO;
+	w->stuck = 0;
 	for (i = 0; i < w->nr; i++) {
 		err = emit_context(w, i, offset, covered);
 		if (err)

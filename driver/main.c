@@ -26,9 +26,10 @@ static int __init nbd_init(void)
 		err = -ENOMEM;
 		goto destroy_io_wq;
 	}
+	nbd_conns_init();
 	err = nbd_devices_init();
 	if (err)
-		goto destroy_ctl_wq;
+		goto exit_conns;
 	err = nbdctl_init();
 	if (err)
 		goto exit_devices;
@@ -36,7 +37,8 @@ static int __init nbd_init(void)
 
 exit_devices:
 	nbd_devices_exit();
-destroy_ctl_wq:
+exit_conns:
+	nbd_conns_exit();
 	destroy_workqueue(nbd_ctl_wq);
 destroy_io_wq:
 	destroy_workqueue(nbd_io_wq);
@@ -53,6 +55,7 @@ static void __exit nbd_exit(void)
 	destroy_workqueue(nbd_ctl_wq);
 	destroy_workqueue(nbd_io_wq);
 	rcu_barrier();
+	nbd_conns_exit();
 }
 
 module_init(nbd_init);

@@ -413,29 +413,6 @@ static struct nbd_session *parse_session(struct genl_info *info)
 	return ERR_PTR(err);
 }
 
-/* Take the sockets over and make the session the device's */
-static int attach_session(struct genl_info *info, struct nbd_device *dev,
-			  struct nbd_session *session)
-{
-	struct nbd_conn **conns;
-	int err;
-
-	err = nbd_session_shape(session, dev->index, dev->tag_set.nr_hw_queues,
-				dev->tag_set.queue_depth);
-	if (err)
-		return err;
-	conns = parse_slots(info, session);
-	if (IS_ERR(conns))
-		return PTR_ERR(conns);
-	err = nbd_device_attach(dev, session, conns);
-	if (err) {
-		put_conns(conns, session->nr_slots);
-		return refuse(info, NULL, err, "the block layer does not take the limits");
-	}
-	kfree(conns);
-	return 0;
-}
-
 static struct sk_buff *new_reply(struct genl_info *info, size_t size, void **head)
 {
 	struct sk_buff *skb = genlmsg_new(size, GFP_KERNEL);
@@ -446,13 +423,38 @@ static struct sk_buff *new_reply(struct genl_info *info, size_t size, void **hea
 	return skb;
 }
 
-static int attach_doit(struct sk_buff *skb, struct genl_info *info)
+/* Make the session the device's; the number of the device is put into @index */
+static int attach_session(struct genl_info *info, struct nbd_session *session,
+			  struct nbd_conn **conns, u32 *index)
 {
 	struct nlattr *attr = info->attrs[NBDCTL_A_DEVICE_INDEX];
+	const char *why = NULL;
+	struct nbd_device *dev;
+	int err;
+
+	dev = nbd_device_lock_for_attach(get_u32(info, NBDCTL_A_DEVICE_INDEX, 0), !attr,
+					 session->nr_slots,
+					 get_u32(info, NBDCTL_A_DEVICE_QUEUE_DEPTH, 0), &why);
+	if (IS_ERR(dev))
+		return refuse(info, attr, PTR_ERR(dev), why);
+	*index = dev->index;
+	err = nbd_session_shape(session, dev->index, dev->tag_set.nr_hw_queues,
+				dev->tag_set.queue_depth);
+	if (err)
+		goto unlock;
+	err = nbd_device_attach(dev, session, conns);
+	if (err)
+		refuse(info, NULL, err, "the block layer does not take the limits");
+unlock:
+	nbd_device_unlock(dev);
+	return err;
+}
+
+static int attach_doit(struct sk_buff *skb, struct genl_info *info)
+{
 	u32 index = get_u32(info, NBDCTL_A_DEVICE_INDEX, 0);
 	struct nbd_session *session;
-	struct nbd_device *dev;
-	const char *why = NULL;
+	struct nbd_conn **conns;
 	struct sk_buff *reply;
 	void *head;
 	int err;
@@ -461,31 +463,30 @@ static int attach_doit(struct sk_buff *skb, struct genl_info *info)
 	if (err)
 		return err;
 	if (index > nbd_index_max())
-		return refuse(info, attr, -EINVAL, "index is too large");
+		return refuse(info, info->attrs[NBDCTL_A_DEVICE_INDEX], -EINVAL,
+			      "index is too large");
 	/* After the attach nothing may fail any more */
 	reply = new_reply(info, nla_total_size(sizeof(u32)), &head);
 	if (!reply)
 		return -ENOMEM;
 	session = parse_session(info);
-	if (IS_ERR(session)) {
-		err = PTR_ERR(session);
+	err = PTR_ERR_OR_ZERO(session);
+	if (err)
 		goto free_reply;
-	}
-	dev = nbd_device_lock_for_attach(index, !attr, session->nr_slots,
-					 get_u32(info, NBDCTL_A_DEVICE_QUEUE_DEPTH, 0), &why);
-	if (IS_ERR(dev)) {
-		err = refuse(info, attr, PTR_ERR(dev), why);
-		goto put_session;
-	}
-	err = attach_session(info, dev, session);
-	index = dev->index;
-	nbd_device_unlock(dev);
+	conns = parse_slots(info, session);
+	err = PTR_ERR_OR_ZERO(conns);
 	if (err)
 		goto put_session;
+	err = attach_session(info, session, conns, &index);
+	if (err)
+		goto put_conns;
+	kfree(conns);
 	nla_put_u32(reply, NBDCTL_A_DEVICE_INDEX, index);
 	genlmsg_end(reply, head);
 	return genlmsg_reply(reply, info);
 
+put_conns:
+	put_conns(conns, session->nr_slots);
 put_session:
 	nbd_session_put(session);
 free_reply:

@@ -392,20 +392,26 @@ static int recv_message(struct nbd_conn *conn)
 	return err ?: n;
 }
 
+static void complain(struct nbd_conn *conn)
+{
+	static const struct nbd_req none;
+	const struct nbd_req *req = conn->rx.cmd ? &conn->rx.cmd->req : &none;
+
+	if (__ratelimit(&conn->session->complaints))
+		pr_err("nbd%u: conn %u: server broke the protocol: %s (%s %llu+%u)\n",
+		       conn->session->index, conn->index, conn->rx.reply.broken,
+		       conn->rx.cmd ? nbd_type_name(req->type) : "no request", req->offset,
+		       req->length);
+}
+
 static void recv_ended(struct nbd_conn *conn, int err)
 {
-	const struct nbd_rx *rx = &conn->rx;
-
 	if (test_bit(NBD_CONN_CLOSING, &conn->flags)) {
 		complete(&conn->closed);
 		return;
 	}
 	if (err == -EPROTO && !nbd_conn_failed(conn))
-		pr_err_ratelimited("nbd%u: conn %u: server broke the protocol: %s (%s %llu+%u)\n",
-				   conn->session->index, conn->index, rx->reply.broken,
-				   rx->cmd ? nbd_type_name(rx->cmd->req.type) : "no command",
-				   rx->cmd ? rx->cmd->req.offset : 0,
-				   rx->cmd ? rx->cmd->req.length : 0);
+		complain(conn);
 	nbd_conn_fail(conn, err ?: -ECONNABORTED);
 }
 

@@ -52,6 +52,8 @@ struct nbd_session *nbd_session_alloc(u32 nr_slots)
 	INIT_LIST_HEAD(&session->parked);
 	INIT_DELAYED_WORK(&session->dead_work, dead_work);
 	INIT_WORK(&session->free_work, free_work);
+	ratelimit_state_init(&session->complaints, DEFAULT_RATELIMIT_INTERVAL,
+			     DEFAULT_RATELIMIT_BURST);
 	sema_init(&session->privates, NBD_PRIVATE_TAGS);
 	session->state = NBDCTL_STATE_SETUP;
 	session->nr_slots = nr_slots;
@@ -274,10 +276,11 @@ void nbd_session_timeout(struct nbd_session *session, struct nbd_cmd *cmd)
 	conn = READ_ONCE(cmd->conn);
 	if (conn && session->request_timeout && !nbd_conn_failed(conn) &&
 	    time_after_eq(jiffies, READ_ONCE(cmd->started) + session->request_timeout)) {
-		pr_warn_ratelimited("nbd%u: conn %u: no answer to %s %llu+%u in %u ms\n",
-				    session->index, conn->index, nbd_type_name(cmd->req.type),
-				    cmd->req.offset, cmd->req.length,
-				    jiffies_to_msecs(session->request_timeout));
+		if (__ratelimit(&session->complaints))
+			pr_warn("nbd%u: conn %u: no answer to %s %llu+%u in %u ms\n",
+				session->index, conn->index, nbd_type_name(cmd->req.type),
+				cmd->req.offset, cmd->req.length,
+				jiffies_to_msecs(session->request_timeout));
 		nbd_conn_fail(conn, -ETIMEDOUT);
 	}
 	rcu_read_unlock();

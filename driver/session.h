@@ -9,6 +9,7 @@
 
 #include <linux/kref.h>
 #include <linux/mutex.h>
+#include <linux/ratelimit.h>
 #include <linux/semaphore.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
@@ -56,6 +57,7 @@ struct nbd_slot {
  * @dead_work: ends the dead time
  * @privates: bounds the private requests in flight to their reserved tags
  * @free_work: the last reference may go in any context
+ * @complaints: bounds what is logged of its servers
  * @turns: per hardware queue, whose turn it is among its slots
  * @nr_slots: entries in @slots
  * @slots: the connections
@@ -79,6 +81,7 @@ struct nbd_session {
 	struct delayed_work dead_work;
 	struct semaphore privates;
 	struct work_struct free_work;
+	struct ratelimit_state complaints;
 	u32 *turns;
 	u32 nr_slots;
 	struct nbd_slot slots[];
