@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# nbd-detach refuses a disk that is mounted, is swap, or is open: exit status 7, and the message names
-# who. The disk goes on; when it is free, it is detached.
+# nbd-detach refuses a disk that is mounted, is swap, or is open: exit status 7, and the message
+# names who. The disk goes on; when it is free, it is detached.
 
 . "$(dirname "$0")/lib.sh"
 

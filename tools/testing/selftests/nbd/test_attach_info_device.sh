@@ -13,7 +13,8 @@ info() { nbd-info --json "$DEV" | jq -c "$1"; }
 
 same "$(info .size)" 25165824 "size"
 same "$(info .identifier)" '"some name"' "identifier"
-same "$(info '.flags | sort')" '["df","flush","fua","multi-conn","rotational","write-zeroes"]' "flags"
+same "$(info '.flags | sort')" \
+	'["df","flush","fua","multi-conn","rotational","write-zeroes"]' "flags"
 same "$(info '[.block_size[]]')" "[512,65536,1048576]" "block sizes"
 same "$(info .contexts)" '["base:allocation"]' "contexts"
 same "$(info '.connections | map(.state)')" '["up","up"]' "connections"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # An export that the server does not have: exit status 11, its name in the message, no device, no
-# connection left; with a server that knows NBD_OPT_GO, and by name of the server's right export too.
+# connection left. The right one of the same server can be attached.
 
 . "$(dirname "$0")/lib.sh"
 

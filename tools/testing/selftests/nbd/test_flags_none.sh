@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# A server that offers no flush, FUA, trim or zeroes sees none of them, whatever is asked of the disk;
-# what is read afterwards is right all the same.
+# A server that offers no flush, FUA, trim or zeroes sees none of them, whatever is asked of the
+# disk; what is read afterwards is right all the same.
 
 . "$(dirname "$0")/lib.sh"
 

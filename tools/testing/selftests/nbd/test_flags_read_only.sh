@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# A read-only export is a read-only disk: nobody can write, trim or mount it for writing, nor make it
-# writable, and no such command reaches the server.
+# A read-only export is a read-only disk: nobody can write, trim or mount it for writing, nor make
+# it writable, and no such command reaches the server.
 
 . "$(dirname "$0")/lib.sh"
 

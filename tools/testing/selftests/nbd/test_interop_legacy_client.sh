@@ -4,6 +4,8 @@
 
 . "$(dirname "$0")/lib.sh"
 
+genl_has_family nbd || skip "this nbd.ko does not serve the old netlink family"
+
 image=$TMP/image
 dd if=/dev/urandom of="$image" bs=1M count=4 status=none
 

@@ -28,5 +28,6 @@ serve_nbd_server "$image"
 round "write through/0"
 rm "$image"
 truncate -s 5M "$image"
-TRANSPORT=unix serve_nbd_server "$image" "flush = true" "fua = true" "trim = true" "rotational = true"
+TRANSPORT=unix serve_nbd_server "$image" "flush = true" "fua = true" "trim = true" \
+	"rotational = true"
 round "write back/1"

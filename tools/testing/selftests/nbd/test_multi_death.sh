@@ -1,13 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# One of four connections dies with requests in flight: nobody sees an error, all data are right, and
-# the disk is live with three.
+# One of four connections dies with requests in flight: nobody sees an error, all data are right,
+# and the disk is live with three.
 
 . "$(dirname "$0")/lib.sh"
 
 requires fio
 log=$TMP/log
-states() { nbd-info --json "$DEV" | jq -c '[.state, (.connections | map(select(.state == "up")) | length)]'; }
+states() {
+	nbd-info --json "$DEV" |
+		jq -c '[.state, (.connections | map(select(.state == "up")) | length)]'
+}
 
 for evil in read-eof-payload magic-wrong; do
 	serve evil-nbd --port @PORT@ --log "$log" --evil "$evil" --after 50 --on READ
