@@ -246,9 +246,10 @@ bool nbd_cmd_replay(struct nbd_cmd *cmd, bool alone, bool can_df)
 	if (cmd->replays >= (cmd->df ? NBD_MAX_DF_REPLAYS : NBD_MAX_REPLAYS))
 		return false;
 	cmd->replays++;
+	/* The tries with DF are counted on their own */
 	if (cmd->req.type == NBD_READ && alone && can_df && !cmd->df) {
 		cmd->df = true;
-		cmd->replays = 0;
+		cmd->replays = 1;
 		cmd->req.flags |= NBD_CF_DF;
 	}
 	return true;
