@@ -39,7 +39,6 @@ struct kernel_driver {
 /**
  * struct kernel_attach - an attach
  * @index: device, or KERNEL_ANY_DEVICE
- * @size: bytes, as the server said
  * @max_payload: bytes
  * @exports: what each connection negotiated; the first speaks for all
  * @fds: their sockets
