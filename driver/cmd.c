@@ -134,8 +134,7 @@ blk_status_t nbd_cmd_prepare(struct nbd_cmd *cmd, struct request *rq,
 	pdu->cmd = cmd;
 	pdu->error = 0;
 
-	if (export->read_only && op_is_write(req_op(rq)) && !blk_rq_is_passthrough(rq) &&
-	    req_op(rq) != REQ_OP_FLUSH)
+	if (export->read_only && op_is_write(req_op(rq)))
 		return BLK_STS_IOERR;
 	switch (req_op(rq)) {
 	case REQ_OP_READ:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Events of the family "nbdctl", to its group "events" in every network namespace. */
+#include <linux/sched/mm.h>
 #include <net/genetlink.h>
 
 #include "event.h"
@@ -18,11 +19,17 @@ static struct sk_buff *begin(u32 index, u8 cmd, void **head)
 	return NULL;
 }
 
-/* An event that gets lost can't be helped; whoever must know asks for the device */
+/*
+ * An event that gets lost can't be helped; whoever must know asks for the
+ * device. Memory must not be waited for from the disk that the event is about.
+ */
 static void send(struct sk_buff *skb, void *head)
 {
+	unsigned int noio = memalloc_noio_save();
+
 	genlmsg_end(skb, head);
 	genlmsg_multicast_allns(&nbdctl_family, skb, 0, 0);
+	memalloc_noio_restore(noio);
 }
 
 /**
