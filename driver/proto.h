@@ -64,7 +64,7 @@ enum nbd_type {
 #define NBD_ESHUTDOWN		108u
 
 /* "Size constraints" and "Metadata querying": bounds */
-#define NBD_MIN_BLOCK_DEFAULT	512u
+#define NBD_MIN_BLOCK_DEFAULT	1u
 #define NBD_PREF_BLOCK_DEFAULT	4096u
 #define NBD_MAX_PAYLOAD		(32u << 20)
 #define NBD_STRING_MAX		4096u

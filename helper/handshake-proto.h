@@ -76,8 +76,11 @@ enum nbd_option_type {
 /* Limits of INFO_BLOCK_SIZE ("Block size constraints"). */
 #define NBD_MIN_BLOCK_SIZE_MAX		65536
 #define NBD_PREFERRED_BLOCK_SIZE_MIN	512
-/* What may be used where the server did not say. */
-#define NBD_MIN_BLOCK_SIZE_DEFAULT	512
+/*
+ * What may be used where the server did not say. A server should take single bytes then; the disk's
+ * blocks are larger anyway, only block status is asked for from any byte on.
+ */
+#define NBD_MIN_BLOCK_SIZE_DEFAULT	1
 #define NBD_PREFERRED_BLOCK_SIZE_DEFAULT 4096
 #define NBD_MAX_PAYLOAD_DEFAULT		(32U << 20)
 

@@ -227,7 +227,7 @@ static void test_go_unsup(void **state)
 	assert_int_equal(length, 4);
 	assert_memory_equal(data, "disk", 4);
 	assert_true(export.structured);
-	assert_int_equal(export.minimum, 512);
+	assert_int_equal(export.minimum, 1);
 	assert_int_equal(export.maximum, 32 << 20);
 }
 
