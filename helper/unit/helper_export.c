@@ -94,6 +94,7 @@ static void make(struct export *export)
 {
 	export_init(export);
 	export->size = 4096;
+	export->minimum = 512;
 	export->flags = 0x101;
 	export->structured = true;
 	add_context(export, "base:allocation", 1);
