@@ -126,7 +126,7 @@ int state_of(struct nl *nl, int index);
 bool wait_state(struct nl *nl, int index, int state, int ms);
 /* The number in a file; -1 if there is none */
 long long read_number(const char *format, ...) __attribute__((format(printf, 1, 2)));
-bool wait_unused(int ms);
+bool wait_users(int most, int ms);
 int open_disk(int index, int flags);
 /*
  * Read 4 KiB. Return: 0 or a positive errno; ENODATA at the end of the disk,

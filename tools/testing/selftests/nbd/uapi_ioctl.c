@@ -45,8 +45,8 @@ static const struct run layout_b[] = {
 	{ (5 << 20) + (2 << 20), 512, 9 }, { 12 << 20, 4 << 20, 1 },
 };
 
-FIXTURE(map)
-{
+/* A disk, and what its server says of it */
+struct ground {
 	struct nl nl;
 	struct msg m;
 	struct server s;
@@ -60,86 +60,78 @@ FIXTURE(map)
 	int disk;
 };
 
-FIXTURE_VARIANT(map)
-{
-	const char *option, *value;
-};
-
-FIXTURE_VARIANT_ADD(map, plain) { "--seed", "1" };
-FIXTURE_VARIANT_ADD(map, shuffled) { "--status", "shuffle,split" };
-FIXTURE_VARIANT_ADD(map, different_lengths) { "--status", "short,differ" };
-FIXTURE_VARIANT_ADD(map, overshooting) { "--status", "overshoot" };
-
-static void lay_out(FIXTURE_DATA(map) *self, int c, const struct run *runs, size_t n)
+static void lay_out(struct ground *g, int c, const struct run *runs, size_t n)
 {
 	unsigned int mask = c ? UINT32_MAX : NBDMAP_BASE_HOLE | NBDMAP_BASE_ZERO;
 	unsigned int b;
 	FILE *f;
 	size_t i;
 
-	sprintf(self->files[c], "/tmp/uapi-%d-layout-%d", getpid(), c);
-	f = fopen(self->files[c], "w");
+	sprintf(g->files[c], "/tmp/uapi-%d-layout-%d", getpid(), c);
+	f = fopen(g->files[c], "w");
 	for (i = 0; i < n; i++) {
 		fprintf(f, "%u %u %d\n", runs[i].offset, runs[i].length, runs[i].status);
 		for (b = 0; b < runs[i].length / BLOCK; b++)
-			self->model[c][runs[i].offset / BLOCK + b] = runs[i].status & mask;
+			g->model[c][runs[i].offset / BLOCK + b] = runs[i].status & mask;
 	}
 	fclose(f);
 }
 
-static int attach_to(FIXTURE_DATA(map) *self)
+static int attach_to(struct ground *g)
 {
-	int fd = server_connect(&self->s, &self->x), error;
+	int fd = server_connect(&g->s, &g->x), error;
 
-	msg_begin(&self->nl, &self->m, NBDCTL_CMD_ATTACH);
-	put_facts(&self->m, &self->x, INDEX, 0);
-	put_slot(&self->m, 0, fd, &self->x);
-	error = nl_call(&self->nl, &self->m);
+	msg_begin(&g->nl, &g->m, NBDCTL_CMD_ATTACH);
+	put_facts(&g->m, &g->x, INDEX, 0);
+	put_slot(&g->m, 0, fd, &g->x);
+	error = nl_call(&g->nl, &g->m);
 	close(fd);
-	self->disk = open_disk(INDEX, O_RDONLY);
+	g->disk = open_disk(INDEX, O_RDONLY);
 	return error;
 }
 
-FIXTURE_SETUP(map)
+static void set_up(struct __test_metadata *_metadata, struct ground *g, const char *answers)
 {
 	static char contexts[NAMES][128];
 
-	nl_open(&self->nl);
-	lay_out(self, 0, layout_a, ARRAY_SIZE(layout_a));
-	lay_out(self, 1, layout_b, ARRAY_SIZE(layout_b));
-	self->x.nr = NAMES;
-	strcpy(self->x.names[0], "base:allocation");
-	strcpy(self->x.names[1], "test:b");
-	sprintf(contexts[0], "base:allocation=file:%s", self->files[0]);
-	sprintf(contexts[1], "test:b=file:%s", self->files[1]);
-	server_start(&self->s, "--size", "16M", "--context", contexts[0], "--context", contexts[1],
-		     variant->option, variant->value, NULL);
-	ASSERT_EQ(0, attach_to(self)) TH_LOG("%s", self->nl.text);
-	ASSERT_GE(self->disk, 0);
+	nl_open(&g->nl);
+	detach(&g->nl, INDEX, true);
+	lay_out(g, 0, layout_a, ARRAY_SIZE(layout_a));
+	lay_out(g, 1, layout_b, ARRAY_SIZE(layout_b));
+	g->x.nr = NAMES;
+	strcpy(g->x.names[0], "base:allocation");
+	strcpy(g->x.names[1], "test:b");
+	sprintf(contexts[0], "base:allocation=file:%s", g->files[0]);
+	sprintf(contexts[1], "test:b=file:%s", g->files[1]);
+	server_start(&g->s, "--size", "16M", "--context", contexts[0], "--context", contexts[1],
+		     "--block-size", "512:4096:33554432", answers ? "--status" : NULL, answers,
+		     NULL);
+	ASSERT_EQ(0, attach_to(g)) TH_LOG("%s", g->nl.text);
+	ASSERT_GE(g->disk, 0);
 }
 
-FIXTURE_TEARDOWN(map)
+static void tear_down(struct __test_metadata *_metadata, struct ground *g)
 {
-	close(self->disk);
-	EXPECT_EQ(0, detach(&self->nl, INDEX, true)) TH_LOG("%s", self->nl.text);
-	EXPECT_EQ(0, server_logged(&self->s, "VIOLATION"));
-	server_stop(&self->s);
-	unlink(self->files[0]);
-	unlink(self->files[1]);
+	close(g->disk);
+	EXPECT_EQ(0, detach(&g->nl, INDEX, true)) TH_LOG("%s", g->nl.text);
+	EXPECT_EQ(0, server_logged(&g->s, "VIOLATION"));
+	server_stop(&g->s);
+	unlink(g->files[0]);
+	unlink(g->files[1]);
 }
 
 /* A call. Return: 0 or a positive errno */
-static int ask(FIXTURE_DATA(map) *self, unsigned int context, uint64_t offset, uint64_t length,
+static int ask(struct ground *g, unsigned int context, uint64_t offset, uint64_t length,
 	       unsigned int capacity)
 {
-	self->arg = (struct nbdmap_status){
+	g->arg = (struct nbdmap_status){
 		.offset = offset,
 		.length = length,
 		.context = context,
 		.capacity = capacity,
-		.extents = (uintptr_t)self->list,
+		.extents = (uintptr_t)g->list,
 	};
-	return ioctl(self->disk, NBDMAP_IOC_STATUS, &self->arg) ? errno : 0;
+	return ioctl(g->disk, NBDMAP_IOC_STATUS, &g->arg) ? errno : 0;
 }
 
 /*
@@ -147,17 +139,17 @@ static int ask(FIXTURE_DATA(map) *self, unsigned int context, uint64_t offset, u
  * and without gaps, as far as the call says; each block has its status. The
  * node begins at @base on the disk.
  */
-static void take(struct __test_metadata *_metadata, FIXTURE_DATA(map) *self, unsigned int base)
+static void take(struct __test_metadata *_metadata, struct ground *g, unsigned int base)
 {
-	uint64_t end[NAMES] = { self->arg.offset, self->arg.offset };
+	uint64_t end[NAMES] = { g->arg.offset, g->arg.offset };
 	unsigned int last[NAMES] = { UINT32_MAX, UINT32_MAX }, i, b;
 	const struct nbdmap_extent *e;
 
-	ASSERT_LE(self->arg.count, self->arg.capacity);
-	ASSERT_LE(self->arg.covered, self->arg.length);
-	ASSERT_GT(self->arg.covered, 0u);
-	for (i = 0; i < self->arg.count; i++) {
-		e = &self->list[i];
+	ASSERT_LE(g->arg.count, g->arg.capacity);
+	ASSERT_LE(g->arg.covered, g->arg.length);
+	ASSERT_GT(g->arg.covered, 0u);
+	for (i = 0; i < g->arg.count; i++) {
+		e = &g->list[i];
 		ASSERT_LT(e->context, (unsigned int)NAMES);
 		ASSERT_EQ(0u, e->reserved);
 		ASSERT_EQ(end[e->context], e->offset);
@@ -167,61 +159,88 @@ static void take(struct __test_metadata *_metadata, FIXTURE_DATA(map) *self, uns
 		last[e->context] = e->status;
 		end[e->context] += e->length;
 		for (b = e->offset / BLOCK; b < end[e->context] / BLOCK; b++)
-			self->got[e->context][base / BLOCK + b] = e->status;
+			g->got[e->context][base / BLOCK + b] = e->status;
 	}
 	for (i = 0; i < NAMES; i++) {
-		bool asked = self->arg.context == NBDMAP_ALL || self->arg.context == i;
+		bool asked = g->arg.context == NBDMAP_ALL || g->arg.context == i;
 
-		ASSERT_EQ(self->arg.offset + (asked ? self->arg.covered : 0), end[i]);
+		ASSERT_EQ(g->arg.offset + (asked ? g->arg.covered : 0), end[i]);
 	}
 }
 
-static void same(struct __test_metadata *_metadata, FIXTURE_DATA(map) *self, unsigned int context,
+static void same(struct __test_metadata *_metadata, struct ground *g, unsigned int context,
 		 unsigned int from, unsigned int length)
 {
 	unsigned int b;
 
 	for (b = from / BLOCK; b < (from + length) / BLOCK; b++)
-		ASSERT_EQ(self->model[context][b], self->got[context][b]) TH_LOG("block %u", b);
+		ASSERT_EQ(g->model[context][b], g->got[context][b]) TH_LOG("block %u", b);
 }
 
 /* All of a range, with an array of this size. Return: how many calls it took */
-static int walk(struct __test_metadata *_metadata, FIXTURE_DATA(map) *self, unsigned int context,
+static int walk(struct __test_metadata *_metadata, struct ground *g, unsigned int context,
 		unsigned int from, unsigned int length, unsigned int capacity)
 {
 	unsigned int done = 0;
 	int calls = 0;
 
-	memset(self->got, 0xee, sizeof(self->got));
+	memset(g->got, 0xee, sizeof(g->got));
 	while (done < length) {
-		EXPECT_EQ(0, ask(self, context, from + done, length - done, capacity));
-		take(_metadata, self, 0);
-		if (!self->arg.covered)
+		EXPECT_EQ(0, ask(g, context, from + done, length - done, capacity));
+		take(_metadata, g, 0);
+		if (!g->arg.covered)
 			break;
-		done += self->arg.covered;
+		done += g->arg.covered;
 		calls++;
 	}
 	if (context != 1)
-		same(_metadata, self, 0, from, length);
+		same(_metadata, g, 0, from, length);
 	if (context != 0)
-		same(_metadata, self, 1, from, length);
+		same(_metadata, g, 1, from, length);
 	return calls;
 }
 
-TEST_F(map, whole)
+/* ---- what the server says, and how ---- */
+
+FIXTURE(map)
+{
+	struct ground g;
+};
+
+FIXTURE_VARIANT(map)
+{
+	const char *answers;
+};
+
+FIXTURE_VARIANT_ADD(map, plain) { NULL };
+FIXTURE_VARIANT_ADD(map, shuffled) { "shuffle,split" };
+FIXTURE_VARIANT_ADD(map, different_lengths) { "short,differ" };
+FIXTURE_VARIANT_ADD(map, overshooting) { "overshoot" };
+
+FIXTURE_SETUP(map)
+{
+	set_up(_metadata, &self->g, variant->answers);
+}
+
+FIXTURE_TEARDOWN(map)
+{
+	tear_down(_metadata, &self->g);
+}
+
+static void whole(struct __test_metadata *_metadata, struct ground *g)
 {
 	unsigned int b, runs = 1;
 
-	EXPECT_EQ(1, walk(_metadata, self, NBDMAP_ALL, 0, SIZE, MAX));
-	EXPECT_EQ(1, walk(_metadata, self, 0, 0, SIZE, MAX));
+	EXPECT_EQ(1, walk(_metadata, g, NBDMAP_ALL, 0, SIZE, MAX));
+	EXPECT_EQ(1, walk(_metadata, g, 0, 0, SIZE, MAX));
 	/* joined, there are as many as the layout has */
 	for (b = 1; b < BLOCKS; b++)
-		runs += self->model[0][b] != self->model[0][b - 1];
-	EXPECT_EQ(runs, self->arg.count);
-	EXPECT_EQ(1, walk(_metadata, self, 1, 0, SIZE, MAX));
+		runs += g->model[0][b] != g->model[0][b - 1];
+	EXPECT_EQ(runs, g->arg.count);
+	EXPECT_EQ(1, walk(_metadata, g, 1, 0, SIZE, MAX));
 }
 
-TEST_F(map, ranges)
+static void ranges(struct __test_metadata *_metadata, struct ground *g)
 {
 	static const struct {
 		unsigned int from, length;
@@ -233,158 +252,182 @@ TEST_F(map, ranges)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(ranges); i++) {
-		walk(_metadata, self, NBDMAP_ALL, ranges[i].from, ranges[i].length, 64);
-		walk(_metadata, self, 0, ranges[i].from, ranges[i].length, 1);
+		walk(_metadata, g, NBDMAP_ALL, ranges[i].from, ranges[i].length, 64);
+		walk(_metadata, g, 0, ranges[i].from, ranges[i].length, 1);
 	}
 }
 
 /* Whatever the room, the calls joined say the same */
-TEST_F(map, small_capacity)
+static void small_capacity(struct __test_metadata *_metadata, struct ground *g)
 {
-	EXPECT_GT(walk(_metadata, self, 0, 0, SIZE, 1), 10);
-	walk(_metadata, self, 0, 0, SIZE, 2);
-	walk(_metadata, self, 1, 0, SIZE, 7);
-	EXPECT_GT(walk(_metadata, self, NBDMAP_ALL, 0, SIZE, 2), 10);
-	walk(_metadata, self, NBDMAP_ALL, 0, SIZE, 3);
-	walk(_metadata, self, NBDMAP_ALL, 0, SIZE, 7);
+	EXPECT_GT(walk(_metadata, g, 0, 0, SIZE, 1), 10);
+	walk(_metadata, g, 0, 0, SIZE, 2);
+	walk(_metadata, g, 1, 0, SIZE, 7);
+	EXPECT_GT(walk(_metadata, g, NBDMAP_ALL, 0, SIZE, 2), 10);
+	walk(_metadata, g, NBDMAP_ALL, 0, SIZE, 3);
+	walk(_metadata, g, NBDMAP_ALL, 0, SIZE, 7);
 }
 
-TEST_F(map, one)
+static void one(struct __test_metadata *_metadata, struct ground *g)
 {
-	struct nbdmap_status *arg = &self->arg;
+	struct nbdmap_status *arg = &g->arg;
 	unsigned int c;
 
 	for (c = 0; c < NAMES; c++) {
 		*arg = (struct nbdmap_status){
 			.offset = 1 << 20, .length = 4 << 20, .context = c, .capacity = 8,
-			.flags = NBDMAP_REQ_ONE, .extents = (uintptr_t)self->list,
+			.flags = NBDMAP_REQ_ONE, .extents = (uintptr_t)g->list,
 		};
-		ASSERT_EQ(0, ioctl(self->disk, NBDMAP_IOC_STATUS, arg));
+		ASSERT_EQ(0, ioctl(g->disk, NBDMAP_IOC_STATUS, arg));
 		EXPECT_EQ(1u, arg->count);
-		take(_metadata, self, 0);
-		same(_metadata, self, c, 1 << 20, arg->covered / BLOCK * BLOCK);
+		take(_metadata, g, 0);
+		same(_metadata, g, c, 1 << 20, arg->covered / BLOCK * BLOCK);
 	}
 	*arg = (struct nbdmap_status){
 		.offset = 1 << 20, .length = 4 << 20, .context = NBDMAP_ALL, .capacity = 8,
-		.flags = NBDMAP_REQ_ONE, .extents = (uintptr_t)self->list,
+		.flags = NBDMAP_REQ_ONE, .extents = (uintptr_t)g->list,
 	};
-	ASSERT_EQ(0, ioctl(self->disk, NBDMAP_IOC_STATUS, arg));
+	ASSERT_EQ(0, ioctl(g->disk, NBDMAP_IOC_STATUS, arg));
 	EXPECT_EQ(2u, arg->count);
-	take(_metadata, self, 0);
-	EXPECT_GE(server_logged(&self->s, "BLOCK_STATUS"), 3);
-	EXPECT_GE(server_logged(&self->s, "REQ_ONE"), 3);
+	take(_metadata, g, 0);
+	EXPECT_GE(server_logged(&g->s, "BLOCK_STATUS"), 3);
+	EXPECT_GE(server_logged(&g->s, "req_one"), 3);
 }
 
 /* Offsets are the partition's, and it ends where it ends */
-TEST_F(map, partition)
+static void partition(struct __test_metadata *_metadata, struct ground *g)
 {
 	static const unsigned int start = (5 << 20) + 512, size = (3 << 20) + 1024;
 	struct blkpg_partition p = { .start = start, .length = size, .pno = 1 };
 	struct blkpg_ioctl_arg add = { .op = BLKPG_ADD_PARTITION, .data = &p,
 				       .datalen = sizeof(p) };
-	int whole = self->disk, tries = 100;
+	int whole = g->disk, tries = 100;
 	char path[32];
 
 	ASSERT_EQ(0, ioctl(whole, BLKPG, &add));
 	sprintf(path, "/dev/nbd%dp1", INDEX);
 	do
-		self->disk = open(path, O_RDONLY | O_CLOEXEC);
-	while (self->disk < 0 && --tries && !usleep(20000));
-	ASSERT_GE(self->disk, 0);
-	memset(self->got, 0xee, sizeof(self->got));
-	EXPECT_EQ(0, ask(self, NBDMAP_ALL, 0, size, MAX));
-	EXPECT_EQ(size, self->arg.covered);
-	take(_metadata, self, start);
-	same(_metadata, self, 0, start, size);
-	same(_metadata, self, 1, start, size);
-	EXPECT_EQ(0, ask(self, 0, size - 512, 512, 1));
-	EXPECT_EQ(EINVAL, ask(self, 0, size - 512, 1024, 1));
-	EXPECT_EQ(EINVAL, ask(self, 0, size, 512, 1));
-	close(self->disk);
-	self->disk = whole;
+		g->disk = open(path, O_RDONLY | O_CLOEXEC);
+	while (g->disk < 0 && --tries && !usleep(20000));
+	ASSERT_GE(g->disk, 0);
+	memset(g->got, 0xee, sizeof(g->got));
+	EXPECT_EQ(0, ask(g, NBDMAP_ALL, 0, size, MAX));
+	EXPECT_EQ(size, g->arg.covered);
+	take(_metadata, g, start);
+	same(_metadata, g, 0, start, size);
+	same(_metadata, g, 1, start, size);
+	EXPECT_EQ(0, ask(g, 0, size - 512, 512, 1));
+	EXPECT_EQ(EINVAL, ask(g, 0, size - 512, 1024, 1));
+	EXPECT_EQ(EINVAL, ask(g, 0, size, 512, 1));
+	close(g->disk);
+	g->disk = whole;
 	add.op = BLKPG_DEL_PARTITION;
 	for (tries = 100; ioctl(whole, BLKPG, &add) && --tries;)
 		usleep(50000);
 	EXPECT_GT(tries, 0);
 }
 
-/* ---- the same fixture, one variant: errors ---- */
-
-#define PLAIN_ONLY	do { if (strcmp(variant->option, "--seed")) return; } while (0)
-
-TEST_F(map, bad_ranges)
+TEST_F_TIMEOUT(map, extents, 120)
 {
-	PLAIN_ONLY;
-	EXPECT_EQ(EINVAL, ask(self, 0, 0, 0, 1));
-	EXPECT_EQ(EINVAL, ask(self, 0, 1, 512, 1));
-	EXPECT_EQ(EINVAL, ask(self, 0, 256, 512, 1));
-	EXPECT_EQ(EINVAL, ask(self, 0, 0, 511, 1));
-	EXPECT_EQ(EINVAL, ask(self, 0, 512, 513, 1));
-	EXPECT_EQ(EINVAL, ask(self, 0, SIZE, 512, 1));
-	EXPECT_EQ(EINVAL, ask(self, 0, SIZE - 512, 1024, 1));
-	EXPECT_EQ(EINVAL, ask(self, 0, 0, SIZE + 512, 1));
-	EXPECT_EQ(EINVAL, ask(self, 0, 512, SIZE, 1));
-	EXPECT_EQ(EINVAL, ask(self, 0, 0, UINT64_MAX, 1));
-	EXPECT_EQ(EINVAL, ask(self, 0, 0, UINT64_MAX - 511, 1));
-	EXPECT_EQ(EINVAL, ask(self, 0, UINT64_MAX - 511, 512, 1));
-	EXPECT_EQ(EINVAL, ask(self, 0, UINT64_MAX - 511, 1024, 1));
-	EXPECT_EQ(EINVAL, ask(self, 0, 1024, UINT64_MAX - 511, 1));
-	EXPECT_EQ(EINVAL, ask(self, 0, 1ull << 63, 1ull << 63, 1));
-	EXPECT_EQ(0, server_logged(&self->s, "BLOCK_STATUS"));
+	struct ground *g = &self->g;
+
+	whole(_metadata, g);
+	ranges(_metadata, g);
+	small_capacity(_metadata, g);
+	one(_metadata, g);
+	partition(_metadata, g);
 }
 
-TEST_F(map, bad_fields)
+/* ---- calls that fail ---- */
+
+FIXTURE(call)
 {
-	struct nbdmap_status *arg = &self->arg;
+	struct ground g;
+};
+
+FIXTURE_SETUP(call)
+{
+	set_up(_metadata, &self->g, NULL);
+}
+
+FIXTURE_TEARDOWN(call)
+{
+	tear_down(_metadata, &self->g);
+}
+
+TEST_F(call, bad_ranges)
+{
+	struct ground *g = &self->g;
+	EXPECT_EQ(EINVAL, ask(g, 0, 0, 0, 1));
+	EXPECT_EQ(EINVAL, ask(g, 0, 1, 512, 1));
+	EXPECT_EQ(EINVAL, ask(g, 0, 256, 512, 1));
+	EXPECT_EQ(EINVAL, ask(g, 0, 0, 511, 1));
+	EXPECT_EQ(EINVAL, ask(g, 0, 512, 513, 1));
+	EXPECT_EQ(EINVAL, ask(g, 0, SIZE, 512, 1));
+	EXPECT_EQ(EINVAL, ask(g, 0, SIZE - 512, 1024, 1));
+	EXPECT_EQ(EINVAL, ask(g, 0, 0, SIZE + 512, 1));
+	EXPECT_EQ(EINVAL, ask(g, 0, 512, SIZE, 1));
+	EXPECT_EQ(EINVAL, ask(g, 0, 0, UINT64_MAX, 1));
+	EXPECT_EQ(EINVAL, ask(g, 0, 0, UINT64_MAX - 511, 1));
+	EXPECT_EQ(EINVAL, ask(g, 0, UINT64_MAX - 511, 512, 1));
+	EXPECT_EQ(EINVAL, ask(g, 0, UINT64_MAX - 511, 1024, 1));
+	EXPECT_EQ(EINVAL, ask(g, 0, 1024, UINT64_MAX - 511, 1));
+	EXPECT_EQ(EINVAL, ask(g, 0, 1ull << 63, 1ull << 63, 1));
+	EXPECT_EQ(0, server_logged(&g->s, "BLOCK_STATUS"));
+}
+
+TEST_F(call, bad_fields)
+{
+	struct ground *g = &self->g;
+	struct nbdmap_status *arg = &g->arg;
 	int i;
 
-	PLAIN_ONLY;
-	EXPECT_EQ(EINVAL, ask(self, 0, 0, SIZE, 0));
-	EXPECT_EQ(EINVAL, ask(self, NBDMAP_ALL, 0, SIZE, 0));
-	EXPECT_EQ(EINVAL, ask(self, NBDMAP_ALL, 0, SIZE, 1));
-	EXPECT_EQ(ENOENT, ask(self, 2, 0, SIZE, 8));
-	EXPECT_EQ(ENOENT, ask(self, NBDMAP_BY_NAME, 0, SIZE, 8));
-	EXPECT_EQ(ENOENT, ask(self, 1u << 31, 0, SIZE, 8));
+	EXPECT_EQ(EINVAL, ask(g, 0, 0, SIZE, 0));
+	EXPECT_EQ(EINVAL, ask(g, NBDMAP_ALL, 0, SIZE, 0));
+	EXPECT_EQ(EINVAL, ask(g, NBDMAP_ALL, 0, SIZE, 1));
+	EXPECT_EQ(ENOENT, ask(g, 2, 0, SIZE, 8));
+	EXPECT_EQ(ENOENT, ask(g, NBDMAP_BY_NAME, 0, SIZE, 8));
+	EXPECT_EQ(ENOENT, ask(g, 1u << 31, 0, SIZE, 8));
 	for (i = 0; i < 33; i++) {
-		EXPECT_EQ(0, ask(self, 0, 0, BLOCK, 8));
+		EXPECT_EQ(0, ask(g, 0, 0, BLOCK, 8));
 		arg->offset = 0;
 		arg->flags = i < 31 ? 2u << i : 0;
 		arg->reserved[0] = i == 31;
 		arg->reserved[1] = i == 32 ? 1ull << 63 : 0;
-		EXPECT_EQ(-1, ioctl(self->disk, NBDMAP_IOC_STATUS, arg)) TH_LOG("%d", i);
+		EXPECT_EQ(-1, ioctl(g->disk, NBDMAP_IOC_STATUS, arg)) TH_LOG("%d", i);
 		EXPECT_EQ(EINVAL, errno);
 	}
 }
 
-TEST_F(map, names)
+TEST_F(call, names)
 {
+	struct ground *g = &self->g;
 	char name[64] = "test:b";
 	struct nbdmap_context arg = { .index = NBDMAP_BY_NAME, .name_size = 6,
 				      .name = (uintptr_t)name };
 	unsigned int i;
 
-	PLAIN_ONLY;
-	ASSERT_EQ(0, ioctl(self->disk, NBDMAP_IOC_CONTEXT, &arg));
+	ASSERT_EQ(0, ioctl(g->disk, NBDMAP_IOC_CONTEXT, &arg));
 	EXPECT_EQ(1u, arg.index);
 	EXPECT_EQ(2u, arg.count);
 	for (i = 0; i < NAMES; i++) {
 		memset(name, '#', sizeof(name));
 		arg = (struct nbdmap_context){ .index = i, .name_size = 64,
 					       .name = (uintptr_t)name };
-		ASSERT_EQ(0, ioctl(self->disk, NBDMAP_IOC_CONTEXT, &arg));
-		EXPECT_EQ(strlen(self->x.names[i]), arg.name_size);
-		EXPECT_EQ(0, memcmp(name, self->x.names[i], arg.name_size));
+		ASSERT_EQ(0, ioctl(g->disk, NBDMAP_IOC_CONTEXT, &arg));
+		EXPECT_EQ(strlen(g->x.names[i]), arg.name_size);
+		EXPECT_EQ(0, memcmp(name, g->x.names[i], arg.name_size));
 		EXPECT_EQ('#', name[arg.name_size]);
 		EXPECT_EQ(2u, arg.count);
 	}
 	/* without room the length is told, and no more is written than there is room for */
 	memset(name, '#', sizeof(name));
 	arg = (struct nbdmap_context){ .index = 0, .name_size = 4, .name = (uintptr_t)name };
-	ASSERT_EQ(0, ioctl(self->disk, NBDMAP_IOC_CONTEXT, &arg));
+	ASSERT_EQ(0, ioctl(g->disk, NBDMAP_IOC_CONTEXT, &arg));
 	EXPECT_EQ(15u, arg.name_size);
 	EXPECT_EQ(0, memcmp(name, "base####", 8));
 	arg = (struct nbdmap_context){ .index = 0 };
-	ASSERT_EQ(0, ioctl(self->disk, NBDMAP_IOC_CONTEXT, &arg));
+	ASSERT_EQ(0, ioctl(g->disk, NBDMAP_IOC_CONTEXT, &arg));
 	EXPECT_EQ(15u, arg.name_size);
 }
 
@@ -396,26 +439,27 @@ static int context_error(int fd, unsigned int index, const char *name, unsigned 
 	return ioctl(fd, NBDMAP_IOC_CONTEXT, &arg) ? errno : 0;
 }
 
-TEST_F(map, no_such_name)
+TEST_F(call, no_such_name)
 {
+	struct ground *g = &self->g;
 	static char text[5000] = "test:b";
 
-	PLAIN_ONLY;
-	EXPECT_EQ(ENOENT, context_error(self->disk, 2, text, 0, 0));
-	EXPECT_EQ(ENOENT, context_error(self->disk, NBDMAP_ALL, text, 0, 0));
-	EXPECT_EQ(ENOENT, context_error(self->disk, NBDMAP_BY_NAME, text, 0, 0));
-	EXPECT_EQ(ENOENT, context_error(self->disk, NBDMAP_BY_NAME, text, 5, 0));
-	EXPECT_EQ(ENOENT, context_error(self->disk, NBDMAP_BY_NAME, text, 7, 0));
-	EXPECT_EQ(ENOENT, context_error(self->disk, NBDMAP_BY_NAME, text, 4096, 0));
-	EXPECT_EQ(ENOENT, context_error(self->disk, NBDMAP_BY_NAME, text, 4097, 0));
-	EXPECT_EQ(ENOENT, context_error(self->disk, NBDMAP_BY_NAME, text, UINT32_MAX, 0));
-	EXPECT_EQ(EINVAL, context_error(self->disk, NBDMAP_BY_NAME, text, 6, 1));
-	EXPECT_EQ(EINVAL, context_error(self->disk, 0, text, 64, 1u << 31));
-	EXPECT_EQ(0, context_error(self->disk, NBDMAP_BY_NAME, text, 6, 0));
+	EXPECT_EQ(ENOENT, context_error(g->disk, 2, text, 0, 0));
+	EXPECT_EQ(ENOENT, context_error(g->disk, NBDMAP_ALL, text, 0, 0));
+	EXPECT_EQ(ENOENT, context_error(g->disk, NBDMAP_BY_NAME, text, 0, 0));
+	EXPECT_EQ(ENOENT, context_error(g->disk, NBDMAP_BY_NAME, text, 5, 0));
+	EXPECT_EQ(ENOENT, context_error(g->disk, NBDMAP_BY_NAME, text, 7, 0));
+	EXPECT_EQ(ENOENT, context_error(g->disk, NBDMAP_BY_NAME, text, 4096, 0));
+	EXPECT_EQ(ENOENT, context_error(g->disk, NBDMAP_BY_NAME, text, 4097, 0));
+	EXPECT_EQ(ENOENT, context_error(g->disk, NBDMAP_BY_NAME, text, UINT32_MAX, 0));
+	EXPECT_EQ(EINVAL, context_error(g->disk, NBDMAP_BY_NAME, text, 6, 1));
+	EXPECT_EQ(EINVAL, context_error(g->disk, 0, text, 64, 1u << 31));
+	EXPECT_EQ(0, context_error(g->disk, NBDMAP_BY_NAME, text, 6, 0));
 }
 
-TEST_F(map, unknown_ioctl)
+TEST_F(call, unknown_ioctl)
 {
+	struct ground *g = &self->g;
 	static const unsigned long unknown[] = {
 		_IO(0xab, 0x40), _IO(0xab, 0x41), _IO(0xab, 0x42), _IO(0xab, 0x7f), _IO(0xab, 0xff),
 		_IOWR(0xab, 0x42, struct nbdmap_status), _IOR(0xab, 0x41, struct nbdmap_status),
@@ -424,9 +468,8 @@ TEST_F(map, unknown_ioctl)
 	};
 	size_t i;
 
-	PLAIN_ONLY;
 	for (i = 0; i < ARRAY_SIZE(unknown); i++) {
-		EXPECT_EQ(-1, ioctl(self->disk, unknown[i], &self->arg)) TH_LOG("%zu", i);
+		EXPECT_EQ(-1, ioctl(g->disk, unknown[i], &g->arg)) TH_LOG("%zu", i);
 		EXPECT_EQ(ENOTTY, errno) TH_LOG("%zu", i);
 	}
 }
@@ -440,43 +483,43 @@ static char *edge(void)
 	return page + 4096;
 }
 
-TEST_F(map, bad_pointers)
+TEST_F(call, bad_pointers)
 {
+	struct ground *g = &self->g;
 	char *end = edge();
 	struct nbdmap_status *arg;
 
-	PLAIN_ONLY;
-	EXPECT_EQ(-1, ioctl(self->disk, NBDMAP_IOC_STATUS, NULL));
+	EXPECT_EQ(-1, ioctl(g->disk, NBDMAP_IOC_STATUS, NULL));
 	EXPECT_EQ(EFAULT, errno);
-	EXPECT_EQ(-1, ioctl(self->disk, NBDMAP_IOC_CONTEXT, NULL));
+	EXPECT_EQ(-1, ioctl(g->disk, NBDMAP_IOC_CONTEXT, NULL));
 	EXPECT_EQ(EFAULT, errno);
-	EXPECT_EQ(-1, ioctl(self->disk, NBDMAP_IOC_STATUS, end - 40));
+	EXPECT_EQ(-1, ioctl(g->disk, NBDMAP_IOC_STATUS, end - 40));
 	EXPECT_EQ(EFAULT, errno);
-	EXPECT_EQ(-1, ioctl(self->disk, NBDMAP_IOC_STATUS, (void *)(1ull << 63)));
+	EXPECT_EQ(-1, ioctl(g->disk, NBDMAP_IOC_STATUS, (void *)(1ull << 63)));
 	EXPECT_EQ(EFAULT, errno);
-	EXPECT_EQ(EFAULT, context_error(self->disk, 0, NULL, 64, 0));
-	EXPECT_EQ(EFAULT, context_error(self->disk, 0, end - 4, 64, 0));
-	EXPECT_EQ(EFAULT, context_error(self->disk, NBDMAP_BY_NAME, NULL, 6, 0));
-	EXPECT_EQ(EFAULT, context_error(self->disk, NBDMAP_BY_NAME, end - 4, 6, 0));
+	EXPECT_EQ(EFAULT, context_error(g->disk, 0, NULL, 64, 0));
+	EXPECT_EQ(EFAULT, context_error(g->disk, 0, end - 4, 64, 0));
+	EXPECT_EQ(EFAULT, context_error(g->disk, NBDMAP_BY_NAME, NULL, 6, 0));
+	EXPECT_EQ(EFAULT, context_error(g->disk, NBDMAP_BY_NAME, end - 4, 6, 0));
 	/* the array: none, of the kernel, and part of one */
 	arg = (void *)(end - sizeof(*arg));
 	*arg = (struct nbdmap_status){ .length = SIZE, .context = 0, .capacity = 64 };
-	EXPECT_EQ(-1, ioctl(self->disk, NBDMAP_IOC_STATUS, arg));
+	EXPECT_EQ(-1, ioctl(g->disk, NBDMAP_IOC_STATUS, arg));
 	EXPECT_EQ(EFAULT, errno);
 	arg->extents = UINT64_MAX - 4095;
-	EXPECT_EQ(-1, ioctl(self->disk, NBDMAP_IOC_STATUS, arg));
+	EXPECT_EQ(-1, ioctl(g->disk, NBDMAP_IOC_STATUS, arg));
 	EXPECT_EQ(EFAULT, errno);
 	end = edge();
 	arg->extents = (uintptr_t)(end - 2 * sizeof(struct nbdmap_extent));
-	EXPECT_EQ(-1, ioctl(self->disk, NBDMAP_IOC_STATUS, arg));
+	EXPECT_EQ(-1, ioctl(g->disk, NBDMAP_IOC_STATUS, arg));
 	EXPECT_EQ(EFAULT, errno);
 	/* where the answer fits in what is there, nothing behind it is touched */
 	arg->capacity = 2;
-	EXPECT_EQ(0, ioctl(self->disk, NBDMAP_IOC_STATUS, arg));
+	EXPECT_EQ(0, ioctl(g->disk, NBDMAP_IOC_STATUS, arg));
 	EXPECT_EQ(2u, arg->count);
 	/* an argument that can't be written */
 	mprotect((char *)((uintptr_t)arg & ~4095ul), 4096, PROT_READ);
-	EXPECT_EQ(-1, ioctl(self->disk, NBDMAP_IOC_STATUS, arg));
+	EXPECT_EQ(-1, ioctl(g->disk, NBDMAP_IOC_STATUS, arg));
 	EXPECT_EQ(EFAULT, errno);
 }
 
@@ -505,47 +548,47 @@ static bool has_gate(void)
 	return !status;
 }
 
-TEST_F(map, compat)
+TEST_F(call, compat)
 {
+	struct ground *g = &self->g;
 	struct nbdmap_status *arg = mmap(NULL, 65536, PROT_READ | PROT_WRITE,
 					 MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
 	struct nbdmap_context *c = (void *)(arg + 1);
 	char *name = (char *)arg + 1024;
 
-	PLAIN_ONLY;
 	if (!has_gate())
 		SKIP(return, "this kernel has no gate for 32-bit programs");
 	*arg = (struct nbdmap_status){ .length = SIZE, .context = NBDMAP_ALL, .capacity = 512,
 				       .extents = (uintptr_t)arg + 4096 };
-	ASSERT_EQ(0, ioctl32(self->disk, NBDMAP_IOC_STATUS, arg));
-	self->arg = *arg;
-	memcpy(self->list, (char *)arg + 4096, arg->count * sizeof(self->list[0]));
-	take(_metadata, self, 0);
-	EXPECT_EQ(SIZE, self->arg.covered);
-	same(_metadata, self, 0, 0, SIZE);
-	same(_metadata, self, 1, 0, SIZE);
+	ASSERT_EQ(0, ioctl32(g->disk, NBDMAP_IOC_STATUS, arg));
+	g->arg = *arg;
+	memcpy(g->list, (char *)arg + 4096, arg->count * sizeof(g->list[0]));
+	take(_metadata, g, 0);
+	EXPECT_EQ(SIZE, g->arg.covered);
+	same(_metadata, g, 0, 0, SIZE);
+	same(_metadata, g, 1, 0, SIZE);
 	*c = (struct nbdmap_context){ .index = 1, .name_size = 64, .name = (uintptr_t)name };
-	ASSERT_EQ(0, ioctl32(self->disk, NBDMAP_IOC_CONTEXT, c));
+	ASSERT_EQ(0, ioctl32(g->disk, NBDMAP_IOC_CONTEXT, c));
 	EXPECT_STREQ("test:b", name);
-	EXPECT_EQ(-ENOTTY, ioctl32(self->disk, _IO(0xab, 0x42), arg));
-	EXPECT_EQ(-EFAULT, ioctl32(self->disk, NBDMAP_IOC_STATUS, (void *)4096));
+	EXPECT_EQ(-ENOTTY, ioctl32(g->disk, _IO(0xab, 0x42), arg));
+	EXPECT_EQ(-EFAULT, ioctl32(g->disk, NBDMAP_IOC_STATUS, (void *)4096));
 	arg->capacity = 0;
-	EXPECT_EQ(-EINVAL, ioctl32(self->disk, NBDMAP_IOC_STATUS, arg));
+	EXPECT_EQ(-EINVAL, ioctl32(g->disk, NBDMAP_IOC_STATUS, arg));
 }
 
 /* ---- when the server is not there ---- */
 
-TEST_F(map, killable)
+TEST_F(call, killable)
 {
+	struct ground *g = &self->g;
 	long long begin;
 	int status;
 	pid_t pid;
 
-	PLAIN_ONLY;
-	kill(self->s.pid, SIGSTOP);
+	kill(g->s.pid, SIGSTOP);
 	pid = fork();
 	if (!pid)
-		_exit(ask(self, NBDMAP_ALL, 0, SIZE, MAX));
+		_exit(ask(g, NBDMAP_ALL, 0, SIZE, MAX));
 	usleep(300000);
 	ASSERT_EQ(0, waitpid(pid, &status, WNOHANG));
 	begin = now_ms();
@@ -554,56 +597,57 @@ TEST_F(map, killable)
 	EXPECT_TRUE(WIFSIGNALED(status));
 	EXPECT_LT(now_ms() - begin, 2000);
 	begin = now_ms();
-	EXPECT_EQ(0, detach(&self->nl, INDEX, true));
+	EXPECT_EQ(0, detach(&g->nl, INDEX, true));
 	EXPECT_LT(now_ms() - begin, 3000);
-	EXPECT_EQ(NBDCTL_STATE_IDLE, state_of(&self->nl, INDEX));
+	EXPECT_EQ(NBDCTL_STATE_IDLE, state_of(&g->nl, INDEX));
 	/* for the end of the test */
-	kill(self->s.pid, SIGCONT);
-	close(self->disk);
-	ASSERT_EQ(0, attach_to(self)) TH_LOG("%s", self->nl.text);
+	kill(g->s.pid, SIGCONT);
+	close(g->disk);
+	ASSERT_EQ(0, attach_to(g)) TH_LOG("%s", g->nl.text);
 }
 
-TEST_F(map, lost)
+TEST_F(call, lost)
 {
-	PLAIN_ONLY;
-	kill(self->s.pid, SIGKILL);
-	ASSERT_TRUE(wait_state(&self->nl, INDEX, NBDCTL_STATE_WAITING, 5000));
-	EXPECT_EQ(EIO, ask(self, NBDMAP_ALL, 0, SIZE, MAX));
+	struct ground *g = &self->g;
+	kill(g->s.pid, SIGKILL);
+	ASSERT_TRUE(wait_state(&g->nl, INDEX, NBDCTL_STATE_WAITING, 5000));
+	EXPECT_EQ(EIO, ask(g, NBDMAP_ALL, 0, SIZE, MAX));
 }
 
 /* A disk whose user has detached it by force, and one that nobody has attached */
-TEST_F(map, not_attached)
+TEST_F(call, not_attached)
 {
+	struct ground *g = &self->g;
 	int idle = open_disk(INDEX + 1, O_RDONLY);
 
-	PLAIN_ONLY;
 	EXPECT_EQ(ENOTCONN, context_error(idle, 0, NULL, 0, 0));
 	EXPECT_EQ(-1, ioctl(idle, _IO(0xab, 0x42)));
 	EXPECT_EQ(ENOTTY, errno);
-	EXPECT_EQ(0, detach(&self->nl, INDEX, true));
-	EXPECT_EQ(ENOTCONN, ask(self, NBDMAP_ALL, 0, SIZE, MAX));
-	EXPECT_EQ(ENOTCONN, context_error(self->disk, 0, NULL, 0, 0));
-	close(self->disk);
+	EXPECT_EQ(0, detach(&g->nl, INDEX, true));
+	EXPECT_EQ(ENOTCONN, ask(g, NBDMAP_ALL, 0, SIZE, MAX));
+	EXPECT_EQ(ENOTCONN, context_error(g->disk, 0, NULL, 0, 0));
+	close(g->disk);
 	close(idle);
-	ASSERT_EQ(0, attach_to(self)) TH_LOG("%s", self->nl.text);
+	ASSERT_EQ(0, attach_to(g)) TH_LOG("%s", g->nl.text);
 }
 
-TEST_F(map, no_contexts)
+TEST_F(call, no_contexts)
 {
-	PLAIN_ONLY;
-	close(self->disk);
-	EXPECT_EQ(0, detach(&self->nl, INDEX, true));
-	self->x.nr = 0;
-	ASSERT_EQ(0, attach_to(self)) TH_LOG("%s", self->nl.text);
-	EXPECT_EQ(EOPNOTSUPP, ask(self, NBDMAP_ALL, 0, SIZE, MAX));
-	EXPECT_EQ(EOPNOTSUPP, ask(self, 0, 0, SIZE, 1));
-	EXPECT_EQ(EOPNOTSUPP, context_error(self->disk, 0, NULL, 0, 0));
-	EXPECT_EQ(EOPNOTSUPP, context_error(self->disk, NBDMAP_BY_NAME, "a:b", 3, 0));
+	struct ground *g = &self->g;
+	close(g->disk);
+	EXPECT_EQ(0, detach(&g->nl, INDEX, true));
+	g->x.nr = 0;
+	ASSERT_EQ(0, attach_to(g)) TH_LOG("%s", g->nl.text);
+	EXPECT_EQ(EOPNOTSUPP, ask(g, NBDMAP_ALL, 0, SIZE, MAX));
+	EXPECT_EQ(EOPNOTSUPP, ask(g, 0, 0, SIZE, 1));
+	EXPECT_EQ(EOPNOTSUPP, context_error(g->disk, 0, NULL, 0, 0));
+	EXPECT_EQ(EOPNOTSUPP, context_error(g->disk, NBDMAP_BY_NAME, "a:b", 3, 0));
 }
 
 /* What the server says is what the caller gets, and the disk lives on */
-TEST_F(map, server_error)
+TEST_F(call, server_error)
 {
+	struct ground *g = &self->g;
 	static const struct {
 		const char *evil;
 		int error;
@@ -613,18 +657,17 @@ TEST_F(map, server_error)
 	};
 	size_t i;
 
-	PLAIN_ONLY;
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
-		close(self->disk);
-		EXPECT_EQ(0, detach(&self->nl, INDEX, true));
-		server_stop(&self->s);
-		server_start(&self->s, "--size", "16M", "--context", "base:allocation", "--context",
+		close(g->disk);
+		EXPECT_EQ(0, detach(&g->nl, INDEX, true));
+		server_stop(&g->s);
+		server_start(&g->s, "--size", "16M", "--context", "base:allocation", "--context",
 			     "test:b", "--evil", rows[i].evil, "--at", "0", NULL);
-		ASSERT_EQ(0, attach_to(self)) TH_LOG("%s", self->nl.text);
-		EXPECT_EQ(rows[i].error, ask(self, 0, 0, SIZE, 8)) TH_LOG("%s", rows[i].evil);
-		EXPECT_EQ(1, server_logged(&self->s, "EVIL"));
-		EXPECT_EQ(0, ask(self, 0, 0, SIZE, 8));
-		EXPECT_EQ(NBDCTL_STATE_LIVE, state_of(&self->nl, INDEX));
+		ASSERT_EQ(0, attach_to(g)) TH_LOG("%s", g->nl.text);
+		EXPECT_EQ(rows[i].error, ask(g, 0, 0, SIZE, 8)) TH_LOG("%s", rows[i].evil);
+		EXPECT_EQ(1, server_logged(&g->s, "EVIL"));
+		EXPECT_EQ(0, ask(g, 0, 0, SIZE, 8));
+		EXPECT_EQ(NBDCTL_STATE_LIVE, state_of(&g->nl, INDEX));
 	}
 }
 

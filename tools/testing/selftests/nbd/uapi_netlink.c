@@ -37,6 +37,7 @@ struct ground {
 	struct export x;
 	int fds[2];
 	int fds2[2];
+	long long users;
 };
 
 static void set_up(struct ground *g)
@@ -47,6 +48,8 @@ static void set_up(struct ground *g)
 	g->x = (struct export){ .size = 1 << 20, .flags = HAS_FLAGS | MULTI_CONN,
 				.structured = true };
 	detach(&g->nl, INDEX, true);
+	wait_users(0, 3000);
+	g->users = read_number("/sys/module/nbd/refcnt");
 }
 
 /* The socket of a refused attach is its owner's, and the kernel has no part in it any more */
@@ -103,7 +106,7 @@ static void refused(struct __test_metadata *_metadata, struct ground *g, int err
 	EXPECT_EQ(NBDCTL_STATE_IDLE, state_of(&g->nl, INDEX));
 	EXPECT_EQ(0, read_number("/sys/block/nbd%d/size", INDEX));
 	EXPECT_EQ(fds, count_fds());
-	EXPECT_TRUE(wait_unused(5000));
+	EXPECT_TRUE(wait_users(g->users, 3000));
 	if (!got)
 		detach(&g->nl, INDEX, true);
 }

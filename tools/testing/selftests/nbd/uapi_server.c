@@ -166,7 +166,8 @@ static void ask_contexts(int fd, struct export *x)
 
 static void go(int fd, struct export *x)
 {
-	static const char any[6];
+	/* any name; one thing more to tell: block sizes, so that they hold */
+	static const char any[8] = { 0, 0, 0, 0, 0, 1, 0, 3 };
 	char data[5000];
 	uint32_t len, type;
 
@@ -190,12 +191,17 @@ int server_connect(const struct server *s, struct export *x)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	uint32_t flags = htobe32(3), len;
+	long long end = now_ms() + 5000;
 	char buf[5000];
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	strcpy(addr.sun_path, s->path);
-	if (connect(fd, (void *)&addr, sizeof(addr)))
-		err(1, "connect");
+	/* the path is there a moment before the server listens */
+	while (connect(fd, (void *)&addr, sizeof(addr))) {
+		if (errno != ECONNREFUSED || now_ms() > end)
+			err(1, "connect");
+		nap();
+	}
 	take(fd, buf, 18);
 	give(fd, &flags, sizeof(flags));
 	option(fd, OPT_STRUCTURED, NULL, 0);
@@ -302,11 +308,11 @@ long long read_number(const char *format, ...)
 }
 
 /* udev looks into disks that have changed, and uses the module meanwhile */
-bool wait_unused(int ms)
+bool wait_users(int most, int ms)
 {
 	long long end = now_ms() + ms;
 
-	while (read_number("/sys/module/nbd/refcnt")) {
+	while (read_number("/sys/module/nbd/refcnt") > most) {
 		if (now_ms() > end)
 			return false;
 		nap();

@@ -695,7 +695,7 @@ TEST_F(detach, module)
 	EXPECT_NE(0, syscall(SYS_delete_module, "nbd", O_NONBLOCK));
 	EXPECT_GE(read_number("/sys/module/nbd/refcnt"), 1);
 	EXPECT_EQ(0, detach(&g->nl, INDEX, true));
-	EXPECT_TRUE(wait_unused(10000));
+	EXPECT_TRUE(wait_users(0, 10000));
 	/* udev may look at the disks at any time */
 	while (syscall(SYS_delete_module, "nbd", O_NONBLOCK) && --tries)
 		usleep(100000);
