@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # When nbd-attach returns, the disk can be used at once: size, partitions and their nodes are there,
-# and so is udev's record of it.
+# and so is udev's record of it, though udev takes its time.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -10,6 +10,12 @@ truncate -s 64M "$image"
 printf '%s\n' 'label: gpt' 'start=1MiB, size=8MiB' 'start=9MiB, size=16MiB' |
 	sfdisk -q "$image"
 id=$(sfdisk -J "$image" | jq -r .partitiontable.id)
+
+rule=/run/udev/rules.d/00-nbd-selftest.rules
+mkdir -p "${rule%/*}"
+echo 'SUBSYSTEM=="block", KERNEL=="nbd*", PROGRAM="/bin/sleep 2"' >"$rule"
+defer eval "rm -f $rule; udevadm control --reload"
+udevadm control --reload
 
 serve_nbdkit file "$image"
 DEV=$(free_device)
