@@ -15,7 +15,7 @@ attach -C 2
 mkfs.ext4 -q "$DEV"
 mkdir "$TMP/mnt"
 mount "$DEV" "$TMP/mnt"
-defer umount "$TMP/mnt"
+defer umount -q "$TMP/mnt"
 head -c 24M /dev/urandom >"$TMP/mnt/file"
 sync -f "$TMP/mnt"
 same_map

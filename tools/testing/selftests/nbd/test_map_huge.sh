@@ -4,7 +4,7 @@
 
 . "$(dirname "$0")/map.sh"
 
-serve_nbdkit data '@0x10000000000 1 @0x20000000123 2 @0x7fffffff000 3' size=8T
+serve_nbdkit data '@1099511627776 1 @2199023255843 2 @8796093018112 3' size=8T
 attach -C 1
 nbd-map "$DEV" >/dev/null
 start=$SECONDS

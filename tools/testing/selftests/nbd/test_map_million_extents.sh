@@ -24,13 +24,13 @@ sys.exit(usage[1] != 0)' "$DEV" 2>"$TMP/memory" | awk -v size="$1" '
 	cat "$TMP/memory"
 }
 
-serve_evil --size 64K --block-size 1:4096:33554432 --context base:allocation=alternate:1
+serve_evil --size 64K --context base:allocation=alternate:1
 attach -C 1
 little=$(map 65536)
 detach
 
 size=$((1100 * 1024))
-serve_evil --size "$size" --block-size 1:4096:33554432 --context base:allocation=alternate:1 \
+serve_evil --size "$size" --context base:allocation=alternate:1 \
 	--status many
 attach -C 1
 much=$(map "$size")

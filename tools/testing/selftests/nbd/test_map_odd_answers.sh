@@ -15,14 +15,14 @@ for context in "${contexts[@]}"; do
 	layouts+=(--context "$context=random")
 done
 
-serve_evil --size 2M --block-size 1:4096:33554432 --seed 7 "${layouts[@]}"
+serve_evil --size 2M --seed 7 "${layouts[@]}"
 for context in "${contexts[@]}"; do
 	server_map "$context" >"$TMP/truth-$context"
 	[ "$(wc -l <"$TMP/truth-$context")" -gt 40 ] || fail "too plain a layout"
 done
 for words in overshoot overshoot,beyond short,differ shuffle,split many \
 	short,overshoot,beyond,differ,shuffle,split; do
-	serve_evil --size 2M --block-size 1:4096:33554432 --seed 7 "${layouts[@]}" --status "$words"
+	serve_evil --size 2M --seed 7 "${layouts[@]}" --status "$words"
 	attach -C 4 "${options[@]}" --require-context
 	for context in "${contexts[@]}"; do
 		our_map --context "$context" >"$TMP/ours"

@@ -21,7 +21,7 @@ maps() {
 serve_nbdkit memory 64M
 attach
 fio --name=w --filename="$DEV" --direct=1 --ioengine=libaio --iodepth=8 --rw=randwrite --bs=64k \
-	--size=64M --time_based --runtime=60 --output="$TMP/fio" >/dev/null 2>&1 &
+	--size=64M --rate_iops=200 --time_based --runtime=90 --output="$TMP/fio" >/dev/null 2>&1 &
 fio=$!
 defer _kill "$fio"
 pids=()
