@@ -83,6 +83,7 @@ static int attach_to(struct ground *g)
 
 	msg_begin(&g->nl, &g->m, NBDCTL_CMD_ATTACH);
 	put_facts(&g->m, &g->x, INDEX, 0);
+	put_u32(&g->m, NBDCTL_A_DEVICE_MIN_BLOCK_SIZE, BLOCK);
 	put_slot(&g->m, 0, fd, &g->x);
 	error = nl_call(&g->nl, &g->m);
 	close(fd);
@@ -358,6 +359,7 @@ FIXTURE_TEARDOWN(call)
 TEST_F(call, bad_ranges)
 {
 	struct ground *g = &self->g;
+
 	EXPECT_EQ(EINVAL, ask(g, 0, 0, 0, 1));
 	EXPECT_EQ(EINVAL, ask(g, 0, 1, 512, 1));
 	EXPECT_EQ(EINVAL, ask(g, 0, 256, 512, 1));
@@ -609,6 +611,7 @@ TEST_F(call, killable)
 TEST_F(call, lost)
 {
 	struct ground *g = &self->g;
+
 	kill(g->s.pid, SIGKILL);
 	ASSERT_TRUE(wait_state(&g->nl, INDEX, NBDCTL_STATE_WAITING, 5000));
 	EXPECT_EQ(EIO, ask(g, NBDMAP_ALL, 0, SIZE, MAX));
@@ -634,6 +637,7 @@ TEST_F(call, not_attached)
 TEST_F(call, no_contexts)
 {
 	struct ground *g = &self->g;
+
 	close(g->disk);
 	EXPECT_EQ(0, detach(&g->nl, INDEX, true));
 	g->x.nr = 0;
@@ -652,7 +656,8 @@ TEST_F(call, server_error)
 		const char *evil;
 		int error;
 	} rows[] = {
-		{ "status-eio", EIO }, { "status-einval", EINVAL }, { "status-eoverflow", EOVERFLOW },
+		{ "status-eio", EIO }, { "status-einval", EINVAL },
+		{ "status-eoverflow", EOVERFLOW },
 		{ "status-error-0", EIO }, { "status-simple-einval", EINVAL },
 	};
 	size_t i;

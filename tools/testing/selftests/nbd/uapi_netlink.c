@@ -155,23 +155,22 @@ static void refused(struct __test_metadata *_metadata, struct ground *g, int err
 	socket_pair(g->fds);							\
 } while (0)
 
-#define GROUND(name)								\
-FIXTURE(name)									\
-{										\
-	struct ground g;							\
-};										\
-FIXTURE_SETUP(name)								\
-{										\
-	set_up(&self->g);							\
-}										\
-FIXTURE_TEARDOWN(name)								\
-{										\
-	tear_down(_metadata, &self->g);						\
-}
-
 /* ---- attach: attributes ---- */
 
-GROUND(attach);
+FIXTURE(attach)
+{
+	struct ground g;
+};
+
+FIXTURE_SETUP(attach)
+{
+	set_up(&self->g);
+}
+
+FIXTURE_TEARDOWN(attach)
+{
+	tear_down(_metadata, &self->g);
+}
 
 TEST_F(attach, right_is_accepted)
 {
@@ -191,10 +190,11 @@ TEST_F(attach, unknown_attribute)
 	REFUSE(ATTACH, EINVAL, NULL, 99, facts(0); CONTEXT("a:b");
 	       SLOT(NEST(SLOT_CONTEXT_ID, U32(CONTEXT_ID_CONTEXT, 0); U32(CONTEXT_ID_ID, 1);
 			 put_u32(m, 99, 0))));
-	REFUSE(ATTACH, EINVAL, NULL, 99, whole(); NEST(DEVICE_CONTEXT,
-	       put_str(m, NBDCTL_A_CONTEXT_NAME, "a:b"); put_u32(m, 99, 0)));
-	REFUSE(ATTACH, EINVAL, NULL, NBDCTL_A_CONTEXT_INDEX, whole(); NEST(DEVICE_CONTEXT,
-	       put_str(m, NBDCTL_A_CONTEXT_NAME, "a:b"); U32(CONTEXT_INDEX, 0)));
+	REFUSE(ATTACH, EINVAL, NULL, 99, whole();
+	       NEST(DEVICE_CONTEXT, put_str(m, NBDCTL_A_CONTEXT_NAME, "a:b"); put_u32(m, 99, 0)));
+	REFUSE(ATTACH, EINVAL, NULL, NBDCTL_A_CONTEXT_INDEX, whole();
+	       NEST(DEVICE_CONTEXT, put_str(m, NBDCTL_A_CONTEXT_NAME, "a:b");
+		    U32(CONTEXT_INDEX, 0)));
 }
 
 TEST_F(attach, required)
@@ -277,8 +277,8 @@ TEST_F(attach, strings)
 	REFUSE(ATTACH, EINVAL, NULL, NBDCTL_A_CONTEXT_NAME, facts(0); SLOT(ID(0, 1));
 	       NEST(DEVICE_CONTEXT, put(m, NBDCTL_A_CONTEXT_NAME, text, 4098)));
 	text[4096] = '\0';
-	ACCEPT(facts(0); SLOT(ID(0, 1)); NEST(DEVICE_CONTEXT,
-	       put(m, NBDCTL_A_CONTEXT_NAME, text, 4097)));
+	ACCEPT(facts(0); SLOT(ID(0, 1));
+	       NEST(DEVICE_CONTEXT, put(m, NBDCTL_A_CONTEXT_NAME, text, 4097)));
 }
 
 TEST_F(attach, nested_flag)
@@ -353,7 +353,8 @@ TEST_F(attach, contexts)
 {
 	int i;
 
-	REFUSE(ATTACH, EINVAL, "context", NBDCTL_A_DEVICE_CONTEXT, whole(); NEST(DEVICE_CONTEXT, ;));
+	REFUSE(ATTACH, EINVAL, "context", NBDCTL_A_DEVICE_CONTEXT, whole();
+	       NEST(DEVICE_CONTEXT, ;));
 	REFUSE(ATTACH, EINVAL, "context", NBDCTL_A_DEVICE_CONTEXT, whole(); CONTEXT(""));
 	REFUSE(ATTACH, EINVAL, "context", NBDCTL_A_DEVICE_CONTEXT, whole(); CONTEXT("colonless"));
 	REFUSE(ATTACH, EINVAL, "context", NBDCTL_A_DEVICE_CONTEXT, whole(); CONTEXT("a:b");
@@ -425,7 +426,20 @@ TEST_F(attach, makes_no_device)
 
 /* ---- attach: sockets ---- */
 
-GROUND(sockets);
+FIXTURE(sockets)
+{
+	struct ground g;
+};
+
+FIXTURE_SETUP(sockets)
+{
+	set_up(&self->g);
+}
+
+FIXTURE_TEARDOWN(sockets)
+{
+	tear_down(_metadata, &self->g);
+}
 
 /* A TCP connection over the loopback: our end, its end and the listener */
 static void tcp(int fds[3])
@@ -574,7 +588,20 @@ TEST_F(sockets, used_twice)
 
 /* ---- the other commands ---- */
 
-GROUND(commands);
+FIXTURE(commands)
+{
+	struct ground g;
+};
+
+FIXTURE_SETUP(commands)
+{
+	set_up(&self->g);
+}
+
+FIXTURE_TEARDOWN(commands)
+{
+	tear_down(_metadata, &self->g);
+}
 
 TEST_F(commands, get)
 {

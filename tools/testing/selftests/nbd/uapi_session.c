@@ -46,20 +46,6 @@ struct ground {
 	int disk;
 };
 
-#define GROUND(name)								\
-FIXTURE(name)									\
-{										\
-	struct ground g;							\
-};										\
-FIXTURE_SETUP(name)								\
-{										\
-	set_up(&self->g);							\
-}										\
-FIXTURE_TEARDOWN(name)								\
-{										\
-	tear_down(_metadata, &self->g);						\
-}
-
 static void reconnect(struct ground *g, int i)
 {
 	g->x[i].nr = 2;
@@ -188,7 +174,20 @@ static int status_of(pid_t pid, int ms)
 
 /* ---- what is shown ---- */
 
-GROUND(show);
+FIXTURE(show)
+{
+	struct ground g;
+};
+
+FIXTURE_SETUP(show)
+{
+	set_up(&self->g);
+}
+
+FIXTURE_TEARDOWN(show)
+{
+	tear_down(_metadata, &self->g);
+}
 
 TEST_F(show, driver)
 {
@@ -218,7 +217,7 @@ static void check_facts(struct __test_metadata *_metadata, struct ground *g, str
 	EXPECT_EQ(0, memcmp(&g->x[0].flags,
 			    nested(get(a, NBDCTL_A_DEVICE_TRANSMISSION_FLAGS, 0)).at, 2));
 	EXPECT_EQ(NBDCTL_HEADER_MODE_STRUCTURED, get_u32(a, NBDCTL_A_DEVICE_HEADER_MODE));
-	EXPECT_EQ(512, get_u32(a, NBDCTL_A_DEVICE_MIN_BLOCK_SIZE));
+	EXPECT_EQ(1, get_u32(a, NBDCTL_A_DEVICE_MIN_BLOCK_SIZE));
 	EXPECT_EQ(4096, get_u32(a, NBDCTL_A_DEVICE_PREFERRED_BLOCK_SIZE));
 	EXPECT_EQ(32 << 20, get_u32(a, NBDCTL_A_DEVICE_MAX_PAYLOAD));
 	EXPECT_EQ(4000, get_u32(a, NBDCTL_A_DEVICE_REQUEST_TIMEOUT));
@@ -294,7 +293,7 @@ TEST_F(show, device)
 TEST_F(show, counters)
 {
 	struct ground *g = &self->g;
-	int64_t sent, got, replies, bytes, logged;
+	int64_t sent = 0, got = 0, replies = 0, bytes = 0, logged = 0;
 	struct attrs a;
 	int i;
 
@@ -304,7 +303,6 @@ TEST_F(show, counters)
 	for (i = 0; i < 64; i++)
 		ASSERT_EQ(0, read_disk(g->disk, (4 << 20) + i * 4096));
 	usleep(300000);
-	sent = replies = bytes = got = logged = 0;
 	for (i = 0; i < 2; i++) {
 		a = slot_of(g, i);
 		sent += get_u64(a, NBDCTL_A_SLOT_REQUESTS);
@@ -349,7 +347,20 @@ TEST_F(show, any_and_new)
 
 /* ---- events ---- */
 
-GROUND(events);
+FIXTURE(events)
+{
+	struct ground g;
+};
+
+FIXTURE_SETUP(events)
+{
+	set_up(&self->g);
+}
+
+FIXTURE_TEARDOWN(events)
+{
+	tear_down(_metadata, &self->g);
+}
 
 /* All that can happen, in its order, here and in another network namespace */
 TEST_F(events, in_order)
@@ -390,7 +401,20 @@ TEST_F(events, in_order)
 
 /* ---- connections come and go ---- */
 
-GROUND(replace);
+FIXTURE(replace)
+{
+	struct ground g;
+};
+
+FIXTURE_SETUP(replace)
+{
+	set_up(&self->g);
+}
+
+FIXTURE_TEARDOWN(replace)
+{
+	tear_down(_metadata, &self->g);
+}
 
 /* From one server to the other and back, while the disk is read */
 TEST_F(replace, while_reading)
@@ -459,7 +483,20 @@ TEST_F(replace, context_lost)
 	EXPECT_EQ(0, read_disk(g->disk, 1 << 20));
 }
 
-GROUND(dead_time);
+FIXTURE(dead_time)
+{
+	struct ground g;
+};
+
+FIXTURE_SETUP(dead_time)
+{
+	set_up(&self->g);
+}
+
+FIXTURE_TEARDOWN(dead_time)
+{
+	tear_down(_metadata, &self->g);
+}
 
 /* All servers gone: reads wait, fail after the dead time, then at once, until one is back */
 TEST_F(dead_time, waits_fails_revives)
@@ -522,7 +559,20 @@ TEST_F(dead_time, one_is_enough)
 	EXPECT_EQ(NBDCTL_STATE_LIVE, state_of(&g->nl, INDEX));
 }
 
-GROUND(request_timeout);
+FIXTURE(request_timeout)
+{
+	struct ground g;
+};
+
+FIXTURE_SETUP(request_timeout)
+{
+	set_up(&self->g);
+}
+
+FIXTURE_TEARDOWN(request_timeout)
+{
+	tear_down(_metadata, &self->g);
+}
 
 /* A server that is silent loses its connection, and the read goes on elsewhere */
 TEST_F(request_timeout, silent_server)
@@ -559,7 +609,20 @@ TEST_F(request_timeout, none)
 
 /* ---- resize ---- */
 
-GROUND(resize);
+FIXTURE(resize)
+{
+	struct ground g;
+};
+
+FIXTURE_SETUP(resize)
+{
+	set_up(&self->g);
+}
+
+FIXTURE_TEARDOWN(resize)
+{
+	tear_down(_metadata, &self->g);
+}
 
 static int resize(struct ground *g, uint64_t size)
 {
@@ -615,7 +678,20 @@ TEST_F(resize, is_seen)
 
 /* ---- detach ---- */
 
-GROUND(detach);
+FIXTURE(detach)
+{
+	struct ground g;
+};
+
+FIXTURE_SETUP(detach)
+{
+	set_up(&self->g);
+}
+
+FIXTURE_TEARDOWN(detach)
+{
+	tear_down(_metadata, &self->g);
+}
 
 TEST_F(detach, plain)
 {
