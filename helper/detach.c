@@ -13,8 +13,12 @@
 #include "transport.h"
 #include "verbs.h"
 
-/* udev looks at a disk for a moment after each change; that is waited for. */
+/*
+ * udev looks at a disk for a moment after each change; that is waited for. A mount counts only
+ * after a second: it may be of an earlier disk of this number, which was taken away by force.
+ */
 #define DETACH_BUSY_MS	5000
+#define DETACH_MOUNT_MS	1000
 #define DETACH_POLL_MS	100
 
 static const struct opt detach_opts[] = {
@@ -47,6 +51,7 @@ static bool detach_worth_waiting(uint32_t index)
 static int detach_one(struct kernel *kernel, uint32_t index, bool force, struct error *err)
 {
 	struct deadline deadline = deadline_in(DETACH_BUSY_MS);
+	struct deadline mount = deadline_in(DETACH_MOUNT_MS);
 
 	for (;;) {
 		if (!kernel_detach(kernel, index, force, err))
@@ -55,7 +60,9 @@ static int detach_one(struct kernel *kernel, uint32_t index, bool force, struct 
 			return -1;
 		if (force)
 			return -1;
-		if (!deadline_left(&deadline) || !detach_worth_waiting(index))
+		if (!deadline_left(&deadline))
+			break;
+		if (!deadline_left(&mount) && !detach_worth_waiting(index))
 			break;
 		poll(NULL, 0, DETACH_POLL_MS);
 	}

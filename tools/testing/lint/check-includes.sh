@@ -13,9 +13,9 @@ helper/unit helper
 helper/unit uapi/linux
 helper/fuzz helper
 helper/fuzz uapi/linux
-tools/testing/unit driver
-tools/testing/unit helper
-tools/testing/unit uapi/linux
+tools/testing/driver/unit driver
+tools/testing/driver/fuzz driver
+tools/testing/driver/fuzz tools/testing/driver/unit
 tools/testing/server uapi/linux
 tools/testing/selftests/nbd uapi/linux
 '
