@@ -412,7 +412,9 @@ _leftovers() {
 	local sys pid tries
 
 	for tries in 1 2 3 4 5 6 7 8 9 10; do
-		pid=$(ps -eo pid=,comm= | awk '$2 ~ /^(nbd-|nbdkit$|qemu-nbd$)/' | tr '\n' ' ')
+		# threads of the kernel, children of 2, have names like that too
+		pid=$(ps -eo pid=,ppid=,comm= |
+			awk '$2 != 2 && $3 ~ /^(nbd-|nbdkit$|qemu-nbd$)/ { printf "%s %s ", $1, $3 }')
 		for sys in /sys/block/nbd*; do
 			[ -d "$sys" ] && attached "${sys##*/}" && pid+="/dev/${sys##*/} "
 		done
