@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "attach-args.h"
@@ -93,10 +94,21 @@ static int attach_connect(struct attach *attach, unsigned int milliseconds, stru
 	return 0;
 }
 
-static void attach_disconnect(struct attach *attach)
+/*
+ * The transmission phase of the connections is open. If the driver did not take them over, it is
+ * ended as the protocol wants it ("Terminating the transmission phase"): by a request
+ * NBD_CMD_DISC, which is all zeroes behind magic and type.
+ */
+static void attach_disconnect(struct attach *attach, bool handed_over)
 {
+	static const unsigned char disc[28] = { 0x25, 0x60, 0x95, 0x13, 0, 0, 0, 2 };
+
 	while (attach->n) {
-		close(attach->fds[--attach->n]);
+		int fd = attach->fds[--attach->n];
+
+		if (!handed_over)
+			send(fd, disc, sizeof(disc), MSG_NOSIGNAL | MSG_DONTWAIT);
+		close(fd);
 		export_free(&attach->exports[attach->n]);
 	}
 }
@@ -360,7 +372,7 @@ static int attach_with(struct kernel *kernel, struct attach *attach, struct erro
 			     attach->uri);
 	else if (rc)
 		error_prefix(err, "cannot attach %.300s", attach->uri);
-	attach_disconnect(attach);
+	attach_disconnect(attach, !rc);
 	return rc;
 }
 
