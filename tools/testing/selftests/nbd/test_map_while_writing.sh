@@ -33,7 +33,7 @@ for pid in "${pids[@]}"; do
 	wait "$pid" || fail "a map is broken: $(cat "$TMP"/maps-*)"
 done
 kill -0 "$fio" || fail "fio ended before the maps"
-kill -INT "$fio"
+kill "$fio"
 wait "$fio" || true
 same_map
 detach
