@@ -124,6 +124,9 @@ static int uri_get_authority(const UriUriA *uri, struct target *target, struct e
 	len = uri_decode(host, text, sizeof(text));
 	if (len < 0 || strlen(text) != (size_t)len)
 		return error_set(err, EXIT_USAGE, "bad host name in the URI");
+	/* An address may have colons, a name may not, however they are written */
+	if (strchr(text, ':') && !uri->hostData.ip6)
+		return error_set(err, EXIT_USAGE, "bad host name in the URI");
 	/* The format leaves an absent host to the client. */
 	if (target_set_host(target, len ? text : "localhost", err))
 		return -1;

@@ -120,6 +120,7 @@ static const struct bad bad[] = {
 	{ "nbd://h:x/x", "malformed" },
 	{ "nbd://::1/x", "malformed" },
 	{ "nbd://a%00b/x", "host" },
+	{ "nbd://e%3Ae/x", "host" },
 	{ "nbd://u@h/x", "user name" },
 	{ "nbd://h/x?socket=s", "nbd+unix" },
 	{ "nbd://h/x?tls-type=x509", "without TLS" },

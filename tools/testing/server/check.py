@@ -46,10 +46,15 @@ class Server:
         self.proc = subprocess.Popen(cmd, stderr=subprocess.PIPE)
 
     def __enter__(self):
-        while not os.path.exists(self.path) and self.proc.poll() is None:
+        while not self.listens() and self.proc.poll() is None:
             time.sleep(0.002)
-        time.sleep(0.005)
         return self
+
+    def listens(self):
+        # the path is there before listen(); a connection to find out would be logged
+        with open('/proc/net/unix', encoding='utf-8') as f:
+            return any(line.rstrip().endswith(' ' + self.path) and line.split()[3] == '00010000'
+                       for line in f)
 
     def log(self):
         with open(self.logfile, encoding='utf-8', errors='replace') as f:
