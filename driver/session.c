@@ -199,49 +199,11 @@ static bool park(struct nbd_session *session, struct nbd_cmd *cmd, u32 epoch)
 	return true;
 }
 
-static void give(struct nbd_session *session, struct nbd_conn *conn, struct nbd_cmd *cmd, u32 queue,
-		 bool kick)
+static void give(struct nbd_conn *conn, struct nbd_cmd *cmd)
 {
 	if (cmd->query)
 		nbd_query_restart(cmd->query);
 	nbd_conn_submit(conn, cmd);
-	if (!kick)
-		return;
-	nbd_conn_kick(conn);
-	session->turns[queue]++;
-}
-
-/**
- * nbd_session_submit() - send a command by any connection
- * @session: the session
- * @cmd: prepared, its request started
- * @queue: hardware queue the command came by
- * @kick: nothing follows at once
- *
- * Any context, does not sleep.
- */
-void nbd_session_submit(struct nbd_session *session, struct nbd_cmd *cmd, u32 queue, bool kick)
-{
-	struct nbd_conn *conn;
-	bool healthy;
-	u32 epoch;
-
-	rcu_read_lock();
-	do {
-		/* Before the slots; pairs with settle_parked() */
-		epoch = smp_load_acquire(&session->epoch);
-		conn = pick(session, cmd, queue, &healthy);
-		if (conn) {
-			give(session, conn, cmd, queue, kick);
-			break;
-		}
-		/* Servers are there, but none has the context asked for any more */
-		if (healthy) {
-			fail(cmd);
-			break;
-		}
-	} while (!park(session, cmd, epoch));
-	rcu_read_unlock();
 }
 
 /* Start all senders that have something to send. Any context. */
@@ -257,6 +219,44 @@ void nbd_session_kick(struct nbd_session *session)
 			nbd_conn_kick(conn);
 	}
 	rcu_read_unlock();
+}
+
+/**
+ * nbd_session_submit() - send a command by any connection
+ * @session: the session
+ * @cmd: prepared, its request started
+ * @queue: hardware queue the command came by
+ * @kick: nothing follows at once
+ *
+ * Any context, does not sleep. What came before this command may have gone to
+ * other connections, so @kick is for them all.
+ */
+void nbd_session_submit(struct nbd_session *session, struct nbd_cmd *cmd, u32 queue, bool kick)
+{
+	struct nbd_conn *conn;
+	bool healthy;
+	u32 epoch;
+
+	rcu_read_lock();
+	do {
+		/* Before the slots; pairs with settle_parked() */
+		epoch = smp_load_acquire(&session->epoch);
+		conn = pick(session, cmd, queue, &healthy);
+		if (conn) {
+			give(conn, cmd);
+			break;
+		}
+		/* Servers are there, but none has the context asked for any more */
+		if (healthy) {
+			fail(cmd);
+			break;
+		}
+	} while (!park(session, cmd, epoch));
+	rcu_read_unlock();
+	if (!kick)
+		return;
+	session->turns[queue]++;
+	nbd_session_kick(session);
 }
 
 /**
