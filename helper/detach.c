@@ -13,12 +13,8 @@
 #include "transport.h"
 #include "verbs.h"
 
-/*
- * udev looks at a disk for a moment after each change; that is waited for. A mount counts only
- * after a second: it may be of an earlier disk of this number, which was taken away by force.
- */
+/* udev looks at a disk for a moment after each change; that is waited for. */
 #define DETACH_BUSY_MS	5000
-#define DETACH_MOUNT_MS	1000
 #define DETACH_POLL_MS	100
 
 static const struct opt detach_opts[] = {
@@ -37,21 +33,42 @@ static void detach_name_holders(uint32_t index, struct error *err)
 	error_hint(err, "end what uses it; --force detaches anyway, and its users get errors");
 }
 
-/* A user that stays is told from one that is about to leave. */
-static bool detach_worth_waiting(uint32_t index)
+/* How often the driver says the disk is open; as good as for ever if it can't be asked. */
+static uint32_t detach_openers(struct kernel *kernel, uint32_t index)
 {
-	char who[700];
+	struct kernel_device device;
+	struct error ignored;
+	uint32_t openers;
+
+	if (kernel_device(kernel, index, &device, &ignored))
+		return UINT32_MAX;
+	openers = device.openers;
+	kernel_device_free(&device);
+	return openers;
+}
+
+/*
+ * A user that stays is told from one that is about to leave. A mount does not count where processes
+ * make up all the openers: then it is of an earlier disk of this number, taken away by force.
+ */
+static bool detach_worth_waiting(struct kernel *kernel, uint32_t index)
+{
+	static const char process[] = " is open in process ";
+	uint32_t processes = 0;
+	char who[700], *at;
 
 	if (!holders_find(index, who, sizeof(who)))
 		return true;
-	return !strstr(who, " is mounted ") && !strstr(who, " as swap") &&
-	       !strstr(who, " is part of ");
+	if (!strstr(who, " is mounted ") && !strstr(who, " as swap") && !strstr(who, " is part of "))
+		return true;
+	for (at = strstr(who, process); at; at = strstr(at + 1, process))
+		processes++;
+	return processes >= detach_openers(kernel, index);
 }
 
 static int detach_one(struct kernel *kernel, uint32_t index, bool force, struct error *err)
 {
 	struct deadline deadline = deadline_in(DETACH_BUSY_MS);
-	struct deadline mount = deadline_in(DETACH_MOUNT_MS);
 
 	for (;;) {
 		if (!kernel_detach(kernel, index, force, err))
@@ -60,9 +77,7 @@ static int detach_one(struct kernel *kernel, uint32_t index, bool force, struct 
 			return -1;
 		if (force)
 			return -1;
-		if (!deadline_left(&deadline))
-			break;
-		if (!deadline_left(&mount) && !detach_worth_waiting(index))
+		if (!deadline_left(&deadline) || !detach_worth_waiting(kernel, index))
 			break;
 		poll(NULL, 0, DETACH_POLL_MS);
 	}
