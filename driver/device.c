@@ -57,9 +57,11 @@ free_dev:
 /* Users of the disk keep what is left of it; the index is free when this returns */
 static void remove_device(struct nbd_device *dev)
 {
+	u32 index = dev->index;
+
 	lockdep_assert_held(&devices_lock);
 	nbd_disk_del(dev);
-	xa_erase(&devices, dev->index);
+	xa_erase(&devices, index);
 }
 
 static void get_device_ref(struct nbd_device *dev)
