@@ -148,6 +148,22 @@ static void info_print_survey(const struct target *target, const struct survey *
 	json_end(&json);
 }
 
+/* That one export can't be shown is its own affair, unless the server broke the protocol there. */
+static int info_check_survey(const struct survey *survey, struct error *err)
+{
+	unsigned int i;
+
+	for (i = 0; i < survey->n; i++) {
+		const struct survey_entry *entry = &survey->entries[i];
+
+		if (!entry->failed || entry->error.code != EXIT_PROTOCOL)
+			continue;
+		*err = entry->error;
+		return -1;
+	}
+	return 0;
+}
+
 static int info_server(const struct info_args *args, struct error *err)
 {
 	struct target *target = malloc(sizeof(*target));
@@ -161,12 +177,13 @@ static int info_server(const struct info_args *args, struct error *err)
 	if (rc)
 		goto free;
 	rc = survey_server(target, args->connect_timeout, &survey, err);
-	if (rc) {
-		error_prefix(err, "%.300s", target_uri(target, uri));
-		goto free;
+	if (!rc) {
+		info_print_survey(target, &survey, args->json);
+		rc = info_check_survey(&survey, err);
+		survey_free(&survey);
 	}
-	info_print_survey(target, &survey, args->json);
-	survey_free(&survey);
+	if (rc)
+		error_prefix(err, "%.300s", target_uri(target, uri));
 free:
 	free(target);
 	return rc;
