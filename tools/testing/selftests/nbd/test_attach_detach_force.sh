@@ -6,7 +6,7 @@
 
 image=$TMP/image
 truncate -s 16M "$image"
-mke2fs -q -F "$image"
+mke2fs -q -F -t ext4 -O ^has_journal "$image"
 serve_nbdkit file "$image"
 attach
 mkdir "$TMP/mnt"

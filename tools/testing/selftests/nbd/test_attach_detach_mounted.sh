@@ -13,7 +13,7 @@ busy() {
 
 image=$TMP/image
 truncate -s 16M "$image"
-mke2fs -q -F "$image"
+mke2fs -q -F -t ext4 -O ^has_journal "$image"
 serve_nbdkit file "$image"
 attach
 

@@ -7,7 +7,7 @@
 
 for name in first second; do
 	truncate -s 16M "$TMP/$name"
-	mke2fs -q -F "$TMP/$name"
+	mke2fs -q -F -t ext4 -O ^has_journal "$TMP/$name"
 done
 sum=$(sha256sum <"$TMP/second")
 mkdir "$TMP/mnt"

@@ -7,7 +7,7 @@
 
 log=$TMP/log image=$TMP/image
 truncate -s 64M "$image"
-mke2fs -q -F "$image"
+mke2fs -q -F -t ext4 -O ^has_journal "$image"
 sum=$(sha256sum <"$image")
 mkdir "$TMP/mnt"
 serve evil-nbd --port @PORT@ --log "$log" --image "$image" --flags read-only
