@@ -508,8 +508,8 @@ TEST_F(dead_time, waits_fails_revives)
 	ASSERT_EQ(0, attach(g, 1, 2000, 0));
 	g->disk = open_disk(INDEX, O_RDONLY | O_DIRECT);
 	ASSERT_EQ(0, read_disk(g->disk, 0));
-	server_stop(&g->s[0]);
 	begin = now_ms();
+	server_stop(&g->s[0]);
 	ASSERT_TRUE(wait_state(&g->nl, INDEX, NBDCTL_STATE_WAITING, 5000));
 	EXPECT_EQ(0, count(reply_attrs(&g->nl), NBDCTL_A_DEVICE_GAVE_UP));
 	EXPECT_NE(0, get_u32(slot_of(g, 0), NBDCTL_A_SLOT_REASON));
