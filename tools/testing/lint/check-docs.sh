@@ -99,7 +99,7 @@ while read -r file; do
 	rc=1
 done < <(files 'driver/*.c' 'driver/*.h' 'helper/*.c' 'helper/*.h')
 
-grep -ohE '"[a-z][^"\\]* [^"\\]*"|"CAP_[^"]* [^"]*"' driver/nbdctl.c >"$work/refusals"
+grep -ohE '"[a-z][^"\\]* [^"\\]*"|"CAP_[^"]* [^"]*"' driver/nbdctl.c driver/parse.c >"$work/refusals"
 grep -ohE 'why = "[^"]*"' driver/*.c | sed 's/^why = //' >>"$work/refusals"
 sort -u -o "$work/refusals" "$work/refusals"
 sed -n 's/^ *- \("[^"]*"\)$/\1/p' Documentation/uapi.rst | sort -u >"$work/documented"

@@ -13,7 +13,7 @@ layers='
 3 cmd.h private.h event.h
 4 cmd.c private.c conn.h conn.c send.c recv.c session.h session.c map.h map.c
 5 device.h device.c disk.c limits.c queue.c ioctl.c
-6 nbdctl.h nbdctl.c show.h show.c event.c
+6 nbdctl.h nbdctl.c parse.h parse.c show.h show.c event.c
 7 main.c
 '
 

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Requests of the control face: attributes are checked, and become a session
+ * and its connections. Whatever is refused is refused with a text that names
+ * the attribute.
+ */
+#include <linux/log2.h>
+#include <linux/slab.h>
+#include <net/genetlink.h>
+
+#include "../uapi/linux/nbdctl.h"
+#include "parse.h"
+#include "session.h"
+
+const struct nla_policy nbd_context_policy[NBDCTL_A_CONTEXT_MAX + 1] = {
+	[NBDCTL_A_CONTEXT_NAME] = { .type = NLA_NUL_STRING, .len = NBDCTL_NAME_MAX },
+};
+
+static const struct nla_policy context_id_policy[NBDCTL_A_CONTEXT_ID_MAX + 1] = {
+	[NBDCTL_A_CONTEXT_ID_CONTEXT] = { .type = NLA_U32 },
+	[NBDCTL_A_CONTEXT_ID_ID] = { .type = NLA_U32 },
+	[NBDCTL_A_CONTEXT_ID_LOST] = { .type = NLA_FLAG },
+};
+
+const struct nla_policy nbd_slot_policy[NBDCTL_A_SLOT_CONTEXT_ID + 1] = {
+	[NBDCTL_A_SLOT_INDEX] = { .type = NLA_U32 },
+	[NBDCTL_A_SLOT_FD] = { .type = NLA_U32 },
+	[NBDCTL_A_SLOT_CONTEXT_ID] = NLA_POLICY_NESTED(context_id_policy),
+};
+
+/* Refuse a request; the text names the attribute, @attr says where it is, if it is there */
+int nbd_refuse(struct genl_info *info, const struct nlattr *attr, int err, const char *why)
+{
+	if (info->extack) {
+		info->extack->_msg = why;
+		info->extack->bad_attr = attr;
+	}
+	return err;
+}
+
+u32 nbd_count_attrs(struct genl_info *info, int type)
+{
+	const struct nlattr *attr;
+	u32 n = 0;
+	int rem;
+
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem)
+		n += nla_type(attr) == type;
+	return n;
+}
+
+u32 nbd_get_u32(struct genl_info *info, int type, u32 absent)
+{
+	return info->attrs[type] ? nla_get_u32(info->attrs[type]) : absent;
+}
+
+static bool is_block(u32 size, u32 least, u32 most)
+{
+	return is_power_of_2(size) && size >= least && size <= most;
+}
+
+/* "Size constraints" in the NBD protocol, and what this kernel can do with them */
+static int parse_blocks(struct genl_info *info, struct nbd_export *export)
+{
+	struct nlattr **attrs = info->attrs;
+	u32 min_block = nbd_get_u32(info, NBDCTL_A_DEVICE_MIN_BLOCK_SIZE, NBD_MIN_BLOCK_DEFAULT);
+	u32 payload = nbd_get_u32(info, NBDCTL_A_DEVICE_MAX_PAYLOAD, NBD_MAX_PAYLOAD);
+	u32 preferred;
+
+	if (!is_block(min_block, 1, PAGE_SIZE))
+		return nbd_refuse(info, attrs[NBDCTL_A_DEVICE_MIN_BLOCK_SIZE], -EINVAL,
+				  "min-block-size must be a power of two up to the page size");
+	preferred = nbd_get_u32(info, NBDCTL_A_DEVICE_PREFERRED_BLOCK_SIZE,
+				max(min_block, NBD_PREF_BLOCK_DEFAULT));
+	if (!is_block(preferred, max(min_block, 512u), NBD_MAX_PAYLOAD))
+		return nbd_refuse(info, attrs[NBDCTL_A_DEVICE_PREFERRED_BLOCK_SIZE], -EINVAL,
+				  "preferred-block-size must be a power of two from min-block-size on");
+	if (payload < max_t(u32, preferred, PAGE_SIZE) || payload > NBD_MAX_PAYLOAD)
+		return nbd_refuse(info, attrs[NBDCTL_A_DEVICE_MAX_PAYLOAD], -EINVAL,
+				  "max-payload must be from preferred-block-size to 32 MiB");
+	export->min_block = min_block;
+	export->preferred_block = preferred;
+	export->max_payload = round_down(payload, max(min_block, 512u));
+	return 0;
+}
+
+static int parse_facts(struct genl_info *info, struct nbd_export *export)
+{
+	struct nlattr **attrs = info->attrs;
+	u32 mode;
+
+	if (!attrs[NBDCTL_A_DEVICE_SIZE])
+		return nbd_refuse(info, NULL, -EINVAL, "size is required");
+	if (!attrs[NBDCTL_A_DEVICE_TRANSMISSION_FLAGS])
+		return nbd_refuse(info, NULL, -EINVAL, "transmission-flags is required");
+	if (!attrs[NBDCTL_A_DEVICE_HEADER_MODE])
+		return nbd_refuse(info, NULL, -EINVAL, "header-mode is required");
+	mode = nla_get_u32(attrs[NBDCTL_A_DEVICE_HEADER_MODE]);
+	if (mode > NBDCTL_HEADER_MODE_STRUCTURED)
+		return nbd_refuse(info, attrs[NBDCTL_A_DEVICE_HEADER_MODE], -EOPNOTSUPP,
+				  "header-mode is none that this driver speaks");
+	export->structured = mode == NBDCTL_HEADER_MODE_STRUCTURED;
+	export->size = nla_get_u64(attrs[NBDCTL_A_DEVICE_SIZE]);
+	export->flags = nla_get_u16(attrs[NBDCTL_A_DEVICE_TRANSMISSION_FLAGS]);
+	if (!nbd_export_has(export, NBD_TF_HAS_FLAGS))
+		return nbd_refuse(info, attrs[NBDCTL_A_DEVICE_TRANSMISSION_FLAGS], -EINVAL,
+				  "transmission-flags lacks NBD_FLAG_HAS_FLAGS");
+	export->read_only = nbd_export_has(export, NBD_TF_READ_ONLY) ||
+			    attrs[NBDCTL_A_DEVICE_READ_ONLY];
+	return parse_blocks(info, export);
+}
+
+int nbd_check_size(struct genl_info *info, u64 size, const struct nbd_export *export)
+{
+	const struct nlattr *attr = info->attrs[NBDCTL_A_DEVICE_SIZE];
+
+	if (size > S64_MAX)
+		return nbd_refuse(info, attr, -EINVAL, "size is too large");
+	if (size < nbd_export_block(export))
+		return nbd_refuse(info, attr, -EINVAL, "size is less than one block");
+	return 0;
+}
+
+static int parse_context(struct genl_info *info, const struct nlattr *attr,
+			 struct nbd_export *export)
+{
+	struct nlattr *tb[NBDCTL_A_CONTEXT_MAX + 1];
+	u32 i;
+	int err;
+
+	err = nla_parse_nested(tb, NBDCTL_A_CONTEXT_MAX, attr, nbd_context_policy, info->extack);
+	if (err)
+		return err;
+	if (!tb[NBDCTL_A_CONTEXT_NAME] || !strchr(nla_data(tb[NBDCTL_A_CONTEXT_NAME]), ':'))
+		return nbd_refuse(info, attr, -EINVAL, "context needs a name, namespace:leaf");
+	for (i = 0; i < export->nr_contexts; i++)
+		if (!nla_strcmp(tb[NBDCTL_A_CONTEXT_NAME], export->contexts[i]))
+			return nbd_refuse(info, attr, -EINVAL, "context is named twice");
+	export->contexts[i] = nla_strdup(tb[NBDCTL_A_CONTEXT_NAME], GFP_KERNEL);
+	if (!export->contexts[i])
+		return -ENOMEM;
+	export->nr_contexts++;
+	return 0;
+}
+
+static int parse_contexts(struct genl_info *info, struct nbd_export *export)
+{
+	u32 n = nbd_count_attrs(info, NBDCTL_A_DEVICE_CONTEXT);
+	const struct nlattr *attr;
+	int rem, err;
+
+	if (!n)
+		return 0;
+	if (!export->structured)
+		return nbd_refuse(info, info->attrs[NBDCTL_A_DEVICE_CONTEXT], -EINVAL,
+				  "context needs the header-mode structured");
+	if (n > NBD_MAX_CONTEXTS)
+		return nbd_refuse(info, info->attrs[NBDCTL_A_DEVICE_CONTEXT], -E2BIG,
+				  "context is given too often");
+	export->contexts = kcalloc(n, sizeof(*export->contexts), GFP_KERNEL);
+	if (!export->contexts)
+		return -ENOMEM;
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
+		if (nla_type(attr) != NBDCTL_A_DEVICE_CONTEXT)
+			continue;
+		err = parse_context(info, attr, export);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Ids of contexts on one connection, as they are gathered */
+struct id_set {
+	struct nbd_context_id ids[NBD_MAX_CONTEXTS];
+	DECLARE_BITMAP(given, NBD_MAX_CONTEXTS);
+};
+
+static bool id_taken(const struct id_set *set, u32 n, u32 id)
+{
+	u32 i;
+
+	for_each_set_bit(i, set->given, n)
+		if (!set->ids[i].lost && set->ids[i].id == id)
+			return true;
+	return false;
+}
+
+static int parse_id(struct genl_info *info, const struct nlattr *attr, u32 n, bool may_lose,
+		    struct id_set *set)
+{
+	struct nlattr *tb[NBDCTL_A_CONTEXT_ID_MAX + 1];
+	bool lost;
+	u32 i;
+	int err;
+
+	err = nla_parse_nested(tb, NBDCTL_A_CONTEXT_ID_MAX, attr, context_id_policy, info->extack);
+	if (err)
+		return err;
+	if (!tb[NBDCTL_A_CONTEXT_ID_CONTEXT] ||
+	    nla_get_u32(tb[NBDCTL_A_CONTEXT_ID_CONTEXT]) >= n)
+		return nbd_refuse(info, attr, -EINVAL, "context-id needs the index of a context");
+	i = nla_get_u32(tb[NBDCTL_A_CONTEXT_ID_CONTEXT]);
+	lost = nla_get_flag(tb[NBDCTL_A_CONTEXT_ID_LOST]);
+	if (lost == !!tb[NBDCTL_A_CONTEXT_ID_ID])
+		return nbd_refuse(info, attr, -EINVAL, "context-id needs either id or lost");
+	if (lost && !may_lose)
+		return nbd_refuse(info, attr, -EINVAL, "context-id can only be lost later");
+	if (__test_and_set_bit(i, set->given))
+		return nbd_refuse(info, attr, -EINVAL, "context-id is given twice for a context");
+	set->ids[i].lost = lost;
+	if (lost)
+		return 0;
+	__clear_bit(i, set->given);
+	if (id_taken(set, n, nla_get_u32(tb[NBDCTL_A_CONTEXT_ID_ID])))
+		return nbd_refuse(info, attr, -EINVAL, "context-id gives one id to two contexts");
+	__set_bit(i, set->given);
+	set->ids[i].id = nla_get_u32(tb[NBDCTL_A_CONTEXT_ID_ID]);
+	return 0;
+}
+
+static int parse_ids(struct genl_info *info, const struct nlattr *slot, u32 n, bool may_lose,
+		     struct id_set *set)
+{
+	const struct nlattr *attr;
+	int rem, err;
+
+	nla_for_each_nested(attr, slot, rem) {
+		if (nla_type(attr) != NBDCTL_A_SLOT_CONTEXT_ID)
+			continue;
+		err = parse_id(info, attr, n, may_lose, set);
+		if (err)
+			return err;
+	}
+	if (bitmap_weight(set->given, NBD_MAX_CONTEXTS) != n)
+		return nbd_refuse(info, slot, -EINVAL, "slot lacks a context-id for a context");
+	return 0;
+}
+
+/*
+ * Make a connection of what is said of a slot. @position is its number; or
+ * negative, then the slot must say which it is.
+ */
+struct nbd_conn *nbd_parse_slot(struct genl_info *info, const struct nlattr *attr,
+				struct nbd_session *session, int position)
+{
+	struct nlattr *tb[NBDCTL_A_SLOT_CONTEXT_ID + 1];
+	u32 n = session->export.nr_contexts, index;
+	const char *why = NULL;
+	struct nbd_conn *conn;
+	struct id_set *set;
+	int err;
+
+	err = nla_parse_nested(tb, NBDCTL_A_SLOT_CONTEXT_ID, attr, nbd_slot_policy, info->extack);
+	if (err)
+		return ERR_PTR(err);
+	index = tb[NBDCTL_A_SLOT_INDEX] ? nla_get_u32(tb[NBDCTL_A_SLOT_INDEX]) : position;
+	if (index >= session->nr_slots || (position >= 0 && index != position))
+		return ERR_PTR(nbd_refuse(info, attr, -EINVAL, "slot has a wrong index"));
+	if (!tb[NBDCTL_A_SLOT_FD])
+		return ERR_PTR(nbd_refuse(info, attr, -EINVAL, "slot needs an fd"));
+	set = kzalloc(sizeof(*set), GFP_KERNEL);
+	if (!set)
+		return ERR_PTR(-ENOMEM);
+	err = parse_ids(info, attr, n, position < 0, set);
+	conn = ERR_PTR(err);
+	if (err)
+		goto free_set;
+	conn = nbd_conn_alloc(session, index, nla_get_u32(tb[NBDCTL_A_SLOT_FD]), &why);
+	if (IS_ERR(conn))
+		nbd_refuse(info, tb[NBDCTL_A_SLOT_FD], 0, why);
+	else
+		memcpy(conn->ids, set->ids, n * sizeof(*conn->ids));
+free_set:
+	kfree(set);
+	return conn;
+}
+
+void nbd_put_conns(struct nbd_conn **conns, u32 n)
+{
+	while (n)
+		nbd_conn_put(conns[--n]);
+	kfree(conns);
+}
+
+struct nbd_conn **nbd_parse_slots(struct genl_info *info, struct nbd_session *session)
+{
+	struct nbd_conn **conns, *conn;
+	const struct nlattr *attr;
+	u32 n = 0;
+	int rem;
+
+	conns = kcalloc(session->nr_slots, sizeof(*conns), GFP_KERNEL);
+	if (!conns)
+		return ERR_PTR(-ENOMEM);
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
+		if (nla_type(attr) != NBDCTL_A_DEVICE_SLOT)
+			continue;
+		conn = nbd_parse_slot(info, attr, session, n);
+		if (IS_ERR(conn)) {
+			nbd_put_conns(conns, n);
+			return ERR_CAST(conn);
+		}
+		conns[n++] = conn;
+	}
+	return conns;
+}
+
+static int parse_string(struct genl_info *info, int type, char **to)
+{
+	if (!info->attrs[type])
+		return 0;
+	*to = nla_strdup(info->attrs[type], GFP_KERNEL);
+	return *to ? 0 : -ENOMEM;
+}
+
+static int check_slots(struct genl_info *info, u32 n)
+{
+	u32 flags = 0;
+
+	if (!n)
+		return nbd_refuse(info, NULL, -EINVAL, "slot is required");
+	if (n > NBD_MAX_SLOTS)
+		return nbd_refuse(info, info->attrs[NBDCTL_A_DEVICE_SLOT], -E2BIG,
+				  "slot is given too often");
+	if (info->attrs[NBDCTL_A_DEVICE_TRANSMISSION_FLAGS])
+		flags = nla_get_u16(info->attrs[NBDCTL_A_DEVICE_TRANSMISSION_FLAGS]);
+	if (n > 1 && !(flags & NBD_TF_MULTI_CONN))
+		return nbd_refuse(info, info->attrs[NBDCTL_A_DEVICE_SLOT], -EINVAL,
+				  "slot: several, but transmission-flags lacks NBD_FLAG_CAN_MULTI_CONN");
+	return 0;
+}
+
+/* Everything of an attach but its device and its sockets */
+struct nbd_session *nbd_parse_session(struct genl_info *info)
+{
+	u32 n = nbd_count_attrs(info, NBDCTL_A_DEVICE_SLOT), depth, timeout;
+	struct nbd_session *session;
+	int err;
+
+	err = check_slots(info, n);
+	if (err)
+		return ERR_PTR(err);
+	depth = nbd_get_u32(info, NBDCTL_A_DEVICE_QUEUE_DEPTH, NBD_DEFAULT_DEPTH);
+	if (!depth || depth > NBD_MAX_DEPTH)
+		return ERR_PTR(nbd_refuse(info, info->attrs[NBDCTL_A_DEVICE_QUEUE_DEPTH], -EINVAL,
+					  "queue-depth must be from 1 to 1024"));
+	session = nbd_session_alloc(n);
+	if (!session)
+		return ERR_PTR(-ENOMEM);
+	timeout = nbd_get_u32(info, NBDCTL_A_DEVICE_REQUEST_TIMEOUT, 0);
+	session->request_timeout = timeout ? max(msecs_to_jiffies(timeout), 1ul) : 0;
+	session->dead_time = nbd_get_u32(info, NBDCTL_A_DEVICE_DEAD_TIME, 0);
+	err = parse_facts(info, &session->export) ?:
+	      nbd_check_size(info, session->export.size, &session->export) ?:
+			     parse_contexts(info, &session->export) ?:
+	      parse_string(info, NBDCTL_A_DEVICE_IDENTIFIER, &session->identifier) ?:
+	      parse_string(info, NBDCTL_A_DEVICE_DISPLAY, &session->display);
+	if (!err)
+		return session;
+	nbd_session_put(session);
+	return ERR_PTR(err);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What requests of the control face say, checked. */
+#ifndef NBD_PARSE_H
+#define NBD_PARSE_H
+
+#include <net/genetlink.h>
+
+#include "../uapi/linux/nbdctl.h"
+#include "session.h"
+
+extern const struct nla_policy nbd_context_policy[NBDCTL_A_CONTEXT_MAX + 1];
+extern const struct nla_policy nbd_slot_policy[NBDCTL_A_SLOT_CONTEXT_ID + 1];
+
+int nbd_refuse(struct genl_info *info, const struct nlattr *attr, int err, const char *why);
+u32 nbd_count_attrs(struct genl_info *info, int type);
+u32 nbd_get_u32(struct genl_info *info, int type, u32 absent);
+int nbd_check_size(struct genl_info *info, u64 size, const struct nbd_export *export);
+
+struct nbd_session *nbd_parse_session(struct genl_info *info);
+struct nbd_conn *nbd_parse_slot(struct genl_info *info, const struct nlattr *attr,
+				struct nbd_session *session, int position);
+struct nbd_conn **nbd_parse_slots(struct genl_info *info, struct nbd_session *session);
+void nbd_put_conns(struct nbd_conn **conns, u32 n);
+
+#endif /* NBD_PARSE_H */
