@@ -130,6 +130,7 @@ int kernel_attach(struct kernel *kernel, const struct kernel_attach *attach, uin
 {
 	struct exchange exchange = { .reply = kernel_attach_reply, .context = index };
 	struct nl_msg *msg = kernel_message(kernel, NLM_F_ACK, NBDCTL_CMD_ATTACH, err);
+	int rc;
 
 	*index = attach->index;
 	if (!msg)
@@ -139,7 +140,11 @@ int kernel_attach(struct kernel *kernel, const struct kernel_attach *attach, uin
 		return error_set(err, EXIT_SYSTEM,
 				 "the names of the contexts are too long for one message");
 	}
-	if (kernel_exchange(kernel, msg, &exchange))
+	rc = kernel_exchange(kernel, msg, &exchange);
+	if (rc == -ENOTCONN)
+		return error_set(err, EXIT_REACH,
+				 "the server closed a connection right after the handshake");
+	if (rc)
 		return kernel_refused(kernel, "cannot attach", err);
 	if (*index == KERNEL_ANY_DEVICE)
 		return error_set(err, EXIT_SYSTEM, "the driver did not say which device it took");
