@@ -45,8 +45,8 @@ LATE = re.compile('junk|idle|unsolicited|after-done|done-twice|twice$|write-simp
 REASONS = [
     ('eshutdown', {errno.ESHUTDOWN}),
     ('stall|deaf|reply-none|never-read', {errno.ETIMEDOUT}),
-    # a server that closes with requests unread resets the connection
-    ('eof|half-close|close-opened', {errno.ECONNABORTED, errno.ECONNRESET}),
+    # a server that closes with requests unread resets the connection; our sender may be first to see
+    ('eof|half-close|close-opened', {errno.ECONNABORTED, errno.ECONNRESET, errno.EPIPE}),
     ('', {errno.EPROTO}),
 ]
 
