@@ -220,6 +220,18 @@ static struct nbd_device *renew(struct nbd_device *dev, u32 queues, u32 depth)
 	return nbd_device_lock(index) ?: ERR_PTR(-EAGAIN);
 }
 
+/* udev looks at a disk for a moment when it has become idle */
+#define CLOSE_TIME	(2 * HZ)
+
+static bool wait_closed(struct nbd_device *dev)
+{
+	unsigned long end = jiffies + CLOSE_TIME;
+
+	while (disk_openers(dev->disk) && time_before(jiffies, end))
+		schedule_timeout_uninterruptible(msecs_to_jiffies(10));
+	return !disk_openers(dev->disk);
+}
+
 /**
  * nbd_device_lock_for_attach() - find or make a device, and lock it
  * @index: its number
@@ -247,7 +259,7 @@ struct nbd_device *nbd_device_lock_for_attach(u32 index, bool any, u32 slots, u3
 	}
 	if (dev->tag_set.queue_depth != want + NBD_PRIVATE_TAGS) {
 		*why = "queue-depth can't change while the device is open";
-		if (disk_openers(dev->disk))
+		if (!wait_closed(dev))
 			goto busy;
 		dev = renew(dev, queues, want);
 		if (IS_ERR(dev))
