@@ -48,8 +48,9 @@ static uint32_t detach_openers(struct kernel *kernel, uint32_t index)
 }
 
 /*
- * A user that stays is told from one that is about to leave. A mount does not count where processes
- * make up all the openers: then it is of an earlier disk of this number, taken away by force.
+ * A user that stays is told from one that is about to leave. A mount does not count where
+ * processes make up all the openers: then it is of an earlier disk of this number, taken away by
+ * force.
  */
 static bool detach_worth_waiting(struct kernel *kernel, uint32_t index)
 {
@@ -59,7 +60,8 @@ static bool detach_worth_waiting(struct kernel *kernel, uint32_t index)
 
 	if (!holders_find(index, who, sizeof(who)))
 		return true;
-	if (!strstr(who, " is mounted ") && !strstr(who, " as swap") && !strstr(who, " is part of "))
+	if (!strstr(who, " is mounted ") && !strstr(who, " as swap") &&
+	    !strstr(who, " is part of "))
 		return true;
 	for (at = strstr(who, process); at; at = strstr(at + 1, process))
 		processes++;
