@@ -384,14 +384,22 @@ static void settle_parked(struct nbd_session *session)
 /* How long a living connection may take to answer what is in flight */
 #define IDLE_TIME	(10 * HZ)
 
-/* Wait until a connection that gets no more commands has answered all it has */
-static void wait_idle(struct nbd_session *session, struct nbd_conn *conn)
+/*
+ * Wait until a connection that gets no more commands has answered all it has;
+ * false if it did not. It is out of its slot, so nobody else starts its sender
+ * for what was submitted last.
+ */
+static bool wait_idle(struct nbd_session *session, struct nbd_conn *conn)
 {
 	unsigned long end = jiffies + IDLE_TIME;
 
-	while (!nbd_conn_failed(conn) && nbd_cmd_count(&session->table, conn) &&
-	       time_before(jiffies, end))
+	nbd_conn_kick(conn);
+	while (!nbd_conn_failed(conn) && nbd_cmd_count(&session->table, conn)) {
+		if (time_after(jiffies, end))
+			return false;
 		schedule_timeout_uninterruptible(1);
+	}
+	return !nbd_conn_failed(conn);
 }
 
 /*
@@ -407,9 +415,7 @@ static void take_down(struct nbd_session *session, struct nbd_conn *conn, bool o
 	lockdep_assert_held(&session->lock);
 	/* No submitter sees it any more, and what they gave it is on its list */
 	synchronize_rcu_expedited();
-	if (orderly)
-		wait_idle(session, conn);
-	if (orderly && !nbd_conn_failed(conn))
+	if (orderly && wait_idle(session, conn))
 		nbd_conn_close(conn);
 	nbd_conn_stop(conn);
 	slot->reason = -conn->error;
