@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <sched.h>
@@ -11,19 +10,17 @@
 #include <unistd.h>
 
 #include "attach-args.h"
-#include "connect.h"
 #include "device.h"
 #include "error.h"
 #include "export.h"
 #include "facts.h"
-#include "handshake.h"
 #include "json.h"
 #include "kernel.h"
 #include "log.h"
 #include "modload.h"
+#include "negotiate.h"
 #include "ready.h"
 #include "text.h"
-#include "transport.h"
 #include "verbs.h"
 
 /* Of the further connections that "auto" tries, a mute one costs no more. */
@@ -76,21 +73,17 @@ static int attach_fit_driver(struct attach *attach, struct error *err)
 
 static int attach_connect(struct attach *attach, unsigned int milliseconds, struct error *err)
 {
-	struct deadline deadline = deadline_in(milliseconds);
-	struct socket_transport st;
-	int fd;
+	const struct negotiation_request request = {
+		.connect = { .target = &attach->args->target },
+		.handshake = attach->request,
+		.milliseconds = milliseconds,
+	};
+	struct negotiation neg = { 0 };
 
-	fd = connect_target(&attach->args->target, &deadline, err);
-	if (fd < 0)
+	if (negotiation_start(&neg, &request, err) ||
+	    negotiation_finish(&neg, &attach->exports[attach->n], &attach->fds[attach->n], err))
 		return -1;
-	socket_transport_init(&st, fd, deadline);
-	if (handshake_attach(&st.transport, &attach->request, &attach->exports[attach->n], err)) {
-		close(fd);
-		return -1;
-	}
-	/* The kernel waits by itself. */
-	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
-	attach->fds[attach->n++] = fd;
+	attach->n++;
 	return 0;
 }
 

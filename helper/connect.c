@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -22,13 +21,9 @@
 #include "text.h"
 #include "transport.h"
 
-/* A lookup that libc may go on with after we have given up. */
-struct lookup {
-	struct gaicb request;
-	struct addrinfo hints;
-	char host[TARGET_HOST_MAX + 1];
-	char port[8];
-};
+/* Limits of the kernel's TCP */
+#define CONNECT_KEEPALIVE_MAX_S		32767
+#define CONNECT_KEEPALIVE_PROBES	3
 
 static enum exit_code connect_code(int errnum)
 {
@@ -90,28 +85,53 @@ static int connect_retry(int fd, const struct sockaddr *address, socklen_t len,
 	return 0;
 }
 
-/* Returns a connected socket or a negative errno. */
-static int connect_address(const struct sockaddr *address, socklen_t len,
-			   const struct deadline *deadline)
+static int connect_set(int fd, int level, int option, int value)
 {
-	int fd, rc, on = 1;
+	return setsockopt(fd, level, option, &value, sizeof(value)) ? -errno : 0;
+}
+
+/*
+ * An idle connection is probed after half of the time, three times in the rest of it. What was
+ * sent and is not acknowledged in that time ends the connection as well.
+ */
+static int connect_watch_peer(int fd, uint32_t milliseconds)
+{
+	int rc, seconds = milliseconds / 1000;
+	int idle = seconds / 2, pause = seconds / (2 * CONNECT_KEEPALIVE_PROBES);
+
+	rc = connect_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	if (rc || !milliseconds)
+		return rc;
+	idle = idle < 1 ? 1 : idle > CONNECT_KEEPALIVE_MAX_S ? CONNECT_KEEPALIVE_MAX_S : idle;
+	pause = pause < 1 ? 1 : pause > CONNECT_KEEPALIVE_MAX_S ? CONNECT_KEEPALIVE_MAX_S : pause;
+	rc = connect_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle);
+	if (!rc)
+		rc = connect_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, pause);
+	if (!rc)
+		rc = connect_set(fd, IPPROTO_TCP, TCP_KEEPCNT, CONNECT_KEEPALIVE_PROBES);
+	if (!rc)
+		rc = connect_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
+				 milliseconds < INT_MAX ? milliseconds : INT_MAX);
+	return rc;
+}
+
+/* Returns a connected socket or a negative errno. */
+static int connect_address(const struct connect_request *request, const struct sockaddr *address,
+			   socklen_t len, const struct deadline *deadline)
+{
+	int fd, rc;
 
 	fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
 	rc = connect_retry(fd, address, len, deadline);
-	if (rc)
-		goto close;
-	if (address->sa_family != AF_INET && address->sa_family != AF_INET6)
-		return fd;
-	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) ||
-	    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on))) {
-		rc = -errno;
-		goto close;
+	if (!rc && (address->sa_family == AF_INET || address->sa_family == AF_INET6)) {
+		rc = connect_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+		if (!rc)
+			rc = connect_watch_peer(fd, request->peer_timeout);
 	}
-	return fd;
-
-close:
+	if (!rc)
+		return fd;
 	close(fd);
 	return rc;
 }
@@ -124,97 +144,72 @@ static int connect_lookup_error(const struct target *target, int rc, struct erro
 			 gai_strerror(rc));
 }
 
-static void connect_lookup_init(struct lookup *lookup, const struct target *target)
+static int connect_lookup(const struct connect_request *request, struct addrinfo **list,
+			  struct error *err)
 {
-	strcpy(lookup->host, target->host);
-	snprintf(lookup->port, sizeof(lookup->port), "%u", target->port);
-	lookup->hints.ai_socktype = SOCK_STREAM;
-	lookup->hints.ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV;
+	const struct target *target = request->target;
+	const char *host = target->host;
+	struct addrinfo hints = {
+		.ai_socktype = SOCK_STREAM,
+		.ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV,
+	};
+	char port[8];
+	int rc;
+
+	snprintf(port, sizeof(port), "%u", target->port);
 	/* Loopback addresses have to work on a host without a network. */
-	if (strchr(lookup->host, ':') || !lookup->host[strspn(lookup->host, "0123456789.")] ||
-	    !strcmp(lookup->host, "localhost"))
-		lookup->hints.ai_flags &= ~AI_ADDRCONFIG;
-	lookup->request.ar_name = lookup->host;
-	lookup->request.ar_service = lookup->port;
-	lookup->request.ar_request = &lookup->hints;
-}
-
-/* Returns what gai_error() says when the lookup or the time has ended. */
-static int connect_lookup_wait(struct lookup *lookup, const struct deadline *deadline)
-{
-	const struct gaicb *requests[] = { &lookup->request };
-	struct timespec left;
-	int rc;
-
-	do {
-		rc = deadline_left(deadline);
-		left.tv_sec = rc / 1000;
-		left.tv_nsec = rc % 1000 * 1000000L;
-		gai_suspend(requests, 1, &left);
-		rc = gai_error(&lookup->request);
-	} while (rc == EAI_INPROGRESS && deadline_left(deadline));
-	return rc;
-}
-
-/* getaddrinfo() that keeps to the deadline. */
-static int connect_lookup(const struct target *target, const struct deadline *deadline,
-			  struct addrinfo **list, struct error *err)
-{
-	struct sigevent no_event = { .sigev_notify = SIGEV_NONE };
-	struct lookup *lookup = calloc(1, sizeof(*lookup));
-	struct gaicb *requests[1];
-	int rc;
-
-	if (!lookup)
-		return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot look up \"%s\"", target->host);
-	connect_lookup_init(lookup, target);
-	requests[0] = &lookup->request;
-	rc = getaddrinfo_a(GAI_NOWAIT, requests, 1, &no_event);
-	if (!rc)
-		rc = connect_lookup_wait(lookup, deadline);
-	if (rc == EAI_INPROGRESS) {
-		/* libc may still write to it; then it must not be freed. */
-		if (gai_cancel(&lookup->request) == EAI_CANCELED)
-			free(lookup);
-		error_set(err, EXIT_TIMEOUT, "looking up \"%s\" takes too long", target->host);
-		return -1;
-	}
-	*list = lookup->request.ar_result;
-	free(lookup);
+	if (strchr(host, ':') || !host[strspn(host, "0123456789.")] || !strcmp(host, "localhost"))
+		hints.ai_flags &= ~AI_ADDRCONFIG;
+	if (request->no_lookup)
+		hints.ai_flags |= AI_NUMERICHOST;
+	rc = getaddrinfo(host, port, &hints, list);
 	return rc ? connect_lookup_error(target, rc, err) : 0;
 }
 
-static void connect_note(const struct addrinfo *address, int rc)
+static void connect_note(const struct sockaddr *address, socklen_t len, int rc)
 {
 	char host[NI_MAXHOST], port[NI_MAXSERV];
 
-	if (getnameinfo(address->ai_addr, address->ai_addrlen, host, sizeof(host), port,
-			sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV))
+	if (getnameinfo(address, len, host, sizeof(host), port, sizeof(port),
+			NI_NUMERICHOST | NI_NUMERICSERV))
 		return;
 	log_note("%s port %s: %s", host, port, rc < 0 ? strerror(-rc) : "connected");
 }
 
-static int connect_tcp(const struct target *target, const struct deadline *deadline,
+/* Tries one address of several, @others of which come after it. */
+static int connect_turn(const struct connect_request *request, const struct sockaddr *address,
+			socklen_t len, unsigned int others, const struct deadline *deadline)
+{
+	/* An address that swallows packets must leave time for those behind it. */
+	struct deadline turn = deadline_in(deadline_left(deadline) / (others + 1));
+	int fd = connect_address(request, address, len, &turn);
+
+	connect_note(address, len, fd);
+	return fd;
+}
+
+static int connect_tcp(const struct connect_request *request, const struct deadline *deadline,
 		       struct error *err)
 {
+	const struct target *target = request->target;
 	struct addrinfo *list = NULL, *address;
-	struct deadline turn;
-	unsigned int left = 0;
+	unsigned int others = 0;
 	int fd = -EADDRNOTAVAIL;
 
-	if (connect_lookup(target, deadline, &list, err))
-		return -1;
-	for (address = list; address; address = address->ai_next)
-		left++;
-	/* An address that swallows packets must leave time for those behind it. */
-	for (address = list; address; address = address->ai_next, left--) {
-		turn = deadline_in(deadline_left(deadline) / left);
-		fd = connect_address(address->ai_addr, address->ai_addrlen, &turn);
-		connect_note(address, fd);
+	if (request->address) {
+		fd = connect_turn(request, request->address, request->address_length, 1, deadline);
 		if (fd >= 0)
-			break;
+			return fd;
 	}
-	freeaddrinfo(list);
+	/* What became of the old address says more than that nothing else may be tried. */
+	if (connect_lookup(request, &list, err) && !(request->no_lookup && request->address))
+		return -1;
+	for (address = list; address && address->ai_next; address = address->ai_next)
+		others++;
+	for (address = list; address && fd < 0; address = address->ai_next, others--)
+		fd = connect_turn(request, address->ai_addr, address->ai_addrlen, others, deadline);
+	if (list)
+		freeaddrinfo(list);
 	if (fd >= 0)
 		return fd;
 	error_errno(err, connect_code(-fd), -fd, "cannot connect to %s port %u", target->host,
@@ -224,9 +219,10 @@ static int connect_tcp(const struct target *target, const struct deadline *deadl
 	return -1;
 }
 
-static int connect_unix(const struct target *target, const struct deadline *deadline,
+static int connect_unix(const struct connect_request *request, const struct deadline *deadline,
 			struct error *err)
 {
+	const struct target *target = request->target;
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	socklen_t len = offsetof(struct sockaddr_un, sun_path) + target->path_length;
 	char path[TEXT_ESCAPED_MAX(TARGET_PATH_MAX)];
@@ -236,7 +232,7 @@ static int connect_unix(const struct target *target, const struct deadline *dead
 	/* The length is part of an abstract name; a path is counted with its NUL. */
 	if (target->path[0])
 		len++;
-	fd = connect_address((struct sockaddr *)&address, len, deadline);
+	fd = connect_address(request, (struct sockaddr *)&address, len, deadline);
 	if (fd >= 0)
 		return fd;
 	text_escape(path, sizeof(path), target->path, target->path_length);
@@ -246,9 +242,10 @@ static int connect_unix(const struct target *target, const struct deadline *dead
 	return -1;
 }
 
-static int connect_vsock(const struct target *target, const struct deadline *deadline,
+static int connect_vsock(const struct connect_request *request, const struct deadline *deadline,
 			 struct error *err)
 {
+	const struct target *target = request->target;
 	struct sockaddr_vm address = {
 		.svm_family = AF_VSOCK,
 		.svm_cid = target->cid,
@@ -256,7 +253,7 @@ static int connect_vsock(const struct target *target, const struct deadline *dea
 	};
 	int fd;
 
-	fd = connect_address((struct sockaddr *)&address, sizeof(address), deadline);
+	fd = connect_address(request, (struct sockaddr *)&address, sizeof(address), deadline);
 	if (fd >= 0)
 		return fd;
 	error_errno(err, connect_code(-fd), -fd, "cannot connect to vsock %u:%u", target->cid,
@@ -266,15 +263,16 @@ static int connect_vsock(const struct target *target, const struct deadline *dea
 	return -1;
 }
 
-int connect_target(const struct target *target, const struct deadline *deadline, struct error *err)
+int connect_target(const struct connect_request *request, const struct deadline *deadline,
+		   struct error *err)
 {
-	switch (target->kind) {
+	switch (request->target->kind) {
 	case TARGET_TCP:
-		return connect_tcp(target, deadline, err);
+		return connect_tcp(request, deadline, err);
 	case TARGET_UNIX:
-		return connect_unix(target, deadline, err);
+		return connect_unix(request, deadline, err);
 	case TARGET_VSOCK:
-		return connect_vsock(target, deadline, err);
+		return connect_vsock(request, deadline, err);
 	}
 	return error_set(err, EXIT_SYSTEM, "unknown kind of address");
 }

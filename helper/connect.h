@@ -2,14 +2,35 @@
 #ifndef NBD_HELPER_CONNECT_H
 #define NBD_HELPER_CONNECT_H
 
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
 struct deadline;
 struct error;
 struct target;
 
-/*
- * Connects to the server, trying each of its addresses. Returns a non-blocking
- * socket, or -1 with @err filled in.
+/**
+ * struct connect_request - where to connect to, and how
+ * @peer_timeout: milliseconds after which a TCP peer that does not answer is taken for dead;
+ *	0: when the system thinks so
+ * @address: where the server was found before, which is tried first; NULL if it wasn't
+ * @no_lookup: take @address, or a host that is an address, and look up no names
  */
-int connect_target(const struct target *target, const struct deadline *deadline, struct error *err);
+struct connect_request {
+	const struct target *target;
+	uint32_t peer_timeout;
+	const struct sockaddr *address;
+	socklen_t address_length;
+	bool no_lookup;
+};
+
+/*
+ * Connects to the server, trying each of its addresses. Returns a non-blocking socket, or -1 with
+ * @err filled in. Looking up a name does not keep to the deadline: libc cannot be told to. So this
+ * is done in processes that can be killed.
+ */
+int connect_target(const struct connect_request *request, const struct deadline *deadline,
+		   struct error *err);
 
 #endif

@@ -43,6 +43,18 @@ const struct export_context *export_find_context(const struct export *export, co
 	return NULL;
 }
 
+static bool is_power_of_2(uint32_t n)
+{
+	return n && !(n & (n - 1));
+}
+
+bool export_blocks_are_sound(uint32_t minimum, uint32_t preferred, uint32_t maximum)
+{
+	return is_power_of_2(minimum) && minimum <= NBD_MIN_BLOCK_SIZE_MAX &&
+	       is_power_of_2(preferred) && preferred >= NBD_PREFERRED_BLOCK_SIZE_MIN &&
+	       preferred >= minimum && maximum >= preferred;
+}
+
 static uint32_t export_block(const struct export *export)
 {
 	return export->minimum > SECTOR_SIZE ? export->minimum : SECTOR_SIZE;

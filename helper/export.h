@@ -50,6 +50,9 @@ void export_forget_contexts(struct export *export);
 
 const struct export_context *export_find_context(const struct export *export, const char *name);
 
+/* "Block size constraints" of the protocol */
+bool export_blocks_are_sound(uint32_t minimum, uint32_t preferred, uint32_t maximum);
+
 /*
  * Bytes of the disk: whole blocks of at least a sector. An error if nothing is
  * left or the kernel could not count them.

@@ -245,11 +245,6 @@ int handshake_contexts(struct handshake *hs, uint32_t option,
 	return 0;
 }
 
-static bool is_power_of_2(uint32_t n)
-{
-	return n && !(n & (n - 1));
-}
-
 static int handshake_get_block_size(struct handshake *hs, const char *data, size_t len,
 				    struct export *export, struct error *err)
 {
@@ -262,11 +257,7 @@ static int handshake_get_block_size(struct handshake *hs, const char *data, size
 	export->preferred = be32toh(info.preferred);
 	export->maximum = be32toh(info.maximum);
 	export->has_block_size = true;
-	/* "Block size constraints" */
-	if (!is_power_of_2(export->minimum) || export->minimum > NBD_MIN_BLOCK_SIZE_MAX ||
-	    !is_power_of_2(export->preferred) ||
-	    export->preferred < NBD_PREFERRED_BLOCK_SIZE_MIN ||
-	    export->preferred < export->minimum || export->maximum < export->preferred)
+	if (!export_blocks_are_sound(export->minimum, export->preferred, export->maximum))
 		return option_violation(&hs->chat, err, "impossible block sizes %u/%u/%u",
 					export->minimum, export->preferred, export->maximum);
 	return 0;

@@ -29,6 +29,7 @@ helper_rooms := \
 	meaning \
 	modload \
 	nbd-attach \
+	negotiate \
 	operands \
 	option \
 	opts \
@@ -39,4 +40,5 @@ helper_rooms := \
 	target \
 	text \
 	transport \
-	uri
+	uri \
+	verdict

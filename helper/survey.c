@@ -20,8 +20,9 @@ struct visit {
 static int visit_begin(struct visit *visit, const struct target *target, unsigned int milliseconds,
 		       struct error *err)
 {
+	const struct connect_request request = { .target = target };
 	struct deadline deadline = deadline_in(milliseconds);
-	int fd = connect_target(target, &deadline, err);
+	int fd = connect_target(&request, &deadline, err);
 
 	if (fd < 0)
 		return -1;

@@ -53,13 +53,13 @@ bool text_is_utf8(const char *s, size_t len)
 }
 
 /* C1 controls are two bytes of valid UTF-8 and can drive a terminal too. */
-static bool text_is_plain(const char *s, size_t n)
+static bool text_is_control(const char *s, size_t n)
 {
 	unsigned char c = s[0];
 
 	if (n == 1)
-		return c >= 0x20 && c != 0x7f && c != '\\';
-	return !(n == 2 && c == 0xc2 && (unsigned char)s[1] < 0xa0);
+		return c < 0x20 || c == 0x7f;
+	return n == 2 && c == 0xc2 && (unsigned char)s[1] < 0xa0;
 }
 
 char *text_escape(char *to, size_t room, const char *from, size_t len)
@@ -68,7 +68,7 @@ char *text_escape(char *to, size_t room, const char *from, size_t len)
 
 	for (; len; from += n, len -= n) {
 		n = text_utf8_length(from, len);
-		if (n && text_is_plain(from, n)) {
+		if (n && *from != '\\' && !text_is_control(from, n)) {
 			if (out + n >= room)
 				break;
 			memcpy(to + out, from, n);
@@ -83,6 +83,19 @@ char *text_escape(char *to, size_t room, const char *from, size_t len)
 	}
 	to[out] = '\0';
 	return to;
+}
+
+void text_tame(char *s, size_t len)
+{
+	size_t n;
+
+	for (; len; s += n, len -= n) {
+		n = text_utf8_length(s, len);
+		if (n && !text_is_control(s, n))
+			continue;
+		n = n ? n : 1;
+		memset(s, '?', n);
+	}
 }
 
 static int text_digits(const char **s, uint64_t max, uint64_t *number)

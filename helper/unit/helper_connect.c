@@ -66,9 +66,10 @@ static int listen_unix(const char *path, size_t length, int backlog)
 
 static int connect_within(unsigned int milliseconds)
 {
+	const struct connect_request request = { .target = target };
 	struct deadline deadline = deadline_in(milliseconds);
 
-	return connect_target(target, &deadline, &err);
+	return connect_target(&request, &deadline, &err);
 }
 
 static int socket_option(int fd, int level, int option)

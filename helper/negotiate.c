@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "negotiate.h"
+
+/* The process keeps to its own deadline, unless something holds it up. */
+#define NEGOTIATION_GRACE_MS	1000
+/* How long a process that was killed may take to end. */
+#define NEGOTIATION_END_MS	200
+
+/* ---- the process ---- */
+
+static int negotiation_mouth = -1;
+static unsigned int negotiation_notes;
+
+static void negotiation_say(enum log_level level, const char *text)
+{
+	/* More would break the rules. */
+	if (negotiation_notes++ >= VERDICT_MAX_NOTES)
+		return;
+	verdict_say_note(negotiation_mouth, level, text);
+}
+
+static int negotiation_child(const struct negotiation_request *request, struct error *err)
+{
+	struct deadline deadline = deadline_in(request->milliseconds);
+	struct socket_transport st;
+	struct export export;
+	int fd;
+
+	fd = connect_target(&request->connect, &deadline, err);
+	if (fd < 0)
+		return -1;
+	verdict_say_connected(negotiation_mouth);
+	socket_transport_init(&st, fd, deadline);
+	if (handshake_attach(&st.transport, &request->handshake, &export, err))
+		return -1;
+	verdict_say_export(negotiation_mouth, &export, fd);
+	return 0;
+}
+
+/* What our parent has in hand, such as half-filled buffers of stdio, is not ours to tidy up. */
+static void __attribute__((noreturn)) negotiation_run(const struct negotiation_request *request,
+						      int fd)
+{
+	struct error err;
+
+	negotiation_mouth = fd;
+	log_divert(negotiation_say);
+	if (negotiation_child(request, &err))
+		verdict_say_error(fd, &err);
+	_exit(0);
+}
+
+/* ---- its parent ---- */
+
+/*
+ * Returns whether the process has ended, which it may take @milliseconds for; then @info says how.
+ * With WNOWAIT in @options it stays a zombie, so that its id can't become another's.
+ */
+static bool negotiation_ended(pid_t pid, unsigned int milliseconds, int options, siginfo_t *info)
+{
+	struct deadline deadline = deadline_in(milliseconds);
+
+	for (;;) {
+		memset(info, 0, sizeof(*info));
+		/* Somebody else has reaped it, as when SIGCHLD is ignored. */
+		if (waitid(P_PID, pid, info, WEXITED | WNOHANG | options) && errno != EINTR)
+			return true;
+		if (info->si_pid)
+			return true;
+		if (!deadline_left(&deadline))
+			return false;
+		poll(NULL, 0, 5);
+	}
+}
+
+/* Leaves no process behind, but for one that cannot end. */
+static void negotiation_end(struct negotiation *neg, unsigned int milliseconds)
+{
+	siginfo_t ignored;
+
+	close(neg->fd);
+	kill(neg->pid, SIGKILL);
+	if (!negotiation_ended(neg->pid, milliseconds, 0, &ignored))
+		neg->stuck = neg->pid;
+	neg->pid = 0;
+}
+
+static struct deadline negotiation_deadline(unsigned int milliseconds)
+{
+	if (milliseconds < UINT_MAX - NEGOTIATION_GRACE_MS)
+		milliseconds += NEGOTIATION_GRACE_MS;
+	return deadline_in(milliseconds);
+}
+
+int negotiation_start(struct negotiation *neg, const struct negotiation_request *request,
+		      struct error *err)
+{
+	struct negotiation_request careful = *request;
+	siginfo_t ignored;
+	int fds[2];
+
+	if (neg->stuck && negotiation_ended(neg->stuck, 0, 0, &ignored))
+		neg->stuck = 0;
+	if (neg->stuck)
+		careful.connect.no_lookup = true;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds))
+		return error_errno(err, EXIT_SYSTEM, errno, "cannot begin to negotiate");
+	neg->pid = fork();
+	if (neg->pid < 0) {
+		neg->pid = 0;
+		error_errno(err, EXIT_SYSTEM, errno, "cannot begin to negotiate");
+		close(fds[0]);
+		close(fds[1]);
+		return -1;
+	}
+	if (!neg->pid) {
+		close(fds[0]);
+		negotiation_run(&careful, fds[1]);
+	}
+	close(fds[1]);
+	neg->fd = fds[0];
+	neg->kind = request->connect.target->kind;
+	neg->deadline = negotiation_deadline(request->milliseconds);
+	verdict_init(&neg->verdict);
+	return 0;
+}
+
+int negotiation_fd(const struct negotiation *neg)
+{
+	return neg->pid ? neg->fd : -1;
+}
+
+int negotiation_left(const struct negotiation *neg)
+{
+	return deadline_left(&neg->deadline);
+}
+
+/* It ended without a word. */
+static void negotiation_died(struct negotiation *neg)
+{
+	static const char process[] = "the process that talks to the server";
+	struct error *err = &neg->verdict.error;
+	siginfo_t info;
+	bool killed;
+
+	if (!negotiation_ended(neg->pid, NEGOTIATION_END_MS, WNOWAIT, &info)) {
+		error_set(err, EXIT_SYSTEM, "%s has gone silent", process);
+		goto fail;
+	}
+	killed = info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED;
+	if (killed && info.si_status == SIGSYS)
+		error_set(err, EXIT_SYSTEM, "%s was killed: it tried what it may not", process);
+	else if (killed)
+		error_set(err, EXIT_SYSTEM, "%s was killed by signal %d (%s)", process,
+			  info.si_status, strsignal(info.si_status));
+	else
+		error_set(err, EXIT_SYSTEM, "%s ended without a word", process);
+fail:
+	verdict_fail(&neg->verdict);
+}
+
+bool negotiation_ready(struct negotiation *neg)
+{
+	while (!neg->verdict.over) {
+		int rc = verdict_receive(&neg->verdict, neg->fd);
+
+		if (!rc)
+			return !negotiation_left(neg);
+		if (rc < 0)
+			negotiation_died(neg);
+	}
+	return true;
+}
+
+static void negotiation_late(struct negotiation *neg)
+{
+	error_set(&neg->verdict.error, EXIT_TIMEOUT, neg->verdict.connected ?
+		  "the process that talks to the server takes too long" :
+		  "looking up the server's name takes too long");
+	verdict_fail(&neg->verdict);
+}
+
+static void negotiation_wait(struct negotiation *neg)
+{
+	struct pollfd pfd = { .fd = neg->fd, .events = POLLIN };
+
+	while (!negotiation_ready(neg))
+		poll(&pfd, 1, negotiation_left(neg));
+	if (!neg->verdict.over)
+		negotiation_late(neg);
+}
+
+static int socket_fact(int fd, int option)
+{
+	socklen_t len = sizeof(int);
+	int value;
+
+	return getsockopt(fd, SOL_SOCKET, option, &value, &len) ? -1 : value;
+}
+
+/* Whether this can be a connection to the server. */
+static bool negotiation_fits(const struct negotiation *neg, int fd)
+{
+	int domain = socket_fact(fd, SO_DOMAIN);
+
+	if (socket_fact(fd, SO_TYPE) != SOCK_STREAM)
+		return false;
+	switch (neg->kind) {
+	case TARGET_TCP:
+		return domain == AF_INET || domain == AF_INET6;
+	case TARGET_UNIX:
+		return domain == AF_UNIX;
+	case TARGET_VSOCK:
+		return domain == AF_VSOCK;
+	}
+	return false;
+}
+
+int negotiation_finish(struct negotiation *neg, struct export *export, int *fd, struct error *err)
+{
+	struct verdict *verdict = &neg->verdict;
+	int flags;
+
+	negotiation_wait(neg);
+	if (verdict->socket >= 0) {
+		flags = fcntl(verdict->socket, F_GETFL);
+		/* The kernel waits by itself. */
+		if (!negotiation_fits(neg, verdict->socket) || flags < 0 ||
+		    fcntl(verdict->socket, F_SETFL, flags & ~O_NONBLOCK)) {
+			error_set(&verdict->error, EXIT_SYSTEM,
+				  "the process that talks to the server passed something else on");
+			verdict_fail(verdict);
+		}
+	}
+	negotiation_end(neg, NEGOTIATION_END_MS);
+	if (verdict->socket < 0) {
+		*err = verdict->error;
+		return -1;
+	}
+	*export = verdict->export;
+	*fd = verdict->socket;
+	return 0;
+}
+
+void negotiation_cancel(struct negotiation *neg)
+{
+	if (!neg->pid)
+		return;
+	negotiation_end(neg, 0);
+	verdict_free(&neg->verdict);
+}
