@@ -212,6 +212,7 @@ struct nbd_conn *nbd_conn_alloc(struct nbd_session *session, u32 index, u32 fd, 
 	init_llist_head(&conn->submitted);
 	INIT_WORK(&conn->recv_work, nbd_recv_work);
 	INIT_WORK(&conn->fail_work, nbd_session_fail_work);
+	INIT_WORK(&conn->retire_work, nbd_session_retire_work);
 	init_completion(&conn->closed);
 	nbd_send_init(conn);
 	nbd_reply_init(&conn->rx.reply, session->export.structured);
@@ -332,8 +333,12 @@ void nbd_conn_goodbye(struct nbd_conn *conn)
 /* Say goodbye, if that was not done yet, and wait for the server, for a bounded time */
 void nbd_conn_close(struct nbd_conn *conn)
 {
+	unsigned long end = jiffies + CLOSE_TIME;
+
 	nbd_conn_goodbye(conn);
-	wait_for_completion_timeout(&conn->closed, CLOSE_TIME);
+	while (!READ_ONCE(conn->session->abrupt) && time_before(jiffies, end))
+		if (wait_for_completion_timeout(&conn->closed, msecs_to_jiffies(20)))
+			break;
 }
 
 /**

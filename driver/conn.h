@@ -131,6 +131,7 @@ struct nbd_conn_stats {
  * @send_work: the sender
  * @recv_work: the receiver
  * @fail_work: the session takes the connection down
+ * @retire_work: likewise, after another one was put in its place
  * @closed: the peer has closed after DISC
  * @tx: the sender's
  * @rx: the receiver's
@@ -152,6 +153,7 @@ struct nbd_conn {
 	struct delayed_work send_work;
 	struct work_struct recv_work;
 	struct work_struct fail_work;
+	struct work_struct retire_work;
 	struct completion closed;
 	struct nbd_tx tx;
 	struct nbd_rx rx;

@@ -296,8 +296,8 @@ int nbd_device_attach(struct nbd_device *dev, struct nbd_session *session,
 		return -ENODEV;
 	set_disk_ro(dev->disk, session->export.read_only);
 	blk_queue_rq_timeout(dev->disk->queue, session->request_timeout ?: 30 * HZ);
-	rcu_assign_pointer(dev->session, session);
 	nbd_session_start(session, conns);
+	rcu_assign_pointer(dev->session, session);
 	/* The size last: from now on there is something to open */
 	nbd_disk_set_size(dev, nbd_export_usable(&session->export));
 	nbd_event(dev->index, NBDCTL_CMD_ATTACHED_EVENT);
@@ -327,13 +327,13 @@ static bool forget_session(struct nbd_device *dev, struct nbd_session *session)
 /* Nobody may come in between the look at the openers and the state that keeps them out */
 static int begin_drain(struct nbd_device *dev, struct nbd_session *session, bool *usable)
 {
-	int err = 0;
+	int err;
 
 	mutex_lock(&dev->disk->open_mutex);
 	if (disk_openers(dev->disk))
 		err = -EBUSY;
 	else
-		*usable = nbd_session_drain(session);
+		err = nbd_session_drain(session, usable);
 	mutex_unlock(&dev->disk->open_mutex);
 	return err;
 }
@@ -361,6 +361,8 @@ int nbd_device_detach(struct nbd_device *dev, const char **why)
 		return -ENOTCONN;
 	*why = "the disk is open";
 	err = begin_drain(dev, session, &usable);
+	if (err == -ENOTCONN)
+		*why = "index is a device that is ending";
 	if (err)
 		return err;
 	if (usable && nbd_export_has(&session->export, NBD_TF_SEND_FLUSH) &&
@@ -388,21 +390,12 @@ undrain:
 	return err;
 }
 
-/**
- * nbd_device_detach_now() - end a session, whatever it is doing
- * @dev: locked and attached; unlocked and put when this returns
- *
- * What is in flight fails. If the disk is open, its users keep it, dead, and
- * the index gets a new one, so that nothing they have cached can ever reach
- * what is attached next.
- */
-void nbd_device_detach_now(struct nbd_device *dev)
+/* Take a session that has ended from its device, which is locked; unlocks and puts it */
+static void forget_by_force(struct nbd_device *dev, struct nbd_session *session)
 {
-	struct nbd_session *session = nbd_device_session(dev);
 	u32 depth = dev->tag_set.queue_depth - NBD_PRIVATE_TAGS;
 	struct nbd_device *new;
 
-	nbd_session_end(session, false);
 	if (!forget_session(dev, session)) {
 		nbd_device_unlock(dev);
 		return;
@@ -410,6 +403,38 @@ void nbd_device_detach_now(struct nbd_device *dev)
 	new = renew(dev, 1, depth);
 	if (!IS_ERR(new))
 		nbd_device_unlock(new);
+}
+
+/**
+ * nbd_device_detach_now() - end a session, whatever it is doing
+ * @index: number of the device
+ *
+ * What is in flight fails; it ends before the device's lock is taken, so
+ * whoever waits for it under that lock lets go of it. If the disk is open, its
+ * users keep it, dead, and the index gets a new one, so that nothing they have
+ * cached can ever reach what is attached next.
+ *
+ * Return: 0, -ENODEV, or -ENOTCONN if nothing is attached.
+ */
+int nbd_device_detach_now(u32 index)
+{
+	struct nbd_device *dev = find(index);
+	struct nbd_session *session;
+
+	if (!dev)
+		return -ENODEV;
+	session = nbd_device_get_session(dev);
+	nbd_device_put(dev);
+	if (!session)
+		return -ENOTCONN;
+	nbd_session_end(session, false);
+	dev = nbd_device_lock(index);
+	if (dev && nbd_device_session(dev) == session)
+		forget_by_force(dev, session);
+	else if (dev)
+		nbd_device_unlock(dev);
+	nbd_session_put(session);
+	return 0;
 }
 
 /**

@@ -48,7 +48,7 @@ void nbd_device_put(struct nbd_device *dev);
 int nbd_device_attach(struct nbd_device *dev, struct nbd_session *session,
 		      struct nbd_conn **conns);
 int nbd_device_detach(struct nbd_device *dev, const char **why);
-void nbd_device_detach_now(struct nbd_device *dev);
+int nbd_device_detach_now(u32 index);
 int nbd_device_resize(struct nbd_device *dev, u64 size);
 
 /* The session of a device whose lock is held */

@@ -50,4 +50,7 @@ static inline u64 nbd_export_usable(const struct nbd_export *e)
 	return e->size & ~((u64)nbd_export_block(e) - 1);
 }
 
+int nbd_export_fits(const struct nbd_export *disk, const struct nbd_export *conn, bool several,
+		    const char **why);
+
 #endif /* NBD_EXPORT_H */

@@ -5,6 +5,7 @@
  *
  * The family is described in Documentation/netlink/specs/nbdctl.yaml.
  */
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <net/genetlink.h>
 #include <net/sock.h>
@@ -46,14 +47,23 @@ static const struct nla_policy detach_policy[NBDCTL_A_DEVICE_FORCE + 1] = {
 	[NBDCTL_A_DEVICE_FORCE] = { .type = NLA_FLAG },
 };
 
-static const struct nla_policy slot_replace_policy[NBDCTL_A_DEVICE_SLOT + 1] = {
-	[NBDCTL_A_DEVICE_INDEX] = { .type = NLA_U32 },
-	[NBDCTL_A_DEVICE_SLOT] = NLA_POLICY_NESTED(nbd_slot_policy),
-};
-
-static const struct nla_policy resize_policy[NBDCTL_A_DEVICE_SIZE + 1] = {
+static const struct nla_policy slot_replace_policy[NBDCTL_A_DEVICE_SESSION + 1] = {
 	[NBDCTL_A_DEVICE_INDEX] = { .type = NLA_U32 },
 	[NBDCTL_A_DEVICE_SIZE] = { .type = NLA_U64 },
+	[NBDCTL_A_DEVICE_TRANSMISSION_FLAGS] = { .type = NLA_U16 },
+	[NBDCTL_A_DEVICE_HEADER_MODE] = { .type = NLA_U32 },
+	[NBDCTL_A_DEVICE_MIN_BLOCK_SIZE] = { .type = NLA_U32 },
+	[NBDCTL_A_DEVICE_PREFERRED_BLOCK_SIZE] = { .type = NLA_U32 },
+	[NBDCTL_A_DEVICE_MAX_PAYLOAD] = { .type = NLA_U32 },
+	[NBDCTL_A_DEVICE_SLOT] = NLA_POLICY_NESTED(nbd_slot_policy),
+	[NBDCTL_A_DEVICE_DISPLAY] = { .type = NLA_NUL_STRING, .len = NBDCTL_NAME_MAX },
+	[NBDCTL_A_DEVICE_SESSION] = { .type = NLA_U64 },
+};
+
+static const struct nla_policy resize_policy[NBDCTL_A_DEVICE_SESSION + 1] = {
+	[NBDCTL_A_DEVICE_INDEX] = { .type = NLA_U32 },
+	[NBDCTL_A_DEVICE_SIZE] = { .type = NLA_U64 },
+	[NBDCTL_A_DEVICE_SESSION] = { .type = NLA_U64 },
 };
 
 static int need_privilege(struct sk_buff *skb, struct genl_info *info)
@@ -108,6 +118,7 @@ static int attach_doit(struct sk_buff *skb, struct genl_info *info)
 	struct nbd_conn **conns;
 	struct sk_buff *reply;
 	void *head;
+	u64 number;
 	int err;
 
 	err = need_privilege(skb, info);
@@ -117,7 +128,8 @@ static int attach_doit(struct sk_buff *skb, struct genl_info *info)
 		return nbd_refuse(info, info->attrs[NBDCTL_A_DEVICE_INDEX], -EINVAL,
 				  "index is too large");
 	/* After the attach nothing may fail any more */
-	reply = new_reply(info, nla_total_size(sizeof(u32)), &head);
+	reply = new_reply(info, nla_total_size(sizeof(u32)) + nla_total_size_64bit(sizeof(u64)),
+			  &head);
 	if (!reply)
 		return -ENOMEM;
 	session = nbd_parse_session(info);
@@ -128,11 +140,13 @@ static int attach_doit(struct sk_buff *skb, struct genl_info *info)
 	err = PTR_ERR_OR_ZERO(conns);
 	if (err)
 		goto put_session;
+	number = session->number;
 	err = attach_session(info, session, conns, &index);
 	if (err)
 		goto put_conns;
 	kfree(conns);
 	nla_put_u32(reply, NBDCTL_A_DEVICE_INDEX, index);
+	nla_put_u64_64bit(reply, NBDCTL_A_DEVICE_SESSION, number, NBDCTL_A_DEVICE_PAD);
 	genlmsg_end(reply, head);
 	return genlmsg_reply(reply, info);
 
@@ -163,74 +177,137 @@ static struct nbd_device *lock_named(struct sk_buff *skb, struct genl_info *info
 	return dev;
 }
 
+/* Nobody needs to wait for what the disk is doing to end it */
+static int detach_by_force(struct sk_buff *skb, struct genl_info *info)
+{
+	const struct nlattr *attr = info->attrs[NBDCTL_A_DEVICE_INDEX];
+	int err;
+
+	err = need_privilege(skb, info);
+	if (err)
+		return err;
+	if (!attr)
+		return nbd_refuse(info, NULL, -EINVAL, "index is required");
+	err = nbd_device_detach_now(nla_get_u32(attr));
+	if (err == -ENODEV)
+		return nbd_refuse(info, attr, err, "index is no device");
+	if (err)
+		return nbd_refuse(info, attr, err, "index is a device that is not attached");
+	return 0;
+}
+
 static int detach_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	const struct nlattr *attr = info->attrs[NBDCTL_A_DEVICE_INDEX];
-	struct nbd_device *dev = lock_named(skb, info);
+	struct nbd_device *dev;
 	const char *why;
 	int err;
 
+	if (info->attrs[NBDCTL_A_DEVICE_FORCE])
+		return detach_by_force(skb, info);
+	dev = lock_named(skb, info);
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
-	if (info->attrs[NBDCTL_A_DEVICE_FORCE] && nbd_device_session(dev)) {
-		nbd_device_detach_now(dev);
-		return 0;
-	}
 	err = nbd_device_detach(dev, &why);
 	nbd_device_unlock(dev);
 	return err ? nbd_refuse(info, attr, err, why) : 0;
 }
 
+/* The session a request is for, whose device is locked, or an ERR_PTR */
+static struct nbd_session *named_session(struct genl_info *info, struct nbd_device *dev)
+{
+	const struct nlattr *attr = info->attrs[NBDCTL_A_DEVICE_SESSION];
+	struct nbd_session *session = nbd_device_session(dev);
+
+	if (!session)
+		return ERR_PTR(nbd_refuse(info, info->attrs[NBDCTL_A_DEVICE_INDEX], -ENOTCONN,
+					  "index is a device that is not attached"));
+	if (attr && nla_get_u64(attr) != session->number)
+		return ERR_PTR(nbd_refuse(info, attr, -ESTALE,
+					  "session is not what is attached now"));
+	return session;
+}
+
+static int replace_slot(struct genl_info *info, struct nbd_session *session,
+			const struct nlattr *attr, const struct nbd_export *export)
+{
+	const char *why = NULL;
+	struct nbd_conn *conn;
+	int err;
+
+	conn = nbd_parse_slot(info, attr, session, -1);
+	if (IS_ERR(conn))
+		return PTR_ERR(conn);
+	err = nbd_session_replace(session, conn, export, &why);
+	if (!err)
+		return 0;
+	nbd_conn_put(conn);
+	return nbd_refuse(info, attr, err, why);
+}
+
 static int replace_slots(struct genl_info *info, struct nbd_session *session)
 {
-	struct nbd_conn *conn;
+	struct nbd_export export = { 0 };
 	const struct nlattr *attr;
 	int rem, err;
 
 	if (!nbd_count_attrs(info, NBDCTL_A_DEVICE_SLOT))
 		return nbd_refuse(info, NULL, -EINVAL, "slot is required");
+	err = nbd_parse_facts(info, &export);
+	if (err)
+		return err;
 	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
 		if (nla_type(attr) != NBDCTL_A_DEVICE_SLOT)
 			continue;
-		conn = nbd_parse_slot(info, attr, session, -1);
-		if (IS_ERR(conn))
-			return PTR_ERR(conn);
-		err = nbd_session_replace(session, conn);
-		if (err) {
-			nbd_conn_put(conn);
-			return nbd_refuse(info, attr, err, "index is a device that is ending");
-		}
+		err = replace_slot(info, session, attr, &export);
+		if (err)
+			return err;
 	}
 	return 0;
 }
 
+static int slot_replace(struct genl_info *info, struct nbd_device *dev)
+{
+	struct nbd_session *session = named_session(info, dev);
+	char *display = NULL;
+	int err;
+
+	if (IS_ERR(session))
+		return PTR_ERR(session);
+	err = nbd_parse_string(info, NBDCTL_A_DEVICE_DISPLAY, &display);
+	if (err)
+		return err;
+	err = replace_slots(info, session);
+	if (display && !err)
+		display = nbd_session_set_display(session, display);
+	kfree(display);
+	return err;
+}
+
 static int slot_replace_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	const struct nlattr *attr = info->attrs[NBDCTL_A_DEVICE_INDEX];
 	struct nbd_device *dev = lock_named(skb, info);
-	struct nbd_session *session;
+	unsigned int noio;
 	int err;
 
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
-	session = nbd_device_session(dev);
-	if (session)
-		err = replace_slots(info, session);
-	else
-		err = nbd_refuse(info, attr, -ENOTCONN, "index is a device that is not attached");
+	/* What waits for this connection may be what memory is reclaimed by */
+	noio = memalloc_noio_save();
+	err = slot_replace(info, dev);
+	memalloc_noio_restore(noio);
 	nbd_device_unlock(dev);
 	return err;
 }
 
 static int resize(struct genl_info *info, struct nbd_device *dev)
 {
-	struct nbd_session *session = nbd_device_session(dev);
+	struct nbd_session *session = named_session(info, dev);
 	u64 size;
 	int err;
 
-	if (!session)
-		return nbd_refuse(info, info->attrs[NBDCTL_A_DEVICE_INDEX], -ENOTCONN,
-				  "index is a device that is not attached");
+	if (IS_ERR(session))
+		return PTR_ERR(session);
 	if (!info->attrs[NBDCTL_A_DEVICE_SIZE])
 		return nbd_refuse(info, NULL, -EINVAL, "size is required");
 	size = nla_get_u64(info->attrs[NBDCTL_A_DEVICE_SIZE]);

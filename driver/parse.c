@@ -84,7 +84,8 @@ static int parse_blocks(struct genl_info *info, struct nbd_export *export)
 	return 0;
 }
 
-static int parse_facts(struct genl_info *info, struct nbd_export *export)
+/* What a server has told of an export, but its contexts */
+int nbd_parse_facts(struct genl_info *info, struct nbd_export *export)
 {
 	struct nlattr **attrs = info->attrs;
 	u32 mode;
@@ -306,7 +307,7 @@ struct nbd_conn **nbd_parse_slots(struct genl_info *info, struct nbd_session *se
 	return conns;
 }
 
-static int parse_string(struct genl_info *info, int type, char **to)
+int nbd_parse_string(struct genl_info *info, int type, char **to)
 {
 	if (!info->attrs[type])
 		return 0;
@@ -351,11 +352,11 @@ struct nbd_session *nbd_parse_session(struct genl_info *info)
 	timeout = nbd_get_u32(info, NBDCTL_A_DEVICE_REQUEST_TIMEOUT, 0);
 	session->request_timeout = timeout ? max(msecs_to_jiffies(timeout), 1ul) : 0;
 	session->dead_time = nbd_get_u32(info, NBDCTL_A_DEVICE_DEAD_TIME, 0);
-	err = parse_facts(info, &session->export) ?:
+	err = nbd_parse_facts(info, &session->export) ?:
 	      nbd_check_size(info, session->export.size, &session->export) ?:
-			     parse_contexts(info, &session->export) ?:
-	      parse_string(info, NBDCTL_A_DEVICE_IDENTIFIER, &session->identifier) ?:
-	      parse_string(info, NBDCTL_A_DEVICE_DISPLAY, &session->display);
+	      parse_contexts(info, &session->export) ?:
+	      nbd_parse_string(info, NBDCTL_A_DEVICE_IDENTIFIER, &session->identifier) ?:
+	      nbd_parse_string(info, NBDCTL_A_DEVICE_DISPLAY, &session->display);
 	if (!err)
 		return session;
 	nbd_session_put(session);

@@ -16,6 +16,8 @@
 
 struct workqueue_struct *nbd_ctl_wq;
 
+static atomic64_t last_number = ATOMIC64_INIT(0);
+
 static void dead_work(struct work_struct *work);
 
 static void free_work(struct work_struct *work)
@@ -47,7 +49,9 @@ struct nbd_session *nbd_session_alloc(u32 nr_slots)
 	if (!session)
 		return NULL;
 	kref_init(&session->ref);
+	session->number = atomic64_inc_return(&last_number);
 	mutex_init(&session->lock);
+	init_waitqueue_head(&session->left);
 	spin_lock_init(&session->park_lock);
 	INIT_LIST_HEAD(&session->parked);
 	INIT_DELAYED_WORK(&session->dead_work, dead_work);
@@ -395,41 +399,51 @@ static bool wait_idle(struct nbd_session *session, struct nbd_conn *conn)
 
 	nbd_conn_kick(conn);
 	while (!nbd_conn_failed(conn) && nbd_cmd_count(&session->table, conn)) {
-		if (time_after(jiffies, end))
+		if (time_after(jiffies, end) || READ_ONCE(session->abrupt))
 			return false;
 		schedule_timeout_uninterruptible(1);
 	}
 	return !nbd_conn_failed(conn);
 }
 
+/* The last word on a connection that was taken down */
+static void leave(struct nbd_session *session, struct nbd_conn *conn)
+{
+	struct nbd_slot *slot = &session->slots[conn->index];
+	u32 reason = -conn->error;
+
+	if (reason)
+		pr_err("nbd%u: conn %u: lost, error %d\n", session->index, conn->index,
+		       conn->error);
+	nbd_event_slot(session->index, NBDCTL_CMD_CONNECTION_DOWN_EVENT, conn->index, reason);
+	mutex_lock(&session->lock);
+	if (!rcu_access_pointer(slot->conn))
+		WRITE_ONCE(slot->reason, reason);
+	if (!--session->leaving)
+		wake_up_all(&session->left);
+	mutex_unlock(&session->lock);
+}
+
 /*
- * Take a connection down that is no longer in its slot, and see to its
- * commands. Sleeps. If @orderly, it is let finish what it has, and the server is
- * told; what a server was given must not come to its mind after the same went
- * to another.
+ * Take a connection down. The caller has taken it out of its slot, and is
+ * therefore the only one who does. Sleeps, without locks. If @orderly, it is let
+ * finish what it has, and the server is told; what a server was given must not
+ * come to its mind after the same went to another.
  */
 static void take_down(struct nbd_session *session, struct nbd_conn *conn, bool orderly)
 {
-	struct nbd_slot *slot = &session->slots[conn->index];
-
-	lockdep_assert_held(&session->lock);
 	/* No submitter sees it any more, and what they gave it is on its list */
 	synchronize_rcu_expedited();
 	if (orderly && wait_idle(session, conn))
 		nbd_conn_close(conn);
 	nbd_conn_stop(conn);
-	slot->reason = -conn->error;
 	redistribute(session, conn);
 	settle_parked(session);
-	if (conn->error)
-		pr_err("nbd%u: conn %u: lost, error %d\n", session->index, conn->index,
-		       conn->error);
-	nbd_event_slot(session->index, NBDCTL_CMD_CONNECTION_DOWN_EVENT, conn->index,
-		       slot->reason);
+	leave(session, conn);
 	nbd_conn_put(conn);
 }
 
-/* Change what is in a slot; returns what was there */
+/* Change what is in a slot; returns what was there, for the caller to take down */
 static struct nbd_conn *swap_conn(struct nbd_session *session, u32 index, struct nbd_conn *conn)
 {
 	struct nbd_slot *slot = &session->slots[index];
@@ -437,6 +451,8 @@ static struct nbd_conn *swap_conn(struct nbd_session *session, u32 index, struct
 							 lockdep_is_held(&session->lock));
 
 	rcu_assign_pointer(slot->conn, conn);
+	if (old)
+		session->leaving++;
 	spin_lock_irq(&session->park_lock);
 	session->usable += !!conn - !!old;
 	if (conn)
@@ -445,34 +461,42 @@ static struct nbd_conn *swap_conn(struct nbd_session *session, u32 index, struct
 	return old;
 }
 
-/* Take the connection in a slot down, if there is one */
-static void drop_conn(struct nbd_session *session, u32 index, bool orderly)
+/* Take a slot's connection out; if @conn is given, that one only */
+static struct nbd_conn *empty_slot(struct nbd_session *session, u32 index, struct nbd_conn *conn)
 {
-	struct nbd_conn *conn = swap_conn(session, index, NULL);
+	struct nbd_conn *old = NULL;
 
-	if (!conn)
-		return;
-	if (!session->usable)
+	mutex_lock(&session->lock);
+	if (!conn || rcu_access_pointer(session->slots[index].conn) == conn)
+		old = swap_conn(session, index, NULL);
+	if (old && !session->usable)
 		lost_last(session);
-	take_down(session, conn, orderly);
+	mutex_unlock(&session->lock);
+	return old;
 }
 
-/* A connection has failed; it may have been taken down for another reason meanwhile */
+/* A connection has failed; it may have been taken out for another reason meanwhile */
 void nbd_session_fail_work(struct work_struct *work)
 {
 	struct nbd_conn *conn = container_of(work, struct nbd_conn, fail_work);
 	struct nbd_session *session = conn->session;
 
-	mutex_lock(&session->lock);
-	if (rcu_access_pointer(session->slots[conn->index].conn) == conn)
-		drop_conn(session, conn->index, !nbd_conn_failed(conn));
-	mutex_unlock(&session->lock);
+	if (empty_slot(session, conn->index, conn))
+		take_down(session, conn, !nbd_conn_failed(conn));
 	nbd_conn_put(conn);
+}
+
+/* A connection was replaced */
+void nbd_session_retire_work(struct work_struct *work)
+{
+	struct nbd_conn *conn = container_of(work, struct nbd_conn, retire_work);
+
+	take_down(conn->session, conn, true);
 }
 
 /**
  * nbd_session_start() - the set-up is complete
- * @session: published by its device
+ * @session: shaped, and not yet published by its device
  * @conns: a connection for each slot; the session takes the references
  *
  * Cannot fail.
@@ -490,66 +514,108 @@ void nbd_session_start(struct nbd_session *session, struct nbd_conn **conns)
 	mutex_unlock(&session->lock);
 }
 
-/**
- * nbd_session_replace() - give a slot another connection
- * @session: the session
- * @conn: the connection, whose reference the session takes if this succeeds
- *
- * It takes all commands from now on. What was in the slot answers what it has,
- * if it lives, or else its commands move on.
- *
- * Return: 0, or -ENOTCONN if the session is ending.
- */
-int nbd_session_replace(struct nbd_session *session, struct nbd_conn *conn)
+/* May this connection take a slot? */
+static int check_replacement(struct nbd_session *session, struct nbd_conn *conn,
+			     const struct nbd_export *export, const char **why)
 {
-	struct nbd_conn *old;
-	int err = 0;
+	int err;
 
-	mutex_lock(&session->lock);
+	lockdep_assert_held(&session->lock);
 	if (session->state != NBDCTL_STATE_LIVE && session->state != NBDCTL_STATE_WAITING) {
-		err = -ENOTCONN;
-		goto unlock;
+		*why = "index is a device that is ending";
+		return -ENOTCONN;
 	}
-	session->slots[conn->index].reconnects++;
-	old = swap_conn(session, conn->index, conn);
+	err = nbd_export_fits(&session->export, export, session->nr_slots > 1, why);
+	if (!err)
+		return 0;
+	if (__ratelimit(&session->complaints))
+		pr_err("nbd%u: conn %u: refused, %s\n", session->index, conn->index, *why);
+	nbd_event_slot(session->index, NBDCTL_CMD_CONNECTION_REFUSED_EVENT, conn->index, -err);
+	return err;
+}
+
+static void fill_slot(struct nbd_session *session, struct nbd_conn *conn)
+{
+	struct nbd_slot *slot = &session->slots[conn->index];
+	struct nbd_conn *old = swap_conn(session, conn->index, conn);
+
+	WRITE_ONCE(slot->reconnects, slot->reconnects + 1);
+	WRITE_ONCE(slot->reason, 0);
 	nbd_conn_start(conn);
 	if (session->state == NBDCTL_STATE_WAITING) {
 		cancel_delayed_work(&session->dead_work);
 		change_state(session, NBDCTL_STATE_LIVE);
 	}
+	if (old)
+		queue_work(nbd_ctl_wq, &old->retire_work);
+}
+
+/**
+ * nbd_session_replace() - give a slot another connection
+ * @session: the session
+ * @conn: the connection, whose reference the session takes if this succeeds
+ * @export: what it has negotiated
+ * @why: set to a text for people if this fails
+ *
+ * It takes all commands from now on. What was in the slot answers what it has,
+ * if it lives, or else its commands move on; that is not waited for.
+ *
+ * Return: 0; -ENOTCONN if the session is ending; as nbd_export_fits().
+ */
+int nbd_session_replace(struct nbd_session *session, struct nbd_conn *conn,
+			const struct nbd_export *export, const char **why)
+{
+	int err;
+
+	mutex_lock(&session->lock);
+	err = check_replacement(session, conn, export, why);
+	if (!err)
+		fill_slot(session, conn);
+	mutex_unlock(&session->lock);
+	if (err)
+		return err;
 	settle_parked(session);
 	pr_info("nbd%u: conn %u: new connection\n", session->index, conn->index);
 	nbd_event_slot(session->index, NBDCTL_CMD_CONNECTION_UP_EVENT, conn->index, 0);
-	if (old)
-		take_down(session, old, true);
-	session->slots[conn->index].reason = 0;
-unlock:
+	return 0;
+}
+
+/* Returns the old text, for the caller to free */
+char *nbd_session_set_display(struct nbd_session *session, char *display)
+{
+	mutex_lock(&session->lock);
+	swap(session->display, display);
 	mutex_unlock(&session->lock);
-	return err;
+	return display;
 }
 
 /**
  * nbd_session_drain() - begin an orderly end
  * @session: the session
+ * @usable: set to whether any connection works, so that there is something to drain to
  *
- * Return: whether any connection works, so that there is something to drain to.
+ * Return: 0, or -ENOTCONN if it has ended already.
  */
-bool nbd_session_drain(struct nbd_session *session)
+int nbd_session_drain(struct nbd_session *session, bool *usable)
 {
-	bool usable;
+	int err = -ENOTCONN;
 
 	mutex_lock(&session->lock);
-	usable = session->usable;
-	change_state(session, NBDCTL_STATE_DRAINING);
+	if (session->state != NBDCTL_STATE_DEAD) {
+		change_state(session, NBDCTL_STATE_DRAINING);
+		err = 0;
+	}
+	*usable = session->usable;
 	mutex_unlock(&session->lock);
-	return usable;
+	return err;
 }
 
-/* The end was called off */
+/* The end was called off, unless it came by force meanwhile */
 void nbd_session_undrain(struct nbd_session *session)
 {
 	mutex_lock(&session->lock);
-	change_state(session, session->usable ? NBDCTL_STATE_LIVE : NBDCTL_STATE_WAITING);
+	if (session->state == NBDCTL_STATE_DRAINING)
+		change_state(session, session->usable ? NBDCTL_STATE_LIVE : NBDCTL_STATE_WAITING);
 	mutex_unlock(&session->lock);
 }
 
@@ -563,25 +629,42 @@ static void say_goodbye(struct nbd_session *session, u32 index)
 		nbd_conn_goodbye(conn);
 }
 
+static void begin_end(struct nbd_session *session, bool orderly)
+{
+	u32 i;
+
+	mutex_lock(&session->lock);
+	if (!orderly)
+		WRITE_ONCE(session->abrupt, true);
+	if (session->state != NBDCTL_STATE_DEAD)
+		change_state(session, NBDCTL_STATE_DEAD);
+	for (i = 0; orderly && i < session->nr_slots; i++)
+		say_goodbye(session, i);
+	mutex_unlock(&session->lock);
+}
+
 /**
  * nbd_session_end() - end a session
  * @session: the session
  * @orderly: nothing is in flight, say goodbye to the servers; otherwise what is
  *	in flight or parked fails
  *
- * Sleeps for a bounded time. Commands that come later fail at once.
+ * When this returns no command is under way. Sleeps for a bounded time.
+ * Commands that come later fail at once. An end by force may come while an
+ * orderly one is under way, and hastens it.
  */
 void nbd_session_end(struct nbd_session *session, bool orderly)
 {
+	struct nbd_conn *conn;
 	u32 i;
 
-	mutex_lock(&session->lock);
-	change_state(session, NBDCTL_STATE_DEAD);
-	for (i = 0; orderly && i < session->nr_slots; i++)
-		say_goodbye(session, i);
-	for (i = 0; i < session->nr_slots; i++)
-		drop_conn(session, i, orderly);
+	begin_end(session, orderly);
+	for (i = 0; i < session->nr_slots; i++) {
+		conn = empty_slot(session, i, NULL);
+		if (conn)
+			take_down(session, conn, orderly);
+	}
+	wait_event(session->left, !READ_ONCE(session->leaving));
 	fail_parked(session);
-	mutex_unlock(&session->lock);
 	cancel_delayed_work_sync(&session->dead_work);
 }

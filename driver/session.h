@@ -12,6 +12,7 @@
 #include <linux/ratelimit.h>
 #include <linux/semaphore.h>
 #include <linux/spinlock.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include "../uapi/linux/nbdctl.h"
@@ -40,14 +41,18 @@ struct nbd_slot {
 /**
  * struct nbd_session - an attach
  * @ref: the device has one while it is attached, each connection, each map query
+ * @number: no other session has or had it
  * @index: number of the device
  * @export: the facts; only the size changes
  * @identifier: free text, or NULL
- * @display: what to show people, or NULL
+ * @display: what to show people, or NULL; under @lock
  * @request_timeout: in jiffies, 0 for never
  * @dead_time: in milliseconds, NBDCTL_TIME_FOREVER for no end
  * @table: the commands
- * @lock: serialises what changes slots and state; never taken by I/O workers
+ * @lock: serialises what changes slots and state; held for short
+ * @leaving: connections that are out of their slot and not yet taken down; under @lock
+ * @left: @leaving has become 0
+ * @abrupt: nothing of the session is waited for any more
  * @state: written under @lock and @park_lock
  * @gave_up: the dead time ran out; likewise
  * @park_lock: protects @parked, and what a submitter must see with it
@@ -64,6 +69,7 @@ struct nbd_slot {
  */
 struct nbd_session {
 	struct kref ref;
+	u64 number;
 	u32 index;
 	struct nbd_export export;
 	char *identifier;
@@ -71,7 +77,10 @@ struct nbd_session {
 	unsigned long request_timeout;
 	u32 dead_time;
 	struct nbd_cmd_table table;
-	struct mutex lock;	/* slots and state */
+	struct mutex lock;	/* slots, state, display, leaving */
+	u32 leaving;
+	wait_queue_head_t left;
+	bool abrupt;
 	enum nbdctl_state state;
 	bool gave_up;
 	spinlock_t park_lock;	/* parked, usable, epoch, state for submitters */
@@ -95,14 +104,17 @@ void nbd_session_get(struct nbd_session *session);
 void nbd_session_put(struct nbd_session *session);
 
 void nbd_session_start(struct nbd_session *session, struct nbd_conn **conns);
-bool nbd_session_drain(struct nbd_session *session);
+int nbd_session_drain(struct nbd_session *session, bool *usable);
 void nbd_session_undrain(struct nbd_session *session);
 void nbd_session_end(struct nbd_session *session, bool orderly);
-int nbd_session_replace(struct nbd_session *session, struct nbd_conn *conn);
+int nbd_session_replace(struct nbd_session *session, struct nbd_conn *conn,
+			const struct nbd_export *export, const char **why);
+char *nbd_session_set_display(struct nbd_session *session, char *display);
 
 void nbd_session_submit(struct nbd_session *session, struct nbd_cmd *cmd, u32 queue, bool kick);
 void nbd_session_kick(struct nbd_session *session);
 void nbd_session_timeout(struct nbd_session *session, struct nbd_cmd *cmd);
 void nbd_session_fail_work(struct work_struct *work);
+void nbd_session_retire_work(struct work_struct *work);
 
 #endif /* NBD_SESSION_H */

@@ -44,8 +44,8 @@ size_t nbd_show_size(struct nbd_device *dev)
 		return size;
 	if (session->identifier)
 		size += nla_total_size(strlen(session->identifier) + 1);
-	if (session->display)
-		size += nla_total_size(strlen(session->display) + 1);
+	/* It may change meanwhile */
+	size += nla_total_size(NBDCTL_NAME_MAX + 1);
 	for (i = 0; i < session->export.nr_contexts; i++)
 		size += ENTRY_SIZE + nla_total_size(strlen(session->export.contexts[i]) + 1);
 	size += session->nr_slots * (SLOT_SIZE + session->export.nr_contexts * ENTRY_SIZE);
@@ -140,14 +140,18 @@ static int put_slots(struct sk_buff *skb, struct nbd_session *session)
 	return 0;
 }
 
-static int put_names(struct sk_buff *skb, const struct nbd_session *session)
+static int put_names(struct sk_buff *skb, struct nbd_session *session)
 {
+	int err = 0;
+
 	if (session->identifier &&
 	    nla_put_string(skb, NBDCTL_A_DEVICE_IDENTIFIER, session->identifier))
 		return -EMSGSIZE;
-	if (session->display && nla_put_string(skb, NBDCTL_A_DEVICE_DISPLAY, session->display))
-		return -EMSGSIZE;
-	return 0;
+	mutex_lock(&session->lock);
+	if (session->display)
+		err = nla_put_string(skb, NBDCTL_A_DEVICE_DISPLAY, session->display);
+	mutex_unlock(&session->lock);
+	return err;
 }
 
 static int put_facts(struct sk_buff *skb, const struct nbd_session *session)
@@ -167,6 +171,8 @@ static int put_facts(struct sk_buff *skb, const struct nbd_session *session)
 	       nla_put_u32(skb, NBDCTL_A_DEVICE_DEAD_TIME, session->dead_time) ||
 	       nla_put_u32(skb, NBDCTL_A_DEVICE_QUEUE_DEPTH,
 			   session->table.depth - NBD_PRIVATE_TAGS) ||
+	       nla_put_u64_64bit(skb, NBDCTL_A_DEVICE_SESSION, session->number,
+				 NBDCTL_A_DEVICE_PAD) ||
 	       (export->read_only && nla_put_flag(skb, NBDCTL_A_DEVICE_READ_ONLY)) ||
 	       (READ_ONCE(session->gave_up) && nla_put_flag(skb, NBDCTL_A_DEVICE_GAVE_UP));
 }

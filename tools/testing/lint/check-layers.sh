@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../../../driver"
 layers='
 0 pure.h compat.h trace.h trace.c
 1 proto.h
-2 cover.h cover.c reply.h reply.c extents.h extents.c export.h error.h error.c
+2 cover.h cover.c reply.h reply.c extents.h extents.c export.h export.c error.h error.c
 3 cmd.h private.h event.h
 4 cmd.c private.c conn.h conn.c send.c recv.c session.h session.c map.h map.c
 5 device.h device.c disk.c limits.c queue.c ioctl.c

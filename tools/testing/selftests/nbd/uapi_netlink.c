@@ -659,8 +659,8 @@ TEST_F(commands, strict)
 	REFUSE(RESIZE, EINVAL, NULL, NBDCTL_A_DEVICE_SLOT, U32(DEVICE_INDEX, INDEX); slot());
 	REFUSE(RESIZE, EINVAL, NULL, NBDCTL_A_DEVICE_SIZE, U32(DEVICE_INDEX, INDEX);
 	       U32(DEVICE_SIZE, 1 << 20));
-	REFUSE(SLOT_REPLACE, EINVAL, NULL, NBDCTL_A_DEVICE_SIZE, U32(DEVICE_INDEX, INDEX);
-	       U64(DEVICE_SIZE, 1));
+	REFUSE(SLOT_REPLACE, EINVAL, NULL, NBDCTL_A_DEVICE_DEAD_TIME, U32(DEVICE_INDEX, INDEX);
+	       U32(DEVICE_DEAD_TIME, 1));
 	REFUSE(SLOT_REPLACE, EINVAL, NULL, 99, U32(DEVICE_INDEX, INDEX); SLOT(put_u32(m, 99, 1)));
 }
 
@@ -724,21 +724,34 @@ TEST_F(attached, resize_to_nonsense)
 	LIVE(RESIZE, EINVAL, "size is required", U32(DEVICE_INDEX, INDEX));
 }
 
+/* What a replacement says of its export */
+static void put_new_facts(struct msg *m, const struct export *x)
+{
+	put_facts(m, x, INDEX, 1 << NBDCTL_A_DEVICE_CONTEXT);
+}
+
 TEST_F(attached, slot_replace)
 {
 	struct export none = {};
 
 	LIVE(SLOT_REPLACE, EINVAL, "slot is required", U32(DEVICE_INDEX, INDEX));
-	LIVE(SLOT_REPLACE, EINVAL, "slot", U32(DEVICE_INDEX, INDEX);
+	LIVE(SLOT_REPLACE, EINVAL, "size is required", U32(DEVICE_INDEX, INDEX);
+	     put_slot(m, 0, g->fds2[0], &g->x));
+	LIVE(SLOT_REPLACE, ESTALE, "session", put_new_facts(m, &g->x);
+	     U64(DEVICE_SESSION, 1ull << 40); put_slot(m, 0, g->fds2[0], &g->x));
+	LIVE(RESIZE, ESTALE, "session", U32(DEVICE_INDEX, INDEX); U64(DEVICE_SESSION, 0);
+	     U64(DEVICE_SIZE, 1 << 20));
+	LIVE(SLOT_REPLACE, EINVAL, "slot", put_new_facts(m, &g->x);
 	     put_slot(m, 1, g->fds2[0], &g->x));
-	LIVE(SLOT_REPLACE, EINVAL, "slot", U32(DEVICE_INDEX, INDEX);
+	LIVE(SLOT_REPLACE, EINVAL, "slot", put_new_facts(m, &g->x);
 	     put_slot(m, -1, g->fds2[0], &g->x));
-	LIVE(SLOT_REPLACE, EINVAL, "context-id", U32(DEVICE_INDEX, INDEX);
+	LIVE(SLOT_REPLACE, EINVAL, "context-id", put_new_facts(m, &g->x);
 	     put_slot(m, 0, g->fds2[0], &none));
-	LIVE(SLOT_REPLACE, EBADF, "fd", U32(DEVICE_INDEX, INDEX); put_slot(m, 0, 9999, &g->x));
-	LIVE(SLOT_REPLACE, EBUSY, "fd", U32(DEVICE_INDEX, INDEX);
+	LIVE(SLOT_REPLACE, EBADF, "fd", put_new_facts(m, &g->x);
+	     put_slot(m, 0, 9999, &g->x));
+	LIVE(SLOT_REPLACE, EBUSY, "fd", put_new_facts(m, &g->x);
 	     put_slot(m, 0, g->fds[0], &g->x));
-	LIVE(SLOT_REPLACE, EINVAL, "fd", U32(DEVICE_INDEX, INDEX);
+	LIVE(SLOT_REPLACE, EINVAL, "fd", put_new_facts(m, &g->x);
 	     NEST(DEVICE_SLOT, U32(SLOT_INDEX, 0)));
 }
 

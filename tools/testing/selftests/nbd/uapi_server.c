@@ -231,7 +231,7 @@ void put_facts(struct msg *m, const struct export *x, int index, uint32_t skip)
 		put_u16(m, NBDCTL_A_DEVICE_TRANSMISSION_FLAGS, x->flags);
 	if (!(skip & 1 << NBDCTL_A_DEVICE_HEADER_MODE))
 		put_u32(m, NBDCTL_A_DEVICE_HEADER_MODE, x->structured);
-	for (i = 0; i < x->nr; i++) {
+	for (i = 0; i < x->nr && !(skip & 1 << NBDCTL_A_DEVICE_CONTEXT); i++) {
 		at = nest(m, NBDCTL_A_DEVICE_CONTEXT);
 		put_str(m, NBDCTL_A_CONTEXT_NAME, x->names[i]);
 		nest_end(m, at);

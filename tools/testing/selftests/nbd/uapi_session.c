@@ -114,7 +114,7 @@ static int replace(struct ground *g, int slot, int i)
 	int error;
 
 	msg_begin(&g->nl, &g->m, NBDCTL_CMD_SLOT_REPLACE);
-	put_u32(&g->m, NBDCTL_A_DEVICE_INDEX, INDEX);
+	put_facts(&g->m, &g->x[i], INDEX, 1 << NBDCTL_A_DEVICE_CONTEXT);
 	put_slot(&g->m, slot, g->conns[i], &g->x[i]);
 	error = nl_call(&g->nl, &g->m);
 	close(g->conns[i]);
@@ -461,7 +461,7 @@ TEST_F(replace, context_lost)
 
 	ASSERT_EQ(0, attach(g, 1, 5000, 0));
 	msg_begin(&g->nl, m, NBDCTL_CMD_SLOT_REPLACE);
-	put_u32(m, NBDCTL_A_DEVICE_INDEX, INDEX);
+	put_facts(m, &g->x[1], INDEX, 1 << NBDCTL_A_DEVICE_CONTEXT);
 	slot = nest(m, NBDCTL_A_DEVICE_SLOT);
 	put_u32(m, NBDCTL_A_SLOT_INDEX, 0);
 	put_u32(m, NBDCTL_A_SLOT_FD, g->conns[1]);
