@@ -24,7 +24,9 @@ const struct opt attach_opts[] = {
 	{ OPT_CONNECT_TIMEOUT, "connect-timeout", "SEC",
 	  "time for connecting and the handshake (default 30)" },
 	{ 'T', "dead-timeout", "SEC|off|forever",
-	  "time that requests wait without a connection (default off)" },
+	  "time that requests wait without a connection (default 120)" },
+	{ OPT_NO_RECONNECT, "no-reconnect", NULL, "leave nobody behind who would reconnect" },
+	{ 'F', "foreground", NULL, "stay in the foreground, to reconnect" },
 	{ 'Q', "queue-size", "N", "requests in flight on one queue (default 128)" },
 	{ 'i', "identifier", "TEXT", "free text that says what is attached" },
 	{ 'J', "json", NULL, "print what was negotiated as JSON" },
@@ -76,12 +78,21 @@ static int attach_set_seconds(uint32_t *to, const char *s, const char *option, b
 
 static int attach_set_dead_time(struct attach_args *args, const char *s, struct error *err)
 {
+	args->own_dead_time = true;
 	if (!strcmp(s, "off"))
 		args->dead_time = 0;
 	else if (!strcmp(s, "forever"))
 		args->dead_time = NBDCTL_TIME_FOREVER;
 	else
 		return attach_set_seconds(&args->dead_time, s, "dead-timeout", true, err);
+	return 0;
+}
+
+static int attach_set_keep(struct attach_args *args, enum attach_keep keep, struct error *err)
+{
+	if (args->keep != ATTACH_KEEP_BACKGROUND && args->keep != keep)
+		return error_set(err, EXIT_USAGE, "--no-reconnect and --foreground exclude each other");
+	args->keep = keep;
 	return 0;
 }
 
@@ -139,6 +150,10 @@ static int attach_option(struct attach_args *args, int id, struct error *err)
 					  err);
 	case 'T':
 		return attach_set_dead_time(args, optarg, err);
+	case OPT_NO_RECONNECT:
+		return attach_set_keep(args, ATTACH_KEEP_NOT, err);
+	case 'F':
+		return attach_set_keep(args, ATTACH_KEEP_FOREGROUND, err);
 	case 'Q':
 		return attach_set_queue(args, optarg, err);
 	case 'i':
@@ -168,6 +183,8 @@ int attach_parse(const struct verb *verb, int argc, char **argv, struct attach_a
 	if (args->no_contexts && (args->own_contexts || args->require_context))
 		return error_set(err, EXIT_USAGE,
 				 "--no-contexts excludes --context and --require-context");
+	if (!args->own_dead_time && args->keep != ATTACH_KEEP_NOT)
+		args->dead_time = ATTACH_DEAD_MS;
 	if (!args->no_contexts && !args->own_contexts)
 		args->contexts[args->n_contexts++] = ATTACH_DEFAULT_CONTEXT;
 	return 0;

@@ -16,12 +16,22 @@
 
 struct error;
 
+/* Time that requests wait for a connection, by default if there is somebody who makes one. */
+#define ATTACH_DEAD_MS		120000
+
+enum attach_keep {
+	ATTACH_KEEP_BACKGROUND,
+	ATTACH_KEEP_FOREGROUND,
+	ATTACH_KEEP_NOT,
+};
+
 /**
  * struct attach_args - the command line of nbd-attach
  * @connections: 0 for auto
- * @own_contexts: the contexts were named by the user
+ * @own_contexts, @own_dead_time: they were given by the user
  * @request_timeout, @connect_timeout, @dead_time: milliseconds
  * @queue_depth: 0 for the driver's default
+ * @keep: what becomes of the program when the disk is usable
  */
 struct attach_args {
 	struct operands operands;
@@ -39,8 +49,10 @@ struct attach_args {
 	uint32_t request_timeout;
 	uint32_t connect_timeout;
 	uint32_t dead_time;
+	bool own_dead_time;
 	uint32_t queue_depth;
 	const char *identifier;
+	enum attach_keep keep;
 };
 
 extern const struct opt attach_opts[];

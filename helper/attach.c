@@ -15,17 +15,21 @@
 #include "export.h"
 #include "facts.h"
 #include "json.h"
+#include "keeper.h"
 #include "kernel.h"
 #include "log.h"
 #include "modload.h"
 #include "negotiate.h"
 #include "ready.h"
 #include "text.h"
+#include "transport.h"
 #include "verbs.h"
 
 /* Of the further connections that "auto" tries, a mute one costs no more. */
 #define ATTACH_EXTRA_MS		5000
 #define ATTACH_AUTO_MAX		4
+/* For the keeper of an earlier attach to end. */
+#define ATTACH_PATIENCE_MS	5000
 
 /* One attach under way; the arrays have an entry for each connection. */
 struct attach {
@@ -37,6 +41,8 @@ struct attach {
 	int fds[KERNEL_MAX_CONNECTIONS];
 	uint64_t size;
 	uint32_t payload;
+	uint32_t index;
+	uint64_t session;
 	char uri[TARGET_URI_ROOM];
 };
 
@@ -87,20 +93,14 @@ static int attach_connect(struct attach *attach, unsigned int milliseconds, stru
 	return 0;
 }
 
-/*
- * The transmission phase of the connections is open. If the driver did not take them over, it is
- * ended as the protocol wants it ("Terminating the transmission phase"): by a request
- * NBD_CMD_DISC, which is all zeroes behind magic and type.
- */
+/* The transmission phase of the connections is open, and ends if the driver did not take them. */
 static void attach_disconnect(struct attach *attach, bool handed_over)
 {
-	static const unsigned char disc[28] = { 0x25, 0x60, 0x95, 0x13, 0, 0, 0, 2 };
-
 	while (attach->n) {
 		int fd = attach->fds[--attach->n];
 
 		if (!handed_over)
-			send(fd, disc, sizeof(disc), MSG_NOSIGNAL | MSG_DONTWAIT);
+			socket_disconnect(fd);
 		close(fd);
 		export_free(&attach->exports[attach->n]);
 	}
@@ -225,8 +225,7 @@ static void attach_busy(struct kernel *kernel, const struct attach *attach, stru
 	kernel_device_free(&device);
 }
 
-static int attach_hand_over(struct kernel *kernel, const struct attach *attach, uint32_t *index,
-			    struct error *err)
+static int attach_hand_over(struct kernel *kernel, struct attach *attach, struct error *err)
 {
 	const struct attach_args *args = attach->args;
 	const struct kernel_attach request = {
@@ -244,7 +243,7 @@ static int attach_hand_over(struct kernel *kernel, const struct attach *attach, 
 		.display = strlen(attach->uri) <= NBDCTL_NAME_MAX ? attach->uri : NULL,
 	};
 
-	if (!kernel_attach(kernel, &request, index, err))
+	if (!kernel_attach(kernel, &request, &attach->index, &attach->session, err))
 		return 0;
 	attach_busy(kernel, attach, err);
 	return -1;
@@ -272,11 +271,11 @@ static void attach_print_json(const struct attach *attach, const char *path)
 	json_end(&json);
 }
 
-static int attach_report(const struct attach *attach, uint32_t index, struct error *err)
+static int attach_report(const struct attach *attach, struct error *err)
 {
 	char path[DEVICE_PATH_MAX];
 
-	device_path(path, index);
+	device_path(path, attach->index);
 	if (attach->args->json)
 		attach_print_json(attach, path);
 	else if (!attach->args->has_device)
@@ -308,15 +307,49 @@ static int attach_check_live(struct kernel *kernel, uint32_t index, struct error
 	return rc;
 }
 
+static struct keeper_request attach_keeper(const struct attach *attach)
+{
+	return (struct keeper_request){
+		.index = attach->index,
+		.session = attach->session,
+		.connect_timeout = attach->args->connect_timeout,
+		/* That of an earlier attach may be about to end. */
+		.patience = ATTACH_PATIENCE_MS,
+	};
+}
+
+static bool attach_is_interrupted(void)
+{
+	sigset_t pending;
+
+	sigpending(&pending);
+	return sigismember(&pending, SIGHUP) || sigismember(&pending, SIGINT) ||
+	       sigismember(&pending, SIGTERM);
+}
+
+/* What has to be there before anybody is told of the disk. */
+static int attach_complete(struct kernel *kernel, const struct attach *attach, struct error *err)
+{
+	const struct keeper_request keeper = attach_keeper(attach);
+
+	if (ready_wait(attach->index, attach->size, attach->args->connect_timeout, err) ||
+	    attach_check_live(kernel, attach->index, err))
+		return -1;
+	if (attach->args->keep == ATTACH_KEEP_BACKGROUND && keeper_start(&keeper, err))
+		return -1;
+	if (attach_is_interrupted())
+		return error_set(err, EXIT_SYSTEM, "interrupted");
+	return attach_report(attach, err);
+}
+
 /*
  * From here on there is a disk. Signals that ask us to stop wait until it is
  * usable, and then take it away again: nobody was told of it yet.
  */
-static int attach_disk(struct kernel *kernel, const struct attach *attach, struct error *err)
+static int attach_disk(struct kernel *kernel, struct attach *attach, struct error *err)
 {
-	sigset_t stop, old, pending;
 	struct error ignored;
-	uint32_t index;
+	sigset_t stop, old;
 	int rc;
 
 	sigemptyset(&stop);
@@ -325,21 +358,12 @@ static int attach_disk(struct kernel *kernel, const struct attach *attach, struc
 	sigaddset(&stop, SIGTERM);
 	sigprocmask(SIG_BLOCK, &stop, &old);
 	signal(SIGPIPE, SIG_IGN);
-	rc = attach_hand_over(kernel, attach, &index, err);
-	if (rc)
-		goto unblock;
-	rc = ready_wait(index, attach->size, attach->args->connect_timeout, err);
-	if (!rc)
-		rc = attach_check_live(kernel, index, err);
-	sigpending(&pending);
-	if (!rc && (sigismember(&pending, SIGHUP) || sigismember(&pending, SIGINT) ||
-		    sigismember(&pending, SIGTERM)))
-		rc = error_set(err, EXIT_SYSTEM, "interrupted");
-	if (!rc)
-		rc = attach_report(attach, index, err);
-	if (rc)
-		kernel_detach(kernel, index, true, &ignored);
-unblock:
+	rc = attach_hand_over(kernel, attach, err);
+	if (!rc) {
+		rc = attach_complete(kernel, attach, err);
+		if (rc)
+			kernel_detach(kernel, attach->index, true, &ignored);
+	}
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	return rc;
 }
@@ -374,7 +398,9 @@ static int attach_run(const struct verb *verb, int argc, char **argv, struct err
 	struct kernel_driver driver;
 	struct attach_args *args = malloc(sizeof(*args));
 	struct attach *attach = calloc(1, sizeof(*attach));
+	struct keeper_request keeper = { 0 };
 	struct kernel *kernel = NULL;
+	bool stay = false;
 	int rc = -1;
 
 	if (!args || !attach) {
@@ -390,10 +416,12 @@ static int attach_run(const struct verb *verb, int argc, char **argv, struct err
 	if (kernel && !kernel_driver(kernel, &driver, err))
 		rc = attach_with(kernel, attach, err);
 	kernel_close(kernel);
+	keeper = attach_keeper(attach);
+	stay = !rc && args->keep == ATTACH_KEEP_FOREGROUND;
 free:
 	free(attach);
 	free(args);
-	return rc;
+	return stay ? keeper_run(&keeper, err) : rc;
 }
 
 const struct verb attach_verb = {

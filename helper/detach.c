@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "claim.h"
 #include "device.h"
 #include "error.h"
 #include "holders.h"
@@ -16,6 +17,8 @@
 /* udev looks at a disk for a moment after each change; that is waited for. */
 #define DETACH_BUSY_MS	5000
 #define DETACH_POLL_MS	100
+/* The keeper ends by itself as soon as it hears of the detach. */
+#define DETACH_KEEPER_MS	2000
 
 static const struct opt detach_opts[] = {
 	{ 'f', "force", NULL, "detach even if the disk is in use; its users get errors" },
@@ -73,8 +76,11 @@ static int detach_one(struct kernel *kernel, uint32_t index, bool force, struct 
 	struct deadline deadline = deadline_in(DETACH_BUSY_MS);
 
 	for (;;) {
-		if (!kernel_detach(kernel, index, force, err))
+		if (!kernel_detach(kernel, index, force, err)) {
+			/* Who looks for processes afterwards should find none. */
+			claim_is_taken(index, DETACH_KEEPER_MS);
 			return 0;
+		}
 		if (err->code != EXIT_BUSY)
 			return -1;
 		if (force)

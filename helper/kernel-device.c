@@ -53,6 +53,7 @@ static void get_device(struct kernel_device *device, struct nlattr **attrs,
 	memset(device, 0, sizeof(*device));
 	device->index = genl_number(attrs[NBDCTL_A_DEVICE_INDEX]);
 	device->state = genl_number(attrs[NBDCTL_A_DEVICE_STATE]);
+	device->session = genl_number(attrs[NBDCTL_A_DEVICE_SESSION]);
 	device->size = genl_number(attrs[NBDCTL_A_DEVICE_SIZE]);
 	device->flags = genl_number(attrs[NBDCTL_A_DEVICE_TRANSMISSION_FLAGS]);
 	device->header_mode = genl_number(attrs[NBDCTL_A_DEVICE_HEADER_MODE]);

@@ -168,6 +168,11 @@ static enum exit_code kernel_code(int errnum)
 		return EXIT_BUSY;
 	case EOPNOTSUPP:
 		return EXIT_MODULE;
+	case ENOTCONN:
+		return EXIT_REACH;
+	case EROFS:
+	case ESTALE:
+		return EXIT_EXPORT;
 	case ETIMEDOUT:
 		return EXIT_TIMEOUT;
 	default:

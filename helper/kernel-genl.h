@@ -15,6 +15,7 @@
 #include <netlink/netlink.h>
 
 struct error;
+struct export;
 struct kernel;
 
 /**
@@ -40,6 +41,9 @@ int kernel_exchange(struct kernel *kernel, struct nl_msg *msg, struct exchange *
 
 /* Says why the last exchange failed. Returns -1. */
 int kernel_refused(const struct kernel *kernel, const char *doing, struct error *err);
+
+/* What a connection has negotiated, but its contexts. Returns nonzero if there is no room. */
+int genl_put_facts(struct nl_msg *msg, const struct export *export, uint32_t max_payload);
 
 /* 0 and "" for an attribute that is not there. */
 uint64_t genl_number(const struct nlattr *attr);

@@ -35,20 +35,11 @@ int kernel_driver(struct kernel *kernel, struct kernel_driver *driver, struct er
 	return 0;
 }
 
-/* What the first connection negotiated holds for the device. */
-static int put_export(struct nl_msg *msg, const struct export *export)
+static int put_contexts(struct nl_msg *msg, const struct export *export)
 {
-	uint32_t mode = export->structured ? NBDCTL_HEADER_MODE_STRUCTURED :
-					     NBDCTL_HEADER_MODE_SIMPLE;
 	struct nlattr *nest;
 	unsigned int i;
 
-	if (nla_put_u64(msg, NBDCTL_A_DEVICE_SIZE, export->size) ||
-	    nla_put_u16(msg, NBDCTL_A_DEVICE_TRANSMISSION_FLAGS, export->flags) ||
-	    nla_put_u32(msg, NBDCTL_A_DEVICE_HEADER_MODE, mode) ||
-	    nla_put_u32(msg, NBDCTL_A_DEVICE_MIN_BLOCK_SIZE, export->minimum) ||
-	    nla_put_u32(msg, NBDCTL_A_DEVICE_PREFERRED_BLOCK_SIZE, export->preferred))
-		return -1;
 	for (i = 0; i < export->n_contexts; i++) {
 		nest = nla_nest_start(msg, NBDCTL_A_DEVICE_CONTEXT);
 		if (!nest || nla_put_string(msg, NBDCTL_A_CONTEXT_NAME, export->contexts[i].name))
@@ -99,8 +90,9 @@ static int put_attach(struct nl_msg *msg, const struct kernel_attach *attach)
 	if (attach->index != KERNEL_ANY_DEVICE &&
 	    nla_put_u32(msg, NBDCTL_A_DEVICE_INDEX, attach->index))
 		return -1;
-	if (put_export(msg, &attach->exports[0]) ||
-	    nla_put_u32(msg, NBDCTL_A_DEVICE_MAX_PAYLOAD, attach->max_payload) ||
+	/* What the first connection negotiated holds for the device. */
+	if (genl_put_facts(msg, &attach->exports[0], attach->max_payload) ||
+	    put_contexts(msg, &attach->exports[0]) ||
 	    nla_put_u32(msg, NBDCTL_A_DEVICE_REQUEST_TIMEOUT, attach->request_timeout) ||
 	    nla_put_u32(msg, NBDCTL_A_DEVICE_DEAD_TIME, attach->dead_time))
 		return -1;
@@ -117,22 +109,30 @@ static int put_attach(struct nl_msg *msg, const struct kernel_attach *attach)
 	return put_slots(msg, attach);
 }
 
+struct attached {
+	uint32_t index;
+	uint64_t session;
+};
+
 static void kernel_attach_reply(void *context, struct nlattr **attrs,
 				const struct genlmsghdr *header)
 {
+	struct attached *attached = context;
+
 	(void)header;
 	if (attrs[NBDCTL_A_DEVICE_INDEX])
-		*(uint32_t *)context = nla_get_u32(attrs[NBDCTL_A_DEVICE_INDEX]);
+		attached->index = genl_number(attrs[NBDCTL_A_DEVICE_INDEX]);
+	attached->session = genl_number(attrs[NBDCTL_A_DEVICE_SESSION]);
 }
 
 int kernel_attach(struct kernel *kernel, const struct kernel_attach *attach, uint32_t *index,
-		  struct error *err)
+		  uint64_t *session, struct error *err)
 {
-	struct exchange exchange = { .reply = kernel_attach_reply, .context = index };
+	struct attached attached = { .index = attach->index };
+	struct exchange exchange = { .reply = kernel_attach_reply, .context = &attached };
 	struct nl_msg *msg = kernel_message(kernel, NLM_F_ACK, NBDCTL_CMD_ATTACH, err);
 	int rc;
 
-	*index = attach->index;
 	if (!msg)
 		return -1;
 	if (put_attach(msg, attach)) {
@@ -146,6 +146,8 @@ int kernel_attach(struct kernel *kernel, const struct kernel_attach *attach, uin
 				 "the server closed a connection right after the handshake");
 	if (rc)
 		return kernel_refused(kernel, "cannot attach", err);
+	*index = attached.index;
+	*session = attached.session;
 	if (*index == KERNEL_ANY_DEVICE)
 		return error_set(err, EXIT_SYSTEM, "the driver did not say which device it took");
 	return 0;

@@ -77,10 +77,12 @@ struct kernel_slot {
 
 /**
  * struct kernel_device - a device as the driver describes it
+ * @session: number of this attach; no other has it
  * @identifier, @display: "" when not set or not shown to us
  */
 struct kernel_device {
 	uint32_t index;
+	uint64_t session;
 	uint32_t state;
 	uint64_t size;
 	uint16_t flags;
@@ -110,8 +112,35 @@ void kernel_close(struct kernel *kernel);
 
 int kernel_driver(struct kernel *kernel, struct kernel_driver *driver, struct error *err);
 
-/* On success *@index is the device. */
+/* On success *@index is the device, and *@session the number of the attach. */
 int kernel_attach(struct kernel *kernel, const struct kernel_attach *attach, uint32_t *index,
+		  uint64_t *session, struct error *err);
+
+/**
+ * struct kernel_replace - new connections for slots of a device
+ * @device: as it was found; the request fails if it has another session now
+ * @slots: which slots
+ * @exports: what each connection negotiated; the first speaks for all
+ * @fds: their sockets
+ * @display: in place of the old one, or NULL to keep that
+ */
+struct kernel_replace {
+	const struct kernel_device *device;
+	unsigned int n_connections;
+	const uint32_t *slots;
+	const struct export *exports;
+	const int *fds;
+	const char *display;
+};
+
+/*
+ * @err->code says EXIT_EXPORT if the export is not the one that was attached, or there is another
+ * session; EXIT_REACH if the server hung up, or the device is ending.
+ */
+int kernel_replace(struct kernel *kernel, const struct kernel_replace *replace, struct error *err);
+
+/* Gives the disk of @device another size, in bytes. */
+int kernel_resize(struct kernel *kernel, const struct kernel_device *device, uint64_t size,
 		  struct error *err);
 
 /* @err->code says EXIT_BUSY while the device is open, EXIT_FALSE if it is not attached. */
@@ -125,6 +154,21 @@ void kernel_device_free(struct kernel_device *device);
 /* Calls @fn for each device that is not idle, until it returns nonzero. */
 typedef int (*kernel_device_fn)(void *context, const struct kernel_device *device);
 int kernel_devices(struct kernel *kernel, kernel_device_fn fn, void *context, struct error *err);
+
+struct kernel_events;
+
+/* Listens to what happens to devices from now on. */
+struct kernel_events *kernel_events_open(struct error *err);
+void kernel_events_close(struct kernel_events *events);
+
+/* To wait for input on. */
+int kernel_events_fd(const struct kernel_events *events);
+
+/*
+ * Takes what has come. True if any of it was about device @index, or some was lost; what it was is
+ * for the device to say.
+ */
+bool kernel_events_take(struct kernel_events *events, uint32_t index);
 
 const char *kernel_state_name(uint32_t state);
 const char *kernel_slot_state_name(uint32_t state);

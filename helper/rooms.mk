@@ -2,12 +2,16 @@
 #
 # The rooms of the helper and the libraries they need, for the program, its tests and fuzzers.
 
-helper_pkgs := libnl-genl-3.0 libnl-3.0 smartcols liburiparser
+helper_pkgs := libnl-genl-3.0 libnl-3.0 smartcols liburiparser libseccomp
 
 helper_rooms := \
 	attach \
 	attach-args \
+	backoff \
+	claim \
 	connect \
+	connector \
+	daemon \
 	detach \
 	device \
 	error \
@@ -18,10 +22,13 @@ helper_rooms := \
 	holders \
 	info \
 	json \
+	keeper \
 	kernel \
 	kernel-device \
+	kernel-event \
 	kernel-genl \
 	kernel-map \
+	kernel-slot \
 	list \
 	log \
 	map \
@@ -30,12 +37,16 @@ helper_rooms := \
 	modload \
 	nbd-attach \
 	negotiate \
+	notify \
 	operands \
 	option \
 	opts \
+	pass \
+	process \
 	program \
 	ready \
 	runs \
+	sandbox \
 	survey \
 	target \
 	text \

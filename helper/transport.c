@@ -103,3 +103,11 @@ void socket_transport_init(struct socket_transport *st, int fd, struct deadline 
 	st->fd = fd;
 	st->deadline = deadline;
 }
+
+void socket_disconnect(int fd)
+{
+	/* A request NBD_CMD_DISC is all zeroes behind magic and type. */
+	static const unsigned char disc[28] = { 0x25, 0x60, 0x95, 0x13, 0, 0, 0, 2 };
+
+	send(fd, disc, sizeof(disc), MSG_NOSIGNAL | MSG_DONTWAIT);
+}

@@ -37,4 +37,10 @@ struct socket_transport {
 /* @fd has to be non-blocking; it stays the caller's. */
 void socket_transport_init(struct socket_transport *st, int fd, struct deadline deadline);
 
+/*
+ * Ends a transmission phase that nobody takes over, as the protocol wants it ("Terminating the
+ * transmission phase"). Closing the socket is the caller's.
+ */
+void socket_disconnect(int fd);
+
 #endif

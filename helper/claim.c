@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "claim.h"
+#include "error.h"
+#include "log.h"
+#include "transport.h"
+
+#define CLAIM_FOLDER	"/run/nbd-attach"
+#define CLAIM_POLL_MS	20
+
+static void claim_path(char *to, size_t room, uint32_t index)
+{
+	snprintf(to, room, CLAIM_FOLDER "/nbd%u.pid", index);
+}
+
+/* Such a lock is this process's own: the children it forks, which may get stuck, do not have it. */
+static const struct flock claim_lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+/* Whether @fd is still what the path leads to: who drops a claim takes the file away. */
+static bool claim_is_current(int fd, const char *path)
+{
+	struct stat ours, there;
+
+	return !fstat(fd, &ours) && !stat(path, &there) && ours.st_ino == there.st_ino &&
+	       ours.st_dev == there.st_dev;
+}
+
+/* An open and locked file; or a negative errno, EAGAIN if somebody else has it. */
+static int claim_try(const char *path)
+{
+	int fd, rc;
+
+	for (;;) {
+		/* Who could open it could lock it. */
+		fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (fd < 0)
+			return -errno;
+		if (fcntl(fd, F_SETLK, &claim_lock)) {
+			rc = errno == EACCES ? -EAGAIN : -errno;
+			close(fd);
+			return rc;
+		}
+		if (claim_is_current(fd, path))
+			return fd;
+		close(fd);
+	}
+}
+
+/* Which process has the lock, 0 if none. */
+static pid_t claim_holder(const char *path)
+{
+	struct flock lock = claim_lock;
+	int fd, rc;
+
+	fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	rc = fcntl(fd, F_GETLK, &lock);
+	close(fd);
+	return rc || lock.l_type == F_UNLCK ? 0 : lock.l_pid;
+}
+
+int claim_take(uint32_t index, unsigned int milliseconds, int *fd, struct error *err)
+{
+	struct deadline deadline = deadline_in(milliseconds);
+	char path[64];
+
+	claim_path(path, sizeof(path), index);
+	mkdir(CLAIM_FOLDER, 0755);
+	while ((*fd = claim_try(path)) == -EAGAIN && deadline_left(&deadline))
+		poll(NULL, 0, CLAIM_POLL_MS);
+	if (*fd == -EAGAIN)
+		return error_set(err, EXIT_BUSY, "process %d keeps this device already",
+				 claim_holder(path));
+	if (*fd < 0) {
+		log_note("%s: %s", path, strerror(-*fd));
+		*fd = -1;
+		return 0;
+	}
+	if (ftruncate(*fd, 0) || dprintf(*fd, "%d\n", getpid()) < 0)
+		log_note("%s: %s", path, strerror(errno));
+	return 0;
+}
+
+void claim_drop(uint32_t index, int fd)
+{
+	char path[64];
+
+	if (fd < 0)
+		return;
+	claim_path(path, sizeof(path), index);
+	unlink(path);
+	close(fd);
+}
+
+bool claim_is_taken(uint32_t index, unsigned int milliseconds)
+{
+	struct deadline deadline = deadline_in(milliseconds);
+	char path[64];
+
+	claim_path(path, sizeof(path), index);
+	while (claim_holder(path)) {
+		if (!deadline_left(&deadline))
+			return true;
+		poll(NULL, 0, CLAIM_POLL_MS);
+	}
+	return false;
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Events of the driver. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include <netlink/genl/ctrl.h>
+
+#include "error.h"
+#include "kernel.h"
+#include "kernel-genl.h"
+
+/**
+ * struct kernel_events - a socket in the group of events
+ * @index: the device that is asked for at the moment
+ * @heard: there was something about it
+ */
+struct kernel_events {
+	struct nl_sock *sock;
+	uint32_t index;
+	bool heard;
+};
+
+static int event_take(struct nl_msg *msg, void *arg)
+{
+	struct nlattr *attrs[NBDCTL_A_DEVICE_MAX + 1];
+	struct kernel_events *events = arg;
+
+	if (genlmsg_parse(nlmsg_hdr(msg), 0, attrs, NBDCTL_A_DEVICE_MAX, NULL) ||
+	    !attrs[NBDCTL_A_DEVICE_INDEX] ||
+	    genl_number(attrs[NBDCTL_A_DEVICE_INDEX]) == events->index)
+		events->heard = true;
+	return NL_OK;
+}
+
+struct kernel_events *kernel_events_open(struct error *err)
+{
+	struct kernel_events *events = calloc(1, sizeof(*events));
+	int rc = -NLE_NOMEM;
+
+	if (!events)
+		goto fail;
+	events->sock = nl_socket_alloc();
+	if (!events->sock)
+		goto fail;
+	nl_socket_disable_seq_check(events->sock);
+	nl_socket_modify_cb(events->sock, NL_CB_VALID, NL_CB_CUSTOM, event_take, events);
+	rc = genl_connect(events->sock);
+	if (rc)
+		goto fail;
+	rc = genl_ctrl_resolve_grp(events->sock, NBDCTL_FAMILY_NAME, NBDCTL_MCGRP_EVENTS);
+	if (rc >= 0)
+		rc = nl_socket_add_membership(events->sock, rc);
+	if (rc >= 0)
+		rc = nl_socket_set_nonblocking(events->sock);
+	if (rc >= 0)
+		return events;
+fail:
+	error_set(err, EXIT_SYSTEM, "cannot listen to the driver's events: %s", nl_geterror(rc));
+	kernel_events_close(events);
+	return NULL;
+}
+
+void kernel_events_close(struct kernel_events *events)
+{
+	if (!events)
+		return;
+	nl_socket_free(events->sock);
+	free(events);
+}
+
+int kernel_events_fd(const struct kernel_events *events)
+{
+	return nl_socket_get_fd(events->sock);
+}
+
+bool kernel_events_take(struct kernel_events *events, uint32_t index)
+{
+	int rc;
+
+	events->index = index;
+	events->heard = false;
+	do {
+		rc = nl_recvmsgs_default(events->sock);
+	} while (rc >= 0);
+	/* Too many came at once (ENOBUFS), say; better to look in vain than to miss one. */
+	return events->heard || rc != -NLE_AGAIN;
+}
