@@ -200,6 +200,35 @@ def mutated(seed):
         equal('MUTATE' in server.log(), True, 'mutations')
 
 
+KINDS = {'flip-bit', 'truncate', 'duplicate', 'reorder', 'stale-cookie', 'other-cookie',
+         'cut-payload', 'wrong-length', 'wrong-type'}
+
+
+def mutations():
+    """Several requests in flight: each kind comes, and what the client accepts is right."""
+    seen = set()
+    for seed in range(20):
+        with Server('--mutate', f'{seed}:300', '--read-shape', 'random') as server:
+            for _ in range(10):
+                c = Client(server.path, timeout=0.1)
+                c.attach(WANTED)
+                reqs = []
+                try:
+                    for i in range(8):
+                        reqs.append(c.send(nbd.READ, PLACE + i * 4096, 4096))
+                    c.finish(*reqs)
+                except (Fault, CommandError):
+                    pass
+                for req in reqs:
+                    if req.done and not req.error:
+                        equal(bytes(req.data), pattern(req.offset, 4096), 'data')
+                c.close()
+            seen |= set(re.findall('MUTATE (\\S+)', server.log()))
+        if seen == KINDS:
+            return
+    equal(seen, KINDS, 'kinds of mutations')
+
+
 # ---- 2. misbehaviours ----
 
 def attach_outcome(server, connections, timeout):
@@ -450,6 +479,7 @@ def main():
     test('occasions', occasions)
     for seed in range(3):
         test(f'mutate-{seed}', mutated, seed)
+    test('mutate-kinds', mutations)
 
     rows = subprocess.run([program, '--list'], check=True, capture_output=True, text=True).stdout
     for row in rows.splitlines():

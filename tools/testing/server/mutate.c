@@ -72,6 +72,34 @@ static const char *stale_cookie(struct conn *c, struct reply *r)
 	return "stale-cookie";
 }
 
+/*
+ * Of another request that is in flight. Reads only: a chunk of data says where it belongs, so that
+ * a client can tell; a chunk of block status does not.
+ */
+static const char *other_cookie(struct conn *c, struct reply *r)
+{
+	uint64_t n = random_below(&c->mutate_rng, c->nr_pending);
+	struct reply *other = c->pending;
+
+	while (n--)
+		other = other->next;
+	if (other == r || r->req.command != NBD_CMD_READ || !c->structured)
+		return stale_cookie(c, r);
+	msg_set_cookie(any_msg(c, r), other->req.cookie);
+	return "other-cookie";
+}
+
+/* The connection ends in the middle of content */
+static const char *cut_payload(struct conn *c, struct reply *r)
+{
+	struct msg *m = any_msg(c, r);
+
+	if (!m->data_len)
+		return truncate_head(c, r);
+	msg_truncate(m, m->head_len + random_below(&c->mutate_rng, m->data_len), END_CLOSE);
+	return "cut-payload";
+}
+
 static const char *wrong_length(struct conn *c, struct reply *r)
 {
 	static const uint32_t lengths[] = { 0, 1, 4, 8, 9, 12, 13, 511, 4096, 0x7fffffff, ~0U };
@@ -99,7 +127,8 @@ static const char *wrong_type(struct conn *c, struct reply *r)
 }
 
 static const char *(*const mutations[])(struct conn *c, struct reply *r) = {
-	flip_bit, truncate_head, duplicate, reorder, stale_cookie, wrong_length, wrong_type,
+	flip_bit, truncate_head, duplicate, reorder, stale_cookie, other_cookie, cut_payload,
+	wrong_length, wrong_type,
 };
 
 #define NR_MUTATIONS	(sizeof(mutations) / sizeof(mutations[0]))
