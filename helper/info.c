@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "connector.h"
 #include "device.h"
 #include "error.h"
 #include "facts.h"
@@ -13,6 +14,7 @@
 #include "kernel.h"
 #include "modload.h"
 #include "operands.h"
+#include "sandbox.h"
 #include "survey.h"
 #include "text.h"
 #include "verbs.h"
@@ -164,11 +166,35 @@ static int info_check_survey(const struct survey *survey, struct error *err)
 	return 0;
 }
 
+/*
+ * From the first byte of the server to the last of the output, this process has no rights but to
+ * print. Connections come from one that has kept its rights.
+ */
+static int info_survey(const struct info_args *args, const struct target *target,
+		       struct error *err)
+{
+	struct connector connector;
+	struct survey survey;
+	int rc;
+
+	if (connector_start(&connector, target, err))
+		return -1;
+	rc = sandbox_enter(SANDBOX_OUTPUT, &connector.fd, 1, err);
+	if (!rc)
+		rc = survey_server(target, &connector, args->connect_timeout, &survey, err);
+	connector_stop(&connector);
+	if (rc)
+		return -1;
+	info_print_survey(target, &survey, args->json);
+	rc = info_check_survey(&survey, err);
+	survey_free(&survey);
+	return rc;
+}
+
 static int info_server(const struct info_args *args, struct error *err)
 {
 	struct target *target = malloc(sizeof(*target));
 	char uri[TARGET_URI_ROOM];
-	struct survey survey;
 	int rc;
 
 	if (!target)
@@ -176,12 +202,7 @@ static int info_server(const struct info_args *args, struct error *err)
 	rc = operands_target(&args->operands, target, NULL, NULL, err);
 	if (rc)
 		goto free;
-	rc = survey_server(target, args->connect_timeout, &survey, err);
-	if (!rc) {
-		info_print_survey(target, &survey, args->json);
-		rc = info_check_survey(&survey, err);
-		survey_free(&survey);
-	}
+	rc = info_survey(args, target, err);
 	if (rc)
 		error_prefix(err, "%.300s", target_uri(target, uri));
 free:

@@ -11,14 +11,16 @@
 
 #include "log.h"
 #include "negotiate.h"
+#include "pass.h"
+#include "process.h"
+#include "sandbox.h"
 
 /* The process keeps to its own deadline, unless something holds it up. */
 #define NEGOTIATION_GRACE_MS	1000
 /* How long a process that was killed may take to end. */
 #define NEGOTIATION_END_MS	200
 
-/* ---- the process ---- */
-
+/* Of the process that negotiates */
 static int negotiation_mouth = -1;
 static unsigned int negotiation_notes;
 
@@ -35,10 +37,15 @@ static int negotiation_child(const struct negotiation_request *request, struct e
 	struct deadline deadline = deadline_in(request->milliseconds);
 	struct socket_transport st;
 	struct export export;
-	int fd;
+	int files[2], fd;
 
+	/* Names are looked up and sockets opened with the rights of who asked. */
 	fd = connect_target(&request->connect, &deadline, err);
 	if (fd < 0)
+		return -1;
+	files[0] = fd;
+	files[1] = negotiation_mouth;
+	if (sandbox_enter(SANDBOX_WITH_PARENT, files, 2, err))
 		return -1;
 	verdict_say_connected(negotiation_mouth);
 	socket_transport_init(&st, fd, deadline);
@@ -61,29 +68,6 @@ static void __attribute__((noreturn)) negotiation_run(const struct negotiation_r
 	_exit(0);
 }
 
-/* ---- its parent ---- */
-
-/*
- * Returns whether the process has ended, which it may take @milliseconds for; then @info says how.
- * With WNOWAIT in @options it stays a zombie, so that its id can't become another's.
- */
-static bool negotiation_ended(pid_t pid, unsigned int milliseconds, int options, siginfo_t *info)
-{
-	struct deadline deadline = deadline_in(milliseconds);
-
-	for (;;) {
-		memset(info, 0, sizeof(*info));
-		/* Somebody else has reaped it, as when SIGCHLD is ignored. */
-		if (waitid(P_PID, pid, info, WEXITED | WNOHANG | options) && errno != EINTR)
-			return true;
-		if (info->si_pid)
-			return true;
-		if (!deadline_left(&deadline))
-			return false;
-		poll(NULL, 0, 5);
-	}
-}
-
 /* Leaves no process behind, but for one that cannot end. */
 static void negotiation_end(struct negotiation *neg, unsigned int milliseconds)
 {
@@ -91,7 +75,7 @@ static void negotiation_end(struct negotiation *neg, unsigned int milliseconds)
 
 	close(neg->fd);
 	kill(neg->pid, SIGKILL);
-	if (!negotiation_ended(neg->pid, milliseconds, 0, &ignored))
+	if (!process_ended(neg->pid, milliseconds, 0, &ignored))
 		neg->stuck = neg->pid;
 	neg->pid = 0;
 }
@@ -108,14 +92,15 @@ int negotiation_start(struct negotiation *neg, const struct negotiation_request 
 {
 	struct negotiation_request careful = *request;
 	siginfo_t ignored;
-	int fds[2];
+	int fds[2], rc;
 
-	if (neg->stuck && negotiation_ended(neg->stuck, 0, 0, &ignored))
+	if (neg->stuck && process_ended(neg->stuck, 0, 0, &ignored))
 		neg->stuck = 0;
 	if (neg->stuck)
 		careful.connect.no_lookup = true;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds))
-		return error_errno(err, EXIT_SYSTEM, errno, "cannot begin to negotiate");
+	rc = pass_pair(fds);
+	if (rc)
+		return error_errno(err, EXIT_SYSTEM, -rc, "cannot begin to negotiate");
 	neg->pid = fork();
 	if (neg->pid < 0) {
 		neg->pid = 0;
@@ -154,7 +139,7 @@ static void negotiation_died(struct negotiation *neg)
 	siginfo_t info;
 	bool killed;
 
-	if (!negotiation_ended(neg->pid, NEGOTIATION_END_MS, WNOWAIT, &info)) {
+	if (!process_ended(neg->pid, NEGOTIATION_END_MS, WNOWAIT, &info)) {
 		error_set(err, EXIT_SYSTEM, "%s has gone silent", process);
 		goto fail;
 	}

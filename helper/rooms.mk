@@ -2,7 +2,7 @@
 #
 # The rooms of the helper and the libraries they need, for the program, its tests and fuzzers.
 
-helper_pkgs := libnl-genl-3.0 libnl-3.0 smartcols liburiparser
+helper_pkgs := libnl-genl-3.0 libnl-3.0 smartcols liburiparser libseccomp
 
 helper_rooms := \
 	attach \
@@ -10,6 +10,7 @@ helper_rooms := \
 	backoff \
 	claim \
 	connect \
+	connector \
 	daemon \
 	detach \
 	device \
@@ -40,9 +41,12 @@ helper_rooms := \
 	operands \
 	option \
 	opts \
+	pass \
+	process \
 	program \
 	ready \
 	runs \
+	sandbox \
 	survey \
 	target \
 	text \

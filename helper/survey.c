@@ -4,10 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "connect.h"
+#include "connector.h"
 #include "handshake.h"
 #include "log.h"
 #include "survey.h"
+#include "target.h"
 #include "text.h"
 #include "transport.h"
 
@@ -17,12 +18,11 @@ struct visit {
 	struct handshake hs;
 };
 
-static int visit_begin(struct visit *visit, const struct target *target, unsigned int milliseconds,
-		       struct error *err)
+static int visit_begin(struct visit *visit, struct connector *connector,
+		       unsigned int milliseconds, struct error *err)
 {
-	const struct connect_request request = { .target = target };
 	struct deadline deadline = deadline_in(milliseconds);
-	int fd = connect_target(&request, &deadline, err);
+	int fd = connector_connect(connector, milliseconds, err);
 
 	if (fd < 0)
 		return -1;
@@ -74,13 +74,13 @@ static int survey_add(void *context, const char *name, size_t name_length,
 	return 0;
 }
 
-static int survey_list(const struct target *target, unsigned int milliseconds,
+static int survey_list(struct connector *connector, unsigned int milliseconds,
 		       struct survey *survey, struct error *err)
 {
 	struct visit visit;
 	int rc;
 
-	if (visit_begin(&visit, target, milliseconds, err))
+	if (visit_begin(&visit, connector, milliseconds, err))
 		return -1;
 	rc = handshake_list(&visit.hs, survey_add, survey, err);
 	/* One that keeps its list to itself may have a default export all the same. */
@@ -107,13 +107,13 @@ static int survey_look(struct visit *visit, struct survey_entry *entry, bool *kn
 				  err);
 }
 
-static int survey_open(const struct target *target, unsigned int milliseconds,
+static int survey_open(struct connector *connector, unsigned int milliseconds,
 		       struct survey_entry *entry, struct error *err)
 {
 	struct visit visit;
 	int rc;
 
-	if (visit_begin(&visit, target, milliseconds, err))
+	if (visit_begin(&visit, connector, milliseconds, err))
 		return -1;
 	rc = handshake_structured(&visit.hs, err);
 	if (!rc)
@@ -122,14 +122,14 @@ static int survey_open(const struct target *target, unsigned int milliseconds,
 	return rc;
 }
 
-static int survey_export(const struct target *target, unsigned int milliseconds,
+static int survey_export(struct connector *connector, unsigned int milliseconds,
 			 struct survey_entry *entry, struct error *err)
 {
 	bool known = false, refused;
 	struct visit visit;
 	int rc;
 
-	if (visit_begin(&visit, target, milliseconds, err))
+	if (visit_begin(&visit, connector, milliseconds, err))
 		return -1;
 	rc = survey_look(&visit, entry, &known, err);
 	visit_end(&visit);
@@ -144,11 +144,11 @@ static int survey_export(const struct target *target, unsigned int milliseconds,
 		return -1;
 	if (known && entry->export.size)
 		return 0;
-	return survey_open(target, milliseconds, entry, err);
+	return survey_open(connector, milliseconds, entry, err);
 }
 
-int survey_server(const struct target *target, unsigned int milliseconds, struct survey *survey,
-		  struct error *err)
+int survey_server(const struct target *target, struct connector *connector,
+		  unsigned int milliseconds, struct survey *survey, struct error *err)
 {
 	unsigned int i;
 	int rc;
@@ -157,13 +157,13 @@ int survey_server(const struct target *target, unsigned int milliseconds, struct
 	if (target->named)
 		rc = survey_add(survey, target->export, strlen(target->export), NULL, 0, err);
 	else
-		rc = survey_list(target, milliseconds, survey, err);
+		rc = survey_list(connector, milliseconds, survey, err);
 	for (i = 0; !rc && i < survey->n; i++) {
 		struct survey_entry *entry = &survey->entries[i];
 
 		if (entry->failed)
 			continue;
-		entry->failed = survey_export(target, milliseconds, entry, &entry->error);
+		entry->failed = survey_export(connector, milliseconds, entry, &entry->error);
 		survey->structured |= entry->export.structured;
 	}
 	if (!rc && target->named && survey->entries[0].failed) {

@@ -6,7 +6,9 @@
 
 #include "error.h"
 #include "export.h"
-#include "target.h"
+
+struct connector;
+struct target;
 
 /**
  * struct survey_entry - an export of a server
@@ -33,11 +35,11 @@ struct survey {
 };
 
 /*
- * Asks for the export that @target names, or for all. Each connection has
- * @milliseconds.
+ * Asks for the export that @target names, or for all, on connections of @connector. Each connection
+ * has @milliseconds.
  */
-int survey_server(const struct target *target, unsigned int milliseconds, struct survey *survey,
-		  struct error *err);
+int survey_server(const struct target *target, struct connector *connector,
+		  unsigned int milliseconds, struct survey *survey, struct error *err);
 void survey_free(struct survey *survey);
 
 #endif

@@ -2,9 +2,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
+#include "pass.h"
 #include "text.h"
 #include "verdict.h"
 
@@ -168,68 +168,25 @@ void verdict_take(struct verdict *verdict, const struct verdict_message *message
 		verdict_fail(verdict);
 }
 
-union verdict_control {
-	struct cmsghdr header;
-	char room[CMSG_SPACE(sizeof(int))];
-};
-
-static int verdict_file(struct msghdr *msg)
-{
-	struct cmsghdr *header = CMSG_FIRSTHDR(msg);
-	int fd;
-
-	if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS ||
-	    header->cmsg_len != CMSG_LEN(sizeof(fd)))
-		return -1;
-	memcpy(&fd, CMSG_DATA(header), sizeof(fd));
-	return fd;
-}
-
 int verdict_receive(struct verdict *verdict, int fd)
 {
 	struct verdict_message message = { 0 };
-	struct iovec iov = { .iov_base = &message, .iov_len = sizeof(message) };
-	union verdict_control control;
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		/* Room for one file; the kernel keeps any other. */
-		.msg_controllen = CMSG_LEN(sizeof(int)),
-	};
 	ssize_t n;
+	int file;
 
-	do {
-		n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0 && errno == EAGAIN)
+	n = pass_receive(fd, &message, sizeof(message), &file);
+	if (n == -EAGAIN)
 		return 0;
-	if (n <= 0)
+	if (!n || (n < 0 && n != -EMSGSIZE))
 		return -1;
-	if (msg.msg_flags & MSG_TRUNC)
-		n = 0;
-	verdict_take(verdict, &message, n, verdict_file(&msg));
+	verdict_take(verdict, &message, n < 0 ? 0 : n, file);
 	return 1;
 }
 
+/* A reader that is gone is not ours to complain about: we end anyway. */
 static void verdict_send(int fd, const struct verdict_message *message, size_t length, int file)
 {
-	struct iovec iov = { .iov_base = (void *)message, .iov_len = VERDICT_HEADER + length };
-	union verdict_control control = { 0 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	ssize_t n;
-
-	if (file >= 0) {
-		control.header.cmsg_level = SOL_SOCKET;
-		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(sizeof(file));
-		memcpy(CMSG_DATA(&control.header), &file, sizeof(file));
-		msg.msg_control = &control;
-		msg.msg_controllen = sizeof(control);
-	}
-	do {
-		n = sendmsg(fd, &msg, MSG_NOSIGNAL);
-	} while (n < 0 && errno == EINTR);
+	pass_send(fd, message, VERDICT_HEADER + length, file);
 }
 
 void verdict_say_note(int fd, enum log_level level, const char *text)

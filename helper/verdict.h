@@ -12,8 +12,7 @@
 #include "log.h"
 
 /*
- * What a process that negotiates says, message by message, over a SOCK_SEQPACKET: notes for the
- * user, that it is connected, each context, and at last the export, with the socket, or an error.
+ * What a process that negotiates says, message by message (pass.h): notes for the user, that it is connected, each context, and at last the export, with the socket, or an error.
  * Both ends are the same program, so messages are structs. The reader trusts none of it.
  */
 
@@ -91,7 +90,7 @@ void verdict_fail(struct verdict *verdict);
 /* Reads one message. Returns 1, 0 if there is none yet, -1 at the end of the stream. */
 int verdict_receive(struct verdict *verdict, int fd);
 
-/* The other side. Each waits for the reader; a reader that is gone is none of our business. */
+/* The other side. Each waits for the reader. */
 void verdict_say_note(int fd, enum log_level level, const char *text);
 void verdict_say_connected(int fd);
 void verdict_say_error(int fd, const struct error *err);

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "connect.h"
+#include "connector.h"
+#include "error.h"
+#include "pass.h"
+#include "process.h"
+#include "target.h"
+#include "transport.h"
+
+/* The process keeps to the time itself, unless something holds it up. */
+#define CONNECTOR_GRACE_MS	1000
+/* How long it may take to end. */
+#define CONNECTOR_END_MS	200
+
+static void connector_answer(int fd, const struct target *target, uint32_t milliseconds)
+{
+	const struct connect_request request = { .target = target };
+	struct deadline deadline = deadline_in(milliseconds);
+	struct error err = { .code = EXIT_DONE };
+	int connection;
+
+	connection = connect_target(&request, &deadline, &err);
+	pass_send(fd, &err, sizeof(err), connection);
+	if (connection >= 0)
+		close(connection);
+}
+
+/* Who asks has to do with the server: all it can ask for is a connection to this one. */
+static void __attribute__((noreturn)) connector_run(int fd, const struct target *target)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	uint32_t milliseconds;
+	int none;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	for (;;) {
+		poll(&pfd, 1, -1);
+		if (pass_receive(fd, &milliseconds, sizeof(milliseconds), &none) !=
+		    sizeof(milliseconds))
+			_exit(0);
+		connector_answer(fd, target, milliseconds);
+	}
+}
+
+int connector_start(struct connector *connector, const struct target *target, struct error *err)
+{
+	int fds[2], rc;
+
+	rc = pass_pair(fds);
+	if (rc)
+		return error_errno(err, EXIT_SYSTEM, -rc, "cannot begin to connect");
+	connector->pid = fork();
+	if (connector->pid < 0) {
+		error_errno(err, EXIT_SYSTEM, errno, "cannot begin to connect");
+		close(fds[0]);
+		close(fds[1]);
+		return -1;
+	}
+	if (!connector->pid) {
+		close(fds[0]);
+		connector_run(fds[1], target);
+	}
+	close(fds[1]);
+	connector->fd = fds[0];
+	connector->host = target->host;
+	return 0;
+}
+
+int connector_connect(struct connector *connector, uint32_t milliseconds, struct error *err)
+{
+	struct deadline deadline = deadline_in(milliseconds);
+	struct pollfd pfd = { .fd = connector->fd, .events = POLLIN };
+	int connection, rc;
+
+	rc = pass_send(connector->fd, &milliseconds, sizeof(milliseconds), -1);
+	if (rc)
+		return error_errno(err, EXIT_SYSTEM, -rc, "cannot ask for a connection");
+	do {
+		rc = poll(&pfd, 1, deadline_left(&deadline) + CONNECTOR_GRACE_MS);
+	} while (rc < 0 && errno == EINTR);
+	if (!rc) {
+		/* What comes later is not to be taken for the next answer. */
+		connector_stop(connector);
+		return error_set(err, EXIT_TIMEOUT, "looking up \"%s\" takes too long",
+				 connector->host);
+	}
+	if (pass_receive(connector->fd, err, sizeof(*err), &connection) != sizeof(*err))
+		return error_set(err, EXIT_SYSTEM, "the process that connects has ended");
+	return connection;
+}
+
+void connector_stop(struct connector *connector)
+{
+	siginfo_t ignored;
+
+	if (connector->fd < 0)
+		return;
+	close(connector->fd);
+	connector->fd = -1;
+	process_ended(connector->pid, CONNECTOR_END_MS, 0, &ignored);
+}

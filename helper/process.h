@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef NBD_HELPER_PROCESS_H
+#define NBD_HELPER_PROCESS_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+/*
+ * Whether the process @pid, a child of ours, has ended, which it may take @milliseconds for; then
+ * @info says how. With WNOWAIT in @options it stays a zombie, so that its id can't become another's.
+ */
+bool process_ended(pid_t pid, unsigned int milliseconds, int options, siginfo_t *info);
+
+#endif
