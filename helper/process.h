@@ -8,7 +8,8 @@
 
 /*
  * Whether the process @pid, a child of ours, has ended, which it may take @milliseconds for; then
- * @info says how. With WNOWAIT in @options it stays a zombie, so that its id can't become another's.
+ * @info says how. With WNOWAIT in @options it stays a zombie, so that its id can't become that of
+ * another.
  */
 bool process_ended(pid_t pid, unsigned int milliseconds, int options, siginfo_t *info);
 

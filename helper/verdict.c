@@ -9,7 +9,6 @@
 #include "verdict.h"
 
 #define VERDICT_HEADER		offsetof(struct verdict_message, text)
-#define VERDICT_SIZE(member)	(VERDICT_HEADER + sizeof(((struct verdict_message *)0)->member))
 
 void verdict_init(struct verdict *verdict)
 {

@@ -12,8 +12,9 @@
 #include "log.h"
 
 /*
- * What a process that negotiates says, message by message (pass.h): notes for the user, that it is connected, each context, and at last the export, with the socket, or an error.
- * Both ends are the same program, so messages are structs. The reader trusts none of it.
+ * What a process that negotiates says, message by message (pass.h): notes for the user, that it is
+ * connected, each context, and at last the export, with the socket, or an error. Both ends are the
+ * same program, so messages are structs. The reader trusts none of it.
  */
 
 /* Most notes that are passed on. */

@@ -64,12 +64,18 @@ static int listen_unix(const char *path, size_t length, int backlog)
 	return fd;
 }
 
+static int connect_as(const struct connect_request *request, unsigned int milliseconds)
+{
+	struct deadline deadline = deadline_in(milliseconds);
+
+	return connect_target(request, &deadline, &err);
+}
+
 static int connect_within(unsigned int milliseconds)
 {
 	const struct connect_request request = { .target = target };
-	struct deadline deadline = deadline_in(milliseconds);
 
-	return connect_target(&request, &deadline, &err);
+	return connect_as(&request, milliseconds);
 }
 
 static int socket_option(int fd, int level, int option)
@@ -96,6 +102,74 @@ static void test_tcp(void **state)
 	assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
 	close(fd);
 	close(server);
+}
+
+static void check_peer_timeout(uint32_t milliseconds, int idle, int pause, int most)
+{
+	const struct connect_request request = { .target = target, .peer_timeout = milliseconds };
+	int fd = connect_as(&request, 5000);
+
+	assert_true(fd >= 0);
+	assert_true(socket_option(fd, SOL_SOCKET, SO_KEEPALIVE) > 0);
+	assert_int_equal(socket_option(fd, IPPROTO_TCP, TCP_KEEPIDLE), idle);
+	assert_int_equal(socket_option(fd, IPPROTO_TCP, TCP_KEEPINTVL), pause);
+	assert_int_equal(socket_option(fd, IPPROTO_TCP, TCP_KEEPCNT), 3);
+	assert_int_equal(socket_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), most);
+	close(fd);
+}
+
+static void test_peer_timeout(void **state)
+{
+	int server, fd;
+
+	(void)state;
+	server = listen_tcp(&target->port);
+	strcpy(target->host, "127.0.0.1");
+	check_peer_timeout(30000, 15, 5, 30000);
+	check_peer_timeout(1, 1, 1, 1);
+	check_peer_timeout(UINT32_MAX - 1, 32767, 32767, INT32_MAX);
+	/* Left to the system. */
+	fd = connect_within(5000);
+	assert_int_equal(socket_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 0);
+	close(fd);
+	close(server);
+}
+
+/* Where the server was before is tried first, and is all that is tried without look-ups. */
+static void test_known_address(void **state)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	struct connect_request request = {
+		.target = target,
+		.address = (struct sockaddr *)&address,
+		.address_length = sizeof(address),
+		.no_lookup = true,
+	};
+	int server, fd;
+
+	(void)state;
+	server = listen_tcp(&target->port);
+	strcpy(target->host, "no-such-host.invalid");
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	address.sin_port = htons(target->port);
+	fd = connect_as(&request, 5000);
+	assert_true(fd >= 0);
+	close(fd);
+	close(server);
+	assert_int_equal(connect_as(&request, 5000), -1);
+	assert_int_equal(err.code, EXIT_REACH);
+	assert_non_null(strstr(err.cause, "Connection refused"));
+	/* A host that is an address needs no looking up; the known one is another. */
+	server = listen_tcp(&target->port);
+	strcpy(target->host, "127.0.0.1");
+	fd = connect_as(&request, 5000);
+	assert_true(fd >= 0);
+	close(fd);
+	close(server);
+	request.address = NULL;
+	strcpy(target->host, "no-such-host.invalid");
+	assert_int_equal(connect_as(&request, 5000), -1);
+	assert_non_null(strstr(err.cause, "cannot look up"));
 }
 
 /* "localhost" may come with ::1 first; the address that listens is found. */
@@ -246,6 +320,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(tcp),
+		TEST(peer_timeout),
+		TEST(known_address),
 		TEST(all_addresses),
 		TEST(refused),
 		TEST(unknown_host),
