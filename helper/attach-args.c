@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "attach-args.h"
+#include "device.h"
 #include "error.h"
 #include "handshake-proto.h"
 #include "kernel.h"
@@ -23,10 +24,14 @@ const struct opt attach_opts[] = {
 	{ 't', "timeout", "SEC", "deadline of a request, 0 for none (default 0)" },
 	{ OPT_CONNECT_TIMEOUT, "connect-timeout", "SEC",
 	  "time for connecting and the handshake (default 30)" },
+	{ OPT_PEER_TIMEOUT, "peer-timeout", "SEC",
+	  "time until a silent peer counts as dead, 0 for the system's (default 30)" },
 	{ 'T', "dead-timeout", "SEC|off|forever",
 	  "time that requests wait without a connection (default 120)" },
 	{ OPT_NO_RECONNECT, "no-reconnect", NULL, "leave nobody behind who would reconnect" },
 	{ 'F', "foreground", NULL, "stay in the foreground, to reconnect" },
+	{ OPT_ADOPT, "adopt", NULL, "keep a disk that is attached; move it to the server named" },
+	{ OPT_RESIZE, "resize", NULL, "give a disk that is attached the size of its export" },
 	{ 'Q', "queue-size", "N", "requests in flight on one queue (default 128)" },
 	{ 'i', "identifier", "TEXT", "free text that says what is attached" },
 	{ 'J', "json", NULL, "print what was negotiated as JSON" },
@@ -91,8 +96,17 @@ static int attach_set_dead_time(struct attach_args *args, const char *s, struct 
 static int attach_set_keep(struct attach_args *args, enum attach_keep keep, struct error *err)
 {
 	if (args->keep != ATTACH_KEEP_BACKGROUND && args->keep != keep)
-		return error_set(err, EXIT_USAGE, "--no-reconnect and --foreground exclude each other");
+		return error_set(err, EXIT_USAGE,
+				 "--no-reconnect and --foreground exclude each other");
 	args->keep = keep;
+	return 0;
+}
+
+static int attach_set_task(struct attach_args *args, enum attach_task task, struct error *err)
+{
+	if (args->task != ATTACH_TASK_ATTACH && args->task != task)
+		return error_set(err, EXIT_USAGE, "--adopt and --resize exclude each other");
+	args->task = task;
 	return 0;
 }
 
@@ -148,8 +162,14 @@ static int attach_option(struct attach_args *args, int id, struct error *err)
 	case OPT_CONNECT_TIMEOUT:
 		return attach_set_seconds(&args->connect_timeout, optarg, "connect-timeout", false,
 					  err);
+	case OPT_PEER_TIMEOUT:
+		return attach_set_seconds(&args->peer_timeout, optarg, "peer-timeout", true, err);
 	case 'T':
 		return attach_set_dead_time(args, optarg, err);
+	case OPT_ADOPT:
+		return attach_set_task(args, ATTACH_TASK_ADOPT, err);
+	case OPT_RESIZE:
+		return attach_set_task(args, ATTACH_TASK_RESIZE, err);
 	case OPT_NO_RECONNECT:
 		return attach_set_keep(args, ATTACH_KEEP_NOT, err);
 	case 'F':
@@ -166,6 +186,45 @@ static int attach_option(struct attach_args *args, int id, struct error *err)
 	}
 }
 
+/* What only an attach can decide. */
+static int attach_check_task(const struct attach_args *args, struct error *err)
+{
+	if (args->own_contexts || args->require_context || args->no_contexts || args->connections ||
+	    args->read_only || args->request_timeout || args->own_dead_time || args->queue_depth ||
+	    args->identifier || args->json)
+		return error_set(err, EXIT_USAGE,
+				 "an option that has a meaning only for a new disk");
+	if (args->task == ATTACH_TASK_RESIZE &&
+	    (args->has_target || args->keep != ATTACH_KEEP_BACKGROUND))
+		return error_set(err, EXIT_USAGE, "--resize takes a device and nothing else");
+	if (!args->has_target && args->keep == ATTACH_KEEP_NOT)
+		return error_set(err, EXIT_USAGE,
+				 "--adopt --no-reconnect without a server is nothing to do");
+	return 0;
+}
+
+/* [TARGET] DEVICE */
+static int attach_parse_task(struct attach_args *args, struct error *err)
+{
+	struct operands *operands = &args->operands;
+
+	args->has_target = operands->n_words > 1 || operands->unix_path || operands->vsock;
+	if (!args->has_target && operands->n_words) {
+		if (device_resolve(operands->words[0], &args->device, err))
+			return -1;
+		args->has_device = true;
+	} else if (args->has_target && operands_target(operands, &args->target, &args->has_device,
+						       &args->device, err)) {
+		return -1;
+	}
+	if (!args->has_device) {
+		error_set(err, EXIT_USAGE, "no device is named");
+		error_hint(err, "\"nbd-list\" shows what is attached");
+		return -1;
+	}
+	return attach_check_task(args, err);
+}
+
 int attach_parse(const struct verb *verb, int argc, char **argv, struct attach_args *args,
 		 struct error *err)
 {
@@ -173,11 +232,15 @@ int attach_parse(const struct verb *verb, int argc, char **argv, struct attach_a
 
 	memset(args, 0, sizeof(*args));
 	args->connect_timeout = ATTACH_CONNECT_MS;
+	args->peer_timeout = ATTACH_PEER_MS;
 	while ((id = opts_next(verb, argc, argv, err)) != -1)
 		if (!id || attach_option(args, id, err))
 			return -1;
 	args->operands.words = argv + optind;
 	args->operands.n_words = argc - optind;
+	if (args->task != ATTACH_TASK_ATTACH)
+		return attach_parse_task(args, err);
+	args->has_target = true;
 	if (operands_target(&args->operands, &args->target, &args->has_device, &args->device, err))
 		return -1;
 	if (args->no_contexts && (args->own_contexts || args->require_context))

@@ -19,6 +19,15 @@ struct error;
 /* Time that requests wait for a connection, by default if there is somebody who makes one. */
 #define ATTACH_DEAD_MS		120000
 
+/* Time without an answer after which a peer is taken for dead. */
+#define ATTACH_PEER_MS		30000
+
+enum attach_task {
+	ATTACH_TASK_ATTACH,
+	ATTACH_TASK_ADOPT,
+	ATTACH_TASK_RESIZE,
+};
+
 enum attach_keep {
 	ATTACH_KEEP_BACKGROUND,
 	ATTACH_KEEP_FOREGROUND,
@@ -29,12 +38,14 @@ enum attach_keep {
  * struct attach_args - the command line of nbd-attach
  * @connections: 0 for auto
  * @own_contexts, @own_dead_time: they were given by the user
- * @request_timeout, @connect_timeout, @dead_time: milliseconds
+ * @request_timeout, @connect_timeout, @peer_timeout, @dead_time: milliseconds
  * @queue_depth: 0 for the driver's default
  * @keep: what becomes of the program when the disk is usable
  */
 struct attach_args {
+	enum attach_task task;
 	struct operands operands;
+	bool has_target;
 	struct target target;
 	bool has_device;
 	uint32_t device;
@@ -48,6 +59,7 @@ struct attach_args {
 	bool json;
 	uint32_t request_timeout;
 	uint32_t connect_timeout;
+	uint32_t peer_timeout;
 	uint32_t dead_time;
 	bool own_dead_time;
 	uint32_t queue_depth;

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "adopt.h"
 #include "attach-args.h"
 #include "device.h"
 #include "error.h"
@@ -80,7 +81,10 @@ static int attach_fit_driver(struct attach *attach, struct error *err)
 static int attach_connect(struct attach *attach, unsigned int milliseconds, struct error *err)
 {
 	const struct negotiation_request request = {
-		.connect = { .target = &attach->args->target },
+		.connect = {
+			.target = &attach->args->target,
+			.peer_timeout = attach->args->peer_timeout,
+		},
 		.handshake = attach->request,
 		.milliseconds = milliseconds,
 	};
@@ -313,6 +317,7 @@ static struct keeper_request attach_keeper(const struct attach *attach)
 		.index = attach->index,
 		.session = attach->session,
 		.connect_timeout = attach->args->connect_timeout,
+		.peer_timeout = attach->args->peer_timeout,
 		/* That of an earlier attach may be about to end. */
 		.patience = ATTACH_PATIENCE_MS,
 	};
@@ -393,22 +398,16 @@ static int attach_with(struct kernel *kernel, struct attach *attach, struct erro
 	return rc;
 }
 
-static int attach_run(const struct verb *verb, int argc, char **argv, struct error *err)
+static int attach_new(const struct attach_args *args, struct keeper_request *keeper,
+		      struct error *err)
 {
-	struct kernel_driver driver;
-	struct attach_args *args = malloc(sizeof(*args));
 	struct attach *attach = calloc(1, sizeof(*attach));
-	struct keeper_request keeper = { 0 };
-	struct kernel *kernel = NULL;
-	bool stay = false;
+	struct kernel_driver driver;
+	struct kernel *kernel;
 	int rc = -1;
 
-	if (!args || !attach) {
-		error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot begin");
-		goto free;
-	}
-	if (attach_parse(verb, argc, argv, args, err))
-		goto free;
+	if (!attach)
+		return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot begin");
 	attach->args = args;
 	attach->driver = &driver;
 	target_uri(&args->target, attach->uri);
@@ -416,12 +415,44 @@ static int attach_run(const struct verb *verb, int argc, char **argv, struct err
 	if (kernel && !kernel_driver(kernel, &driver, err))
 		rc = attach_with(kernel, attach, err);
 	kernel_close(kernel);
-	keeper = attach_keeper(attach);
-	stay = !rc && args->keep == ATTACH_KEEP_FOREGROUND;
-free:
+	*keeper = attach_keeper(attach);
 	free(attach);
+	return rc;
+}
+
+static int attach_run(const struct verb *verb, int argc, char **argv, struct error *err)
+{
+	struct attach_args *args = malloc(sizeof(*args));
+	struct keeper_request keeper;
+	int rc;
+
+	if (!args)
+		return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot begin");
+	rc = attach_parse(verb, argc, argv, args, err);
+	if (rc)
+		goto free;
+	/* A service that is started again finds its disk as it was. */
+	if (args->keep == ATTACH_KEEP_FOREGROUND && args->task == ATTACH_TASK_ATTACH &&
+	    adopt_is_attached(args)) {
+		args->task = ATTACH_TASK_ADOPT;
+		args->has_target = false;
+	}
+	switch (args->task) {
+	case ATTACH_TASK_ATTACH:
+		rc = attach_new(args, &keeper, err);
+		if (!rc && args->keep == ATTACH_KEEP_FOREGROUND)
+			rc = keeper_run(&keeper, err);
+		break;
+	case ATTACH_TASK_ADOPT:
+		rc = adopt_run(args, err);
+		break;
+	case ATTACH_TASK_RESIZE:
+		rc = adopt_resize(args, err);
+		break;
+	}
+free:
 	free(args);
-	return stay ? keeper_run(&keeper, err) : rc;
+	return rc;
 }
 
 const struct verb attach_verb = {
@@ -430,6 +461,8 @@ const struct verb attach_verb = {
 		"HOST [EXPORT] [DEVICE]",
 		"URI [DEVICE]",
 		"--unix PATH|--vsock CID[:PORT] [EXPORT] [DEVICE]",
+		"--adopt [SERVER...] DEVICE",
+		"--resize DEVICE",
 	},
 	.summary = "Make an export of an NBD server a disk, and print its name if none is given.",
 	.opts = attach_opts,

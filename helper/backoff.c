@@ -19,14 +19,15 @@ static void backoff_wait(struct backoff *backoff, uint64_t now, unsigned int cha
 	backoff->proven = 0;
 }
 
-unsigned int backoff_left(struct backoff *backoff, uint64_t now)
+unsigned int backoff_left(const struct backoff *backoff, uint64_t now)
 {
-	if (backoff->proven && now >= backoff->proven) {
-		backoff->delay = 0;
-		backoff->next = 0;
-		backoff->proven = 0;
-	}
 	return backoff->next > now ? backoff->next - now : 0;
+}
+
+void backoff_lost(struct backoff *backoff, uint64_t now)
+{
+	if (backoff->proven && now >= backoff->proven)
+		*backoff = (struct backoff){ 0 };
 }
 
 void backoff_worked(struct backoff *backoff, uint64_t now, unsigned int chance)

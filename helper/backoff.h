@@ -28,7 +28,10 @@ struct backoff {
 };
 
 /* Milliseconds to wait from @now on, 0 for none. */
-unsigned int backoff_left(struct backoff *backoff, uint64_t now);
+unsigned int backoff_left(const struct backoff *backoff, uint64_t now);
+
+/* What worked is no more. */
+void backoff_lost(struct backoff *backoff, uint64_t now);
 
 /* What became of an attempt; @chance is any number. */
 void backoff_worked(struct backoff *backoff, uint64_t now, unsigned int chance);

@@ -117,7 +117,7 @@ static int daemon_null(struct error *err)
 	return 0;
 }
 
-int daemon_leave(int *report, const char *name, struct error *err)
+int daemon_leave(int *report, struct error *err)
 {
 	const int kept = STDERR_FILENO + 1;
 
@@ -129,9 +129,14 @@ int daemon_leave(int *report, const char *name, struct error *err)
 		*report = kept;
 	}
 	close_range(*report < 0 ? kept : kept + 1, ~0U, 0);
+	umask(022);
+	return 0;
+}
+
+int daemon_silence(const char *name, struct error *err)
+{
 	if (daemon_null(err))
 		return -1;
-	umask(022);
 	snprintf(daemon_name, sizeof(daemon_name), "%s", name);
 	daemon_log_fd = open("/dev/kmsg", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
 	log_divert(daemon_log);
@@ -140,11 +145,9 @@ int daemon_leave(int *report, const char *name, struct error *err)
 
 static void daemon_touch_stack(void)
 {
-	volatile char room[DAEMON_STACK];
-	size_t i;
+	char room[DAEMON_STACK];
 
-	for (i = 0; i < sizeof(room); i += 1024)
-		room[i] = 0;
+	explicit_bzero(room, sizeof(room));
 }
 
 static void daemon_spare(void)

@@ -18,10 +18,13 @@ int daemon_fork(int *report, struct error *err);
 void daemon_report(int report, const struct error *err);
 
 /*
- * Lets go of files, directories and the terminal; messages go to the kernel's log, where @name
- * stands before them. *@report is kept open, under another number; it may be -1.
+ * Lets go of the directory and of all files but the standard ones. *@report is kept open, under
+ * another number; it may be -1.
  */
-int daemon_leave(int *report, const char *name, struct error *err);
+int daemon_leave(int *report, struct error *err);
+
+/* Lets go of the terminal too. Messages go to the kernel's log, where @name stands before them. */
+int daemon_silence(const char *name, struct error *err);
 
 /*
  * Memory is had before it is needed, and nothing waits for the disk to give some. What is not

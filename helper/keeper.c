@@ -19,9 +19,9 @@
 #include "log.h"
 #include "negotiate.h"
 #include "notify.h"
+#include "renew.h"
 #include "target.h"
 #include "transport.h"
-#include "uri.h"
 
 /* An event may get lost, when there is no memory for it; so the device is looked at anyway. */
 #define KEEPER_LOOK_MS	30000
@@ -29,6 +29,7 @@
 /**
  * struct keeper - a keeper at work
  * @look: @device may not be as it was found
+ * @whole: it had all its connections when it was last looked at
  * @display: what @target was made of; "" if there is none
  * @address: where the server was found last, if @address_length is not 0
  * @negotiation: for @slot, if it is under way
@@ -45,6 +46,7 @@ struct keeper {
 	struct kernel_device device;
 	uint64_t session;
 	bool look;
+	bool whole;
 	char display[NBDCTL_NAME_MAX + 1];
 	struct target target;
 	struct sockaddr_storage address;
@@ -96,10 +98,7 @@ static int keeper_find_target(struct keeper *keeper, struct error *err)
 	keeper->address_length = 0;
 	keeper->todo = 0;
 	keeper->display[0] = '\0';
-	if (!keeper->device.display[0])
-		return error_set(err, EXIT_OTHER,
-				 "the driver does not know where the disk came from");
-	if (uri_parse(keeper->device.display, &keeper->target, err))
+	if (renew_target(&keeper->device, &keeper->target, err))
 		return -1;
 	strcpy(keeper->display, keeper->device.display);
 	return 0;
@@ -127,6 +126,9 @@ static int keeper_look(struct keeper *keeper, struct error *err)
 	if (device->session != keeper->session)
 		return error_set(err, EXIT_FALSE, "it was attached anew");
 	keeper->look = false;
+	if (keeper->whole && keeper_empty_slots(keeper))
+		backoff_lost(&keeper->backoff, keeper_now());
+	keeper->whole = !keeper_empty_slots(keeper);
 	keeper_tell_manager(keeper);
 	/* Somebody else may have filled the slot. */
 	if (!(keeper_empty_slots(keeper) & 1ULL << keeper->slot))
@@ -144,24 +146,17 @@ static bool keeper_is_wanted(const struct keeper *keeper)
 
 static int keeper_negotiate(struct keeper *keeper, struct error *err)
 {
-	const struct kernel_device *device = &keeper->device;
-	const struct negotiation_request request = {
+	struct negotiation_request request = {
 		.connect = {
-			.target = &keeper->target,
 			.peer_timeout = keeper->request->peer_timeout,
 			.address = keeper->address_length ?
 				   (const struct sockaddr *)&keeper->address : NULL,
 			.address_length = keeper->address_length,
 		},
-		.handshake = {
-			.export = keeper->target.export,
-			.structured = device->header_mode == NBDCTL_HEADER_MODE_STRUCTURED,
-			.contexts = (const char *const *)device->contexts,
-			.n_contexts = device->n_contexts,
-		},
 		.milliseconds = keeper->request->connect_timeout,
 	};
 
+	renew_request(&keeper->device, &keeper->target, &request);
 	return negotiation_start(&keeper->negotiation, &request, err);
 }
 
@@ -227,7 +222,7 @@ static void keeper_finish(struct keeper *keeper)
 	if (!rc) {
 		rc = keeper_hand_over(keeper, &export, fd, &err);
 		/* What the driver refuses is not the export that was attached. */
-		hopeless = rc && err.code != EXIT_REACH;
+		hopeless = rc && err.code == EXIT_EXPORT;
 		close(fd);
 		export_free(&export);
 	}
@@ -345,8 +340,7 @@ static int keeper_open(struct keeper *keeper, int *report, struct error *err)
 	const struct keeper_request *request = keeper->request;
 	char name[16];
 
-	snprintf(name, sizeof(name), "nbd%u", request->index);
-	if (daemon_leave(report, name, err) ||
+	if (daemon_leave(report, err) ||
 	    claim_take(request->index, request->patience, &keeper->claim, err))
 		return -1;
 	keeper->kernel = kernel_open(err);
@@ -359,6 +353,9 @@ static int keeper_open(struct keeper *keeper, int *report, struct error *err)
 		return error_set(err, EXIT_SYSTEM, "cannot wait for signals");
 	/* Who listens first and looks then misses nothing. */
 	if (keeper_look(keeper, err))
+		return -1;
+	snprintf(name, sizeof(name), "nbd%u", request->index);
+	if (daemon_silence(name, err))
 		return -1;
 	daemon_protect();
 	srand(getpid() ^ keeper_now());

@@ -39,6 +39,7 @@ enum {
 	OPT_NO_RECONNECT,
 	OPT_ADOPT,
 	OPT_RESIZE,
+	OPT_PEER_TIMEOUT,
 };
 
 /**
@@ -51,7 +52,7 @@ enum {
  */
 struct verb {
 	const char *name;
-	const char *synopsis[5];
+	const char *synopsis[6];
 	const char *summary;
 	const struct opt *opts;
 	int (*run)(const struct verb *verb, int argc, char **argv, struct error *err);

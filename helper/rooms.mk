@@ -5,6 +5,7 @@
 helper_pkgs := libnl-genl-3.0 libnl-3.0 smartcols liburiparser libseccomp
 
 helper_rooms := \
+	adopt \
 	attach \
 	attach-args \
 	backoff \
@@ -45,6 +46,7 @@ helper_rooms := \
 	process \
 	program \
 	ready \
+	renew \
 	runs \
 	sandbox \
 	survey \

@@ -8,7 +8,8 @@ _nbd_options()
 	nbd-attach)
 		echo "-u --unix --port --vsock -N --name -C --connections --context" \
 			"--require-context --no-contexts -r --read-only -t --timeout" \
-			"--connect-timeout -T --dead-timeout -Q --queue-size -i --identifier" \
+			"--connect-timeout --peer-timeout -T --dead-timeout --no-reconnect" \
+			"-F --foreground --adopt --resize -Q --queue-size -i --identifier" \
 			"-J --json"
 		;;
 	nbd-detach)
@@ -82,8 +83,8 @@ _nbd_argument()
 		;;
 	-N | --name)
 		;;
-	--port | --vsock | -t | --timeout | --connect-timeout | -Q | --queue-size | -i | \
-		--identifier | --offset | --length)
+	--port | --vsock | -t | --timeout | --connect-timeout | --peer-timeout | -Q | \
+		--queue-size | -i | --identifier | --offset | --length)
 		;;
 	*)
 		return 1
@@ -107,7 +108,11 @@ _nbd_attach()
 	fi
 	case $verb in
 	nbd-attach)
-		_nbd_devices idle
+		if [[ " ${words[*]} " == *" --adopt "* || " ${words[*]} " == *" --resize "* ]]; then
+			_nbd_devices attached
+		else
+			_nbd_devices idle
+		fi
 		declare -F _known_hosts_real >/dev/null && _known_hosts_real -- "$cur"
 		;;
 	nbd-detach)

@@ -266,7 +266,10 @@ static void test_attach(void **state)
 	assert_string_equal(args->contexts[0], "base:allocation");
 	assert_int_equal(args->connect_timeout, 30000);
 	assert_int_equal(args->request_timeout, 0);
-	assert_int_equal(args->dead_time, 0);
+	assert_int_equal(args->dead_time, 120000);
+	assert_int_equal(args->peer_timeout, 30000);
+	assert_int_equal(args->keep, ATTACH_KEEP_BACKGROUND);
+	assert_int_equal(args->task, ATTACH_TASK_ATTACH);
 	assert_int_equal(attach(args, &err, "--no-contexts\th"), 0);
 	assert_int_equal(args->n_contexts, 0);
 	/* Named ones take the place of the default; each counts once. */
@@ -286,6 +289,39 @@ static void test_attach(void **state)
 	free(args);
 }
 
+/* Who reconnects, and how long requests wait for that. */
+static void test_keep(void **state)
+{
+	struct attach_args *args = malloc(sizeof(*args));
+	struct error err;
+
+	(void)state;
+	assert_int_equal(attach(args, &err, "--no-reconnect\th"), 0);
+	assert_int_equal(args->keep, ATTACH_KEEP_NOT);
+	assert_int_equal(args->dead_time, 0);
+	assert_int_equal(attach(args, &err, "-T\t5\t--no-reconnect\t--peer-timeout\t0\th"), 0);
+	assert_int_equal(args->dead_time, 5000);
+	assert_int_equal(args->peer_timeout, 0);
+	assert_int_equal(attach(args, &err, "-F\th\te\tnbd1"), 0);
+	assert_int_equal(args->keep, ATTACH_KEEP_FOREGROUND);
+	assert_int_equal(args->dead_time, 120000);
+	assert_int_equal(attach(args, &err, "--adopt\tnbd3"), 0);
+	assert_int_equal(args->task, ATTACH_TASK_ADOPT);
+	assert_false(args->has_target);
+	assert_int_equal(args->device, 3);
+	assert_int_equal(attach(args, &err, "--adopt\tnbd://h/e\t/dev/nbd4"), 0);
+	assert_true(args->has_target);
+	assert_string_equal(args->target.export, "e");
+	assert_int_equal(args->device, 4);
+	assert_int_equal(attach(args, &err, "--adopt\t-F\t-u\t/s\tnbd5"), 0);
+	assert_true(args->has_target);
+	assert_int_equal(args->target.kind, TARGET_UNIX);
+	assert_int_equal(attach(args, &err, "--resize\tnbd6"), 0);
+	assert_int_equal(args->task, ATTACH_TASK_RESIZE);
+	assert_int_equal(args->device, 6);
+	free(args);
+}
+
 static void test_attach_refused(void **state)
 {
 	static const char *const lines[] = {
@@ -294,7 +330,10 @@ static void test_attach_refused(void **state)
 		"--context\tbase\th", "--context\tbase:\th", "--context\t:x\th", "--context\t\th",
 		"--context\ta:\xff\th", "--no-contexts\t--context\tqemu:dirty-bitmap:a b:c\th",
 		"--no-contexts\t--require-context\th", "-x\th", "--nosuch\th", "-C", "--json=1\th",
-		"--con\t1\th",
+		"--con\t1\th", "-F\t--no-reconnect\th", "--peer-timeout\tx\th",
+		"--adopt", "--adopt\th\te", "--adopt\tnbd://h/e", "--adopt\t-r\tnbd1",
+		"--adopt\t-C\t2\tnbd1", "--adopt\t--no-reconnect\tnbd1", "--adopt\t--resize\tnbd1",
+		"--resize", "--resize\th\tnbd1", "--resize\t-F\tnbd1", "--resize\t-J\tnbd1",
 	};
 	struct attach_args *args = malloc(sizeof(*args));
 	struct error err;
@@ -319,6 +358,7 @@ int main(void)
 		cmocka_unit_test(test_columns),
 		cmocka_unit_test(test_unique),
 		cmocka_unit_test(test_attach),
+		cmocka_unit_test(test_keep),
 		cmocka_unit_test(test_attach_refused),
 	};
 

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "adopt.h"
+#include "attach-args.h"
+#include "device.h"
+#include "error.h"
+#include "export.h"
+#include "handshake-proto.h"
+#include "keeper.h"
+#include "kernel.h"
+#include "log.h"
+#include "modload.h"
+#include "negotiate.h"
+#include "renew.h"
+#include "transport.h"
+
+/**
+ * struct adoption - a device that is attached, and new connections for it
+ * @n: how many there are
+ */
+struct adoption {
+	const struct attach_args *args;
+	struct kernel *kernel;
+	struct kernel_device device;
+	struct target target;
+	char uri[TARGET_URI_ROOM];
+	unsigned int n;
+	uint32_t slots[KERNEL_MAX_CONNECTIONS];
+	struct export exports[KERNEL_MAX_CONNECTIONS];
+	int fds[KERNEL_MAX_CONNECTIONS];
+};
+
+static int adopt_connect(struct adoption *adoption, struct error *err)
+{
+	struct negotiation_request request = {
+		.connect.peer_timeout = adoption->args->peer_timeout,
+		.milliseconds = adoption->args->connect_timeout,
+	};
+	struct negotiation negotiation = { 0 };
+
+	renew_request(&adoption->device, &adoption->target, &request);
+	if (negotiation_start(&negotiation, &request, err) ||
+	    negotiation_finish(&negotiation, &adoption->exports[adoption->n],
+			       &adoption->fds[adoption->n], err))
+		return -1;
+	adoption->n++;
+	return 0;
+}
+
+static void adopt_disconnect(struct adoption *adoption, bool handed_over)
+{
+	while (adoption->n) {
+		int fd = adoption->fds[--adoption->n];
+
+		if (!handed_over)
+			socket_disconnect(fd);
+		close(fd);
+		export_free(&adoption->exports[adoption->n]);
+	}
+}
+
+/* One connection for each slot, all to the same export. */
+static int adopt_connect_all(struct adoption *adoption, struct error *err)
+{
+	const struct export *first = &adoption->exports[0];
+	unsigned int want = adoption->device.n_slots;
+
+	while (adoption->n < want) {
+		adoption->slots[adoption->n] = adoption->device.slots[adoption->n].index;
+		if (adopt_connect(adoption, err))
+			return -1;
+		if (want > 1 && !(first->flags & NBD_TFLAG_CAN_MULTI_CONN))
+			return error_set(err, EXIT_EXPORT,
+					 "the disk has %u connections, this export allows only one",
+					 want);
+		if (export_compare(first, &adoption->exports[adoption->n - 1], err)) {
+			error_prefix(err, "connection %u is to something else than the first",
+				     adoption->n);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int adopt_grow(struct adoption *adoption, struct error *err)
+{
+	const struct kernel_device *device = &adoption->device;
+	uint64_t size = adoption->exports[0].size;
+
+	if (size < device->size)
+		return error_set(err, EXIT_EXPORT,
+				 "the export has %" PRIu64 " bytes, less than the disk's %" PRIu64,
+				 size, device->size);
+	if (size == device->size) {
+		log_note("the export has %" PRIu64 " bytes, as the disk has", size);
+		return 0;
+	}
+	return kernel_resize(adoption->kernel, device, size, err);
+}
+
+/* All connections are there before the first is handed over: an unfit server changes nothing. */
+static int adopt_move(struct adoption *adoption, struct error *err)
+{
+	const struct kernel_replace replace = {
+		.device = &adoption->device,
+		.n_connections = adoption->device.n_slots,
+		.slots = adoption->slots,
+		.exports = adoption->exports,
+		.fds = adoption->fds,
+		.display = adoption->uri,
+	};
+	int rc;
+
+	target_uri(&adoption->target, adoption->uri);
+	if (strlen(adoption->uri) > NBDCTL_NAME_MAX)
+		return error_set(err, EXIT_USAGE, "the URI is too long for the driver to keep");
+	rc = adopt_connect_all(adoption, err);
+	if (!rc)
+		rc = kernel_replace(adoption->kernel, &replace, err);
+	adopt_disconnect(adoption, !rc);
+	return rc ? rc : adopt_grow(adoption, err);
+}
+
+static int adopt_size(struct adoption *adoption, struct error *err)
+{
+	int rc;
+
+	if (renew_target(&adoption->device, &adoption->target, err) || adopt_connect(adoption, err))
+		return -1;
+	rc = adopt_grow(adoption, err);
+	adopt_disconnect(adoption, false);
+	return rc;
+}
+
+typedef int (*adopt_fn)(struct adoption *adoption, struct error *err);
+
+/* Calls @fn, if any, for the device that is named; *@session becomes its session. */
+static int adopt_with(const struct attach_args *args, adopt_fn fn, uint64_t *session,
+		      struct error *err)
+{
+	struct adoption *adoption = calloc(1, sizeof(*adoption));
+	int rc = -1;
+
+	if (!adoption)
+		return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot begin");
+	adoption->args = args;
+	adoption->target = args->target;
+	adoption->kernel = modload_open_loaded(err);
+	if (!adoption->kernel)
+		goto free;
+	rc = kernel_device(adoption->kernel, args->device, &adoption->device, err);
+	if (rc)
+		goto close;
+	*session = adoption->device.session;
+	if (fn)
+		rc = fn(adoption, err);
+	kernel_device_free(&adoption->device);
+close:
+	kernel_close(adoption->kernel);
+free:
+	free(adoption);
+	return rc;
+}
+
+static int adopt_keep(const struct attach_args *args, uint64_t session, struct error *err)
+{
+	const struct keeper_request keeper = {
+		.index = args->device,
+		.session = session,
+		.connect_timeout = args->connect_timeout,
+		.peer_timeout = args->peer_timeout,
+	};
+
+	switch (args->keep) {
+	case ATTACH_KEEP_BACKGROUND:
+		if (!keeper_start(&keeper, err))
+			return 0;
+		return args->has_target && err->code == EXIT_BUSY ? 0 : -1;
+	case ATTACH_KEEP_FOREGROUND:
+		return keeper_run(&keeper, err);
+	default:
+		return 0;
+	}
+}
+
+static int adopt_compare(struct adoption *adoption, struct error *err)
+{
+	if (!strcmp(target_uri(&adoption->target, adoption->uri), adoption->device.display))
+		return 0;
+	return error_set(err, EXIT_OTHER, "attached to something else");
+}
+
+bool adopt_is_attached(const struct attach_args *args)
+{
+	struct error ignored;
+	uint64_t session;
+
+	return args->has_device && !adopt_with(args, adopt_compare, &session, &ignored);
+}
+
+static int adopt_failed(const struct attach_args *args, const char *doing, struct error *err)
+{
+	char path[DEVICE_PATH_MAX];
+
+	error_prefix(err, "%s: %s", device_path(path, args->device), doing);
+	return -1;
+}
+
+int adopt_run(const struct attach_args *args, struct error *err)
+{
+	uint64_t session;
+
+	if (adopt_with(args, args->has_target ? adopt_move : NULL, &session, err))
+		return adopt_failed(args, args->has_target ? "cannot move" : "cannot adopt", err);
+	if (adopt_keep(args, session, err))
+		return adopt_failed(args, "cannot adopt", err);
+	return 0;
+}
+
+int adopt_resize(const struct attach_args *args, struct error *err)
+{
+	uint64_t session;
+
+	if (adopt_with(args, adopt_size, &session, err))
+		return adopt_failed(args, "cannot resize", err);
+	return 0;
+}

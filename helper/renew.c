@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "error.h"
+#include "kernel.h"
+#include "negotiate.h"
+#include "renew.h"
+#include "target.h"
+#include "uri.h"
+
+int renew_target(const struct kernel_device *device, struct target *target, struct error *err)
+{
+	if (!device->display[0])
+		return error_set(err, EXIT_OTHER,
+				 "the driver was not told what server the disk is on");
+	if (uri_parse(device->display, target, err)) {
+		error_prefix(err, "the driver was told a URI that is none");
+		err->code = EXIT_OTHER;
+		return -1;
+	}
+	if (target->tls)
+		return error_set(err, EXIT_TLS, "TLS is not built in yet");
+	return 0;
+}
+
+void renew_request(const struct kernel_device *device, const struct target *target,
+		   struct negotiation_request *request)
+{
+	request->connect.target = target;
+	request->handshake = (struct handshake_request){
+		.export = target->export,
+		/* A server that has learned them meanwhile must not use them. */
+		.structured = device->header_mode == NBDCTL_HEADER_MODE_STRUCTURED,
+		.contexts = (const char *const *)device->contexts,
+		.n_contexts = device->n_contexts,
+	};
+}
