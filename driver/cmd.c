@@ -24,14 +24,15 @@
  */
 int nbd_cmd_table_alloc(struct nbd_cmd_table *table, u32 queues, u32 depth)
 {
-	u32 i;
+	u32 total = queues * depth + 1, i;
 
-	table->cmds = kvcalloc(array_size(queues, depth), sizeof(*table->cmds), GFP_KERNEL);
+	table->cmds = kvcalloc(total, sizeof(*table->cmds), GFP_KERNEL);
 	if (!table->cmds)
 		return -ENOMEM;
 	table->queues = queues;
 	table->depth = depth;
-	for (i = 0; i < queues * depth; i++)
+	table->total = total;
+	for (i = 0; i < total; i++)
 		table->cmds[i].index = i;
 	return 0;
 }
@@ -42,7 +43,7 @@ void nbd_cmd_table_free(struct nbd_cmd_table *table)
 
 	if (!table->cmds)
 		return;
-	for (i = 0; i < table->queues * table->depth; i++)
+	for (i = 0; i < table->total; i++)
 		kfree(table->cmds[i].cover.runs);
 	kvfree(table->cmds);
 	table->cmds = NULL;
@@ -60,6 +61,26 @@ struct nbd_cmd *nbd_cmd_of(const struct nbd_cmd_table *table, struct request *rq
 }
 
 /**
+ * nbd_cmd_own() - the command that is no request's, prepared
+ * @table: the session's commands; there is one, so its users take turns
+ * @type: what it is to do, without payload
+ *
+ * When it ends, @own_done of the table is completed.
+ *
+ * Return: the command.
+ */
+struct nbd_cmd *nbd_cmd_own(struct nbd_cmd_table *table, u16 type)
+{
+	struct nbd_cmd *cmd = &table->cmds[table->total - 1];
+
+	init_completion(&table->own_done);
+	cmd->own_done = &table->own_done;
+	cmd->req = (struct nbd_req){ .type = type };
+	cmd->status = BLK_STS_OK;
+	return cmd;
+}
+
+/**
  * nbd_cmd_find() - the command a reply is for
  * @table: the session's commands
  * @conn: the connection the reply came on; the caller is its receive worker
@@ -73,7 +94,7 @@ struct nbd_cmd *nbd_cmd_find(const struct nbd_cmd_table *table, struct nbd_conn 
 	u32 index = lower_32_bits(cookie);
 	struct nbd_cmd *cmd;
 
-	if (index >= table->queues * table->depth)
+	if (index >= table->total)
 		return NULL;
 	cmd = &table->cmds[index];
 	if (!(atomic_read_acquire(&cmd->halves) & NBD_HALF_REPLY))
@@ -89,7 +110,7 @@ u32 nbd_cmd_count(const struct nbd_cmd_table *table, const struct nbd_conn *conn
 	const struct nbd_cmd *cmd;
 	u32 n = 0;
 
-	for (cmd = table->cmds; cmd < table->cmds + table->queues * table->depth; cmd++)
+	for (cmd = table->cmds; cmd < table->cmds + table->total; cmd++)
 		n += READ_ONCE(cmd->conn) == conn && !READ_ONCE(cmd->refused);
 	return n;
 }
@@ -202,15 +223,20 @@ bool nbd_cmd_half(struct nbd_cmd *cmd, unsigned int half)
 void nbd_cmd_complete(struct nbd_cmd *cmd)
 {
 	struct request *rq = cmd->rq;
-	struct nbd_pdu *pdu = blk_mq_rq_to_pdu(rq);
+	struct nbd_pdu *pdu;
 
 	if (cmd->error && cmd->status == BLK_STS_OK)
 		cmd->status = nbd_error_to_status(cmd->error);
 	trace_nbd_done(cmd);
-	pdu->status = cmd->status;
-	pdu->error = cmd->error;
 	atomic_set(&cmd->halves, 0);
 	WRITE_ONCE(cmd->conn, NULL);
+	if (!rq) {
+		complete(cmd->own_done);
+		return;
+	}
+	pdu = blk_mq_rq_to_pdu(rq);
+	pdu->status = cmd->status;
+	pdu->error = cmd->error;
 	blk_mq_complete_request(rq);
 }
 

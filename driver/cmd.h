@@ -8,6 +8,7 @@
 #define NBD_CMD_H
 
 #include <linux/blk-mq.h>
+#include <linux/completion.h>
 #include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/uio.h>
@@ -42,7 +43,8 @@ struct nbd_cursor {
 /**
  * struct nbd_cmd - a command
  * @req: what goes on the wire
- * @rq: the request it carries out, while it is started
+ * @rq: the request it carries out, while it is started; NULL for the session's own
+ * @own_done: completed when it ends, if it has no @rq
  * @conn: the connection that has it; NULL while idle or parked. Written by the
  *	one who submits, completes or takes it back
  * @started: when @conn got it, in jiffies
@@ -62,6 +64,7 @@ struct nbd_cursor {
 struct nbd_cmd {
 	struct nbd_req req;
 	struct request *rq;
+	struct completion *own_done;
 	struct nbd_conn *conn;
 	unsigned long started;
 	atomic_t halves;
@@ -82,18 +85,23 @@ struct nbd_cmd {
  * struct nbd_cmd_table - the commands of a session
  * @queues: hardware queues
  * @depth: tags of each
- * @cmds: @queues times @depth commands
+ * @total: commands: one for each tag of each queue, then the session's own
+ * @cmds: the commands
+ * @own_done: the session's own command has ended
  */
 struct nbd_cmd_table {
 	u32 queues;
 	u32 depth;
+	u32 total;
 	struct nbd_cmd *cmds;
+	struct completion own_done;
 };
 
 int nbd_cmd_table_alloc(struct nbd_cmd_table *table, u32 queues, u32 depth);
 void nbd_cmd_table_free(struct nbd_cmd_table *table);
 
 struct nbd_cmd *nbd_cmd_of(const struct nbd_cmd_table *table, struct request *rq);
+struct nbd_cmd *nbd_cmd_own(struct nbd_cmd_table *table, u16 type);
 struct nbd_cmd *nbd_cmd_find(const struct nbd_cmd_table *table, struct nbd_conn *conn, u64 cookie);
 u32 nbd_cmd_count(const struct nbd_cmd_table *table, const struct nbd_conn *conn);
 blk_status_t nbd_cmd_prepare(struct nbd_cmd *cmd, struct request *rq,

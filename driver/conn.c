@@ -114,6 +114,21 @@ static bool can_read_sock(const struct nbd_conn *conn)
 	       READ_ONCE(conn->sock->ops)->read_sock;
 }
 
+/*
+ * Sockets below a disk are not those that programs on the disk use; told apart,
+ * lockdep sees no circle where there is none. The class stays with the socket.
+ */
+static void name_locks(struct sock *sk)
+{
+#ifdef CONFIG_DEBUG_LOCK_ALLOC
+	static struct lock_class_key keys[4];
+
+	lockdep_set_class_and_name(&sk->sk_lock, &keys[sk->sk_family == AF_INET6], "sk_lock-nbd");
+	lockdep_set_class_and_name(&sk->sk_lock.slock, &keys[2 + (sk->sk_family == AF_INET6)],
+				   "slock-nbd");
+#endif
+}
+
 /* Make the socket fit for the write-back path, and ours */
 static int take_socket(struct nbd_conn *conn, const char **why)
 {
@@ -142,8 +157,10 @@ unlock:
 	if (!conn->saved.memalloc)
 		sk_set_memalloc(sk);
 	conn->read_sock = can_read_sock(conn);
-	if (conn->transport == NBDCTL_TRANSPORT_TCP)
+	if (conn->transport == NBDCTL_TRANSPORT_TCP) {
+		name_locks(sk);
 		tcp_sock_set_nodelay(sk);
+	}
 	return 0;
 }
 

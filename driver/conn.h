@@ -36,6 +36,7 @@ enum {
 	NBD_CONN_LEAVING,	/* likewise, but what is in flight may be answered */
 	NBD_CONN_CLOSING,	/* DISC is to be sent; EOF is no failure */
 	NBD_CONN_DISC,		/* DISC was sent */
+	NBD_CONN_HOLDS,		/* the session is held until it is taken down */
 };
 
 /**

@@ -378,8 +378,9 @@ int nbd_device_detach(struct nbd_device *dev, const char **why)
 		err = -ETIMEDOUT;
 		goto unfreeze;
 	}
-	nbd_session_end(session, true);
+	/* Nobody has the disk open, so nothing comes any more */
 	blk_mq_unfreeze_queue(q);
+	nbd_session_end(session, true);
 	forget_session(dev, session);
 	return 0;
 

@@ -256,14 +256,17 @@ static int replace_slots(struct genl_info *info, struct nbd_session *session)
 	err = nbd_parse_facts(info, &export);
 	if (err)
 		return err;
+	/* All slots that move to another server do so at the same time */
+	nbd_session_hold(session);
 	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
 		if (nla_type(attr) != NBDCTL_A_DEVICE_SLOT)
 			continue;
 		err = replace_slot(info, session, attr, &export);
 		if (err)
-			return err;
+			break;
 	}
-	return 0;
+	nbd_session_release(session);
+	return err;
 }
 
 static int slot_replace(struct genl_info *info, struct nbd_device *dev)

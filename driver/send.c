@@ -197,12 +197,20 @@ static bool send_disc(struct nbd_conn *conn)
 	return kernel_sendmsg(conn->sock, &msg, &vec, 1, vec.iov_len) == vec.iov_len;
 }
 
+/* Was it no room in the socket that TCP meant, but no memory? Nobody calls back for that */
+static bool lacked_memory(const struct nbd_conn *conn)
+{
+	return conn->transport == NBDCTL_TRANSPORT_TCP && sk_stream_is_writeable(conn->sock->sk);
+}
+
 static void send_failed(struct nbd_conn *conn, int err)
 {
 	switch (err) {
 	case -EAGAIN:
 		/* The socket's callback starts us again */
-		break;
+		if (!lacked_memory(conn))
+			break;
+		fallthrough;
 	case -ENOMEM:
 	case -ENOBUFS:
 		queue_delayed_work(nbd_io_wq, &conn->send_work, RETRY_DELAY);

@@ -51,6 +51,7 @@ struct nbd_session *nbd_session_alloc(u32 nr_slots)
 	kref_init(&session->ref);
 	session->number = atomic64_inc_return(&last_number);
 	mutex_init(&session->lock);
+	mutex_init(&session->own_lock);
 	init_waitqueue_head(&session->left);
 	spin_lock_init(&session->park_lock);
 	INIT_LIST_HEAD(&session->parked);
@@ -154,7 +155,7 @@ static void fail(struct nbd_cmd *cmd)
 /*
  * Whose turn is it? Each hardware queue has slots of its own, in turn if there
  * are several; when none of them works, any other will do. @healthy says
- * whether any works at all.
+ * whether any works at all. While the session is held it is nobody's turn.
  */
 static struct nbd_conn *pick(struct nbd_session *session, const struct nbd_cmd *cmd, u32 queue,
 			     bool *healthy)
@@ -172,9 +173,13 @@ static struct nbd_conn *pick(struct nbd_session *session, const struct nbd_cmd *
 			continue;
 		*healthy = true;
 		if (!cmd->query || nbd_query_possible(cmd->query, conn))
-			return conn;
+			break;
 	}
-	return NULL;
+	/* After the slots: one that sees a replacement sees the hold before it */
+	smp_rmb();
+	if (unlikely(READ_ONCE(session->holds)))
+		*healthy = false;
+	return *healthy && i < n ? conn : NULL;
 }
 
 /*
@@ -194,7 +199,8 @@ static bool park(struct nbd_session *session, struct nbd_cmd *cmd, u32 epoch)
 		spin_unlock_irqrestore(&session->park_lock, flags);
 		return false;
 	}
-	parked = session->usable || may_park(session);
+	parked = session->usable || may_park(session) ||
+		 (session->holds && session->state != NBDCTL_STATE_DEAD);
 	if (parked)
 		list_add_tail(&cmd->list, &session->parked);
 	spin_unlock_irqrestore(&session->park_lock, flags);
@@ -299,18 +305,19 @@ static void resubmit(struct nbd_session *session, struct nbd_cmd *cmd)
 /* Move the commands of a stopped connection to another, in the order of the table */
 static void redistribute(struct nbd_session *session, struct nbd_conn *conn)
 {
-	u32 total = session->table.queues * session->table.depth, i;
 	bool alone = nbd_cmd_count(&session->table, conn) == 1;
 	bool can_df = nbd_export_has(&session->export, NBD_TF_SEND_DF);
 	struct nbd_cmd *cmd;
+	u32 i;
 
-	for (i = 0; i < total; i++) {
+	for (i = 0; i < session->table.total; i++) {
 		cmd = &session->table.cmds[i];
 		if (READ_ONCE(cmd->conn) != conn)
 			continue;
 		atomic_set(&cmd->halves, 0);
 		WRITE_ONCE(cmd->conn, NULL);
-		if (session->state != NBDCTL_STATE_DEAD && nbd_cmd_replay(cmd, alone, can_df))
+		if (cmd->rq && session->state != NBDCTL_STATE_DEAD &&
+		    nbd_cmd_replay(cmd, alone, can_df))
 			resubmit(session, cmd);
 		else
 			fail(cmd);
@@ -376,8 +383,8 @@ static void settle_parked(struct nbd_session *session)
 	spin_lock_irq(&session->park_lock);
 	/* After the slots; pairs with nbd_session_submit() */
 	smp_store_release(&session->epoch, session->epoch + 1);
-	usable = session->usable;
-	wait = may_park(session);
+	usable = session->usable && !session->holds;
+	wait = session->holds || may_park(session);
 	spin_unlock_irq(&session->park_lock);
 	if (usable)
 		unpark(session);
@@ -385,7 +392,32 @@ static void settle_parked(struct nbd_session *session)
 		fail_parked(session);
 }
 
-/* How long a living connection may take to answer what is in flight */
+/**
+ * nbd_session_hold() - let all commands wait
+ * @session: the session
+ *
+ * Commands that come from now on are parked, until as many calls of
+ * nbd_session_release().
+ */
+void nbd_session_hold(struct nbd_session *session)
+{
+	spin_lock_irq(&session->park_lock);
+	session->holds++;
+	spin_unlock_irq(&session->park_lock);
+}
+
+void nbd_session_release(struct nbd_session *session)
+{
+	bool last;
+
+	spin_lock_irq(&session->park_lock);
+	last = !--session->holds;
+	spin_unlock_irq(&session->park_lock);
+	if (last)
+		settle_parked(session);
+}
+
+/* How long a living connection may take to answer what is in flight, and to flush */
 #define IDLE_TIME	(10 * HZ)
 
 /*
@@ -404,6 +436,45 @@ static bool wait_idle(struct nbd_session *session, struct nbd_conn *conn)
 		schedule_timeout_uninterruptible(1);
 	}
 	return !nbd_conn_failed(conn);
+}
+
+static bool wait_for_own(struct nbd_session *session, struct nbd_conn *conn,
+			 const struct nbd_cmd *cmd)
+{
+	unsigned long end = jiffies + IDLE_TIME;
+
+	while (!wait_for_completion_timeout(cmd->own_done, msecs_to_jiffies(20))) {
+		if (time_after(jiffies, end) || READ_ONCE(session->abrupt))
+			return false;
+		if (nbd_conn_failed(conn) || READ_ONCE(cmd->refused))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Have a server that is left make stable what it has answered: a flush that is
+ * sent to the next one need not reach it. The connection is idle. A server that
+ * does not do it is as one that has died.
+ */
+static void flush_last(struct nbd_session *session, struct nbd_conn *conn)
+{
+	struct nbd_cmd *cmd;
+
+	if (!nbd_export_has(&session->export, NBD_TF_SEND_FLUSH) || session->export.read_only)
+		return;
+	mutex_lock(&session->own_lock);
+	cmd = nbd_cmd_own(&session->table, NBD_FLUSH);
+	nbd_conn_submit(conn, cmd);
+	nbd_conn_kick(conn);
+	if (!wait_for_own(session, conn, cmd)) {
+		nbd_conn_stop(conn);
+		if (!completion_done(cmd->own_done))
+			fail(cmd);
+	}
+	if (cmd->status != BLK_STS_OK)
+		pr_warn("nbd%u: conn %u: left without a flush\n", session->index, conn->index);
+	mutex_unlock(&session->own_lock);
 }
 
 /* The last word on a connection that was taken down */
@@ -434,11 +505,17 @@ static void take_down(struct nbd_session *session, struct nbd_conn *conn, bool o
 {
 	/* No submitter sees it any more, and what they gave it is on its list */
 	synchronize_rcu_expedited();
-	if (orderly && wait_idle(session, conn))
+	if (orderly && wait_idle(session, conn)) {
+		if (session->state != NBDCTL_STATE_DEAD)
+			flush_last(session, conn);
 		nbd_conn_close(conn);
+	}
 	nbd_conn_stop(conn);
 	redistribute(session, conn);
-	settle_parked(session);
+	if (test_bit(NBD_CONN_HOLDS, &conn->flags))
+		nbd_session_release(session);
+	else
+		settle_parked(session);
 	leave(session, conn);
 	nbd_conn_put(conn);
 }
@@ -534,11 +611,17 @@ static int check_replacement(struct nbd_session *session, struct nbd_conn *conn,
 	return err;
 }
 
+/*
+ * All commands wait until what was in the slot has answered what it has, and
+ * flushed: then it no longer matters which server gets the next flush.
+ */
 static void fill_slot(struct nbd_session *session, struct nbd_conn *conn)
 {
 	struct nbd_slot *slot = &session->slots[conn->index];
-	struct nbd_conn *old = swap_conn(session, conn->index, conn);
+	struct nbd_conn *old;
 
+	nbd_session_hold(session);
+	old = swap_conn(session, conn->index, conn);
 	WRITE_ONCE(slot->reconnects, slot->reconnects + 1);
 	WRITE_ONCE(slot->reason, 0);
 	nbd_conn_start(conn);
@@ -546,8 +629,12 @@ static void fill_slot(struct nbd_session *session, struct nbd_conn *conn)
 		cancel_delayed_work(&session->dead_work);
 		change_state(session, NBDCTL_STATE_LIVE);
 	}
-	if (old)
-		queue_work(nbd_ctl_wq, &old->retire_work);
+	if (!old) {
+		nbd_session_release(session);
+		return;
+	}
+	set_bit(NBD_CONN_HOLDS, &old->flags);
+	queue_work(nbd_ctl_wq, &old->retire_work);
 }
 
 /**
@@ -557,8 +644,9 @@ static void fill_slot(struct nbd_session *session, struct nbd_conn *conn)
  * @export: what it has negotiated
  * @why: set to a text for people if this fails
  *
- * It takes all commands from now on. What was in the slot answers what it has,
- * if it lives, or else its commands move on; that is not waited for.
+ * If what was in the slot lives, it answers what it has and flushes, while all
+ * commands wait; else its commands move on. That is not waited for here. To
+ * change several slots at the same time, hold the session.
  *
  * Return: 0; -ENOTCONN if the session is ending; as nbd_export_fits().
  */
@@ -574,7 +662,6 @@ int nbd_session_replace(struct nbd_session *session, struct nbd_conn *conn,
 	mutex_unlock(&session->lock);
 	if (err)
 		return err;
-	settle_parked(session);
 	pr_info("nbd%u: conn %u: new connection\n", session->index, conn->index);
 	nbd_event_slot(session->index, NBDCTL_CMD_CONNECTION_UP_EVENT, conn->index, 0);
 	return 0;

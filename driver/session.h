@@ -52,12 +52,14 @@ struct nbd_slot {
  * @lock: serialises what changes slots and state; held for short
  * @leaving: connections that are out of their slot and not yet taken down; under @lock
  * @left: @leaving has become 0
+ * @own_lock: held by the user of the table's own command
  * @abrupt: nothing of the session is waited for any more
  * @state: written under @lock and @park_lock
  * @gave_up: the dead time ran out; likewise
  * @park_lock: protects @parked, and what a submitter must see with it
  * @parked: commands that wait for a connection
  * @usable: connections that take commands; under @park_lock
+ * @holds: reasons to park commands though connections work; under @park_lock
  * @epoch: counts changes of the set of connections; written under @park_lock
  * @dead_work: ends the dead time
  * @privates: bounds the private requests in flight to their reserved tags
@@ -80,12 +82,14 @@ struct nbd_session {
 	struct mutex lock;	/* slots, state, display, leaving */
 	u32 leaving;
 	wait_queue_head_t left;
+	struct mutex own_lock;	/* the table's own command */
 	bool abrupt;
 	enum nbdctl_state state;
 	bool gave_up;
-	spinlock_t park_lock;	/* parked, usable, epoch, state for submitters */
+	spinlock_t park_lock;	/* parked, usable, holds, epoch, state for submitters */
 	struct list_head parked;
 	u32 usable;
+	u32 holds;
 	u32 epoch;
 	struct delayed_work dead_work;
 	struct semaphore privates;
@@ -109,6 +113,8 @@ void nbd_session_undrain(struct nbd_session *session);
 void nbd_session_end(struct nbd_session *session, bool orderly);
 int nbd_session_replace(struct nbd_session *session, struct nbd_conn *conn,
 			const struct nbd_export *export, const char **why);
+void nbd_session_hold(struct nbd_session *session);
+void nbd_session_release(struct nbd_session *session);
 char *nbd_session_set_display(struct nbd_session *session, char *display);
 
 void nbd_session_submit(struct nbd_session *session, struct nbd_cmd *cmd, u32 queue, bool kick);

@@ -112,7 +112,8 @@ TRACE_EVENT(nbd_done,
 		__field(int, status)
 	),
 	TP_fast_assign(
-		__entry->dev = cmd->rq->q->disk ? disk_devt(cmd->rq->q->disk) : 0;
+		__entry->dev = cmd->rq && cmd->rq->q->disk ?
+			       disk_devt(cmd->rq->q->disk) : 0;
 		__entry->cookie = nbd_cmd_cookie(cmd);
 		__entry->error = cmd->error;
 		__entry->status = blk_status_to_errno(cmd->status);
