@@ -69,13 +69,13 @@ static void __attribute__((noreturn)) negotiation_run(const struct negotiation_r
 }
 
 /* Leaves no process behind, but for one that cannot end. */
-static void negotiation_end(struct negotiation *neg, unsigned int milliseconds)
+static void negotiation_end(struct negotiation *neg)
 {
 	siginfo_t ignored;
 
 	close(neg->fd);
 	kill(neg->pid, SIGKILL);
-	if (!process_ended(neg->pid, milliseconds, 0, &ignored))
+	if (!process_ended(neg->pid, NEGOTIATION_END_MS, 0, &ignored))
 		neg->stuck = neg->pid;
 	neg->pid = 0;
 }
@@ -228,7 +228,7 @@ int negotiation_finish(struct negotiation *neg, struct export *export, int *fd, 
 			verdict_fail(verdict);
 		}
 	}
-	negotiation_end(neg, NEGOTIATION_END_MS);
+	negotiation_end(neg);
 	if (verdict->socket < 0) {
 		*err = verdict->error;
 		return -1;
@@ -242,6 +242,6 @@ void negotiation_cancel(struct negotiation *neg)
 {
 	if (!neg->pid)
 		return;
-	negotiation_end(neg, 0);
+	negotiation_end(neg);
 	verdict_free(&neg->verdict);
 }

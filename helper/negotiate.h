@@ -74,7 +74,7 @@ bool negotiation_ready(struct negotiation *neg);
  */
 int negotiation_finish(struct negotiation *neg, struct export *export, int *fd, struct error *err);
 
-/* Ends it, whatever it is doing; nothing needs to be under way. Does not wait. */
+/* Ends it at once, whatever it is doing; nothing needs to be under way. */
 void negotiation_cancel(struct negotiation *neg);
 
 #endif
