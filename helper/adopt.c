@@ -22,6 +22,7 @@
 /**
  * struct adoption - a device that is attached, and new connections for it
  * @n: how many there are
+ * @moved: the driver has them
  */
 struct adoption {
 	const struct attach_args *args;
@@ -30,6 +31,7 @@ struct adoption {
 	struct target target;
 	char uri[TARGET_URI_ROOM];
 	unsigned int n;
+	bool moved;
 	uint32_t slots[KERNEL_MAX_CONNECTIONS];
 	struct export exports[KERNEL_MAX_CONNECTIONS];
 	int fds[KERNEL_MAX_CONNECTIONS];
@@ -48,30 +50,30 @@ static int adopt_connect(struct adoption *adoption, struct error *err)
 	    negotiation_finish(&negotiation, &adoption->exports[adoption->n],
 			       &adoption->fds[adoption->n], err))
 		return -1;
+	adoption->slots[adoption->n] = adoption->device.slots[adoption->n].index;
 	adoption->n++;
 	return 0;
 }
 
-static void adopt_disconnect(struct adoption *adoption, bool handed_over)
+static void adopt_disconnect(struct adoption *adoption)
 {
 	while (adoption->n) {
 		int fd = adoption->fds[--adoption->n];
 
-		if (!handed_over)
+		if (!adoption->moved)
 			socket_disconnect(fd);
 		close(fd);
 		export_free(&adoption->exports[adoption->n]);
 	}
 }
 
-/* One connection for each slot, all to the same export. */
+/* One connection for each slot, all to the same export; the first may be there. */
 static int adopt_connect_all(struct adoption *adoption, struct error *err)
 {
 	const struct export *first = &adoption->exports[0];
 	unsigned int want = adoption->device.n_slots;
 
 	while (adoption->n < want) {
-		adoption->slots[adoption->n] = adoption->device.slots[adoption->n].index;
 		if (adopt_connect(adoption, err))
 			return -1;
 		if (want > 1 && !(first->flags & NBD_TFLAG_CAN_MULTI_CONN))
@@ -87,54 +89,56 @@ static int adopt_connect_all(struct adoption *adoption, struct error *err)
 	return 0;
 }
 
-static int adopt_grow(struct adoption *adoption, struct error *err)
+/* Gives all slots a new connection; the disk grows if the export has. */
+static int adopt_replace(struct adoption *adoption, struct error *err)
 {
 	const struct kernel_device *device = &adoption->device;
-	uint64_t size = adoption->exports[0].size;
-
-	if (size < device->size)
-		return error_set(err, EXIT_EXPORT,
-				 "the export has %" PRIu64 " bytes, less than the disk's %" PRIu64,
-				 size, device->size);
-	if (size == device->size) {
-		log_note("the export has %" PRIu64 " bytes, as the disk has", size);
-		return 0;
-	}
-	return kernel_resize(adoption->kernel, device, size, err);
-}
-
-/* All connections are there before the first is handed over: an unfit server changes nothing. */
-static int adopt_move(struct adoption *adoption, struct error *err)
-{
 	const struct kernel_replace replace = {
-		.device = &adoption->device,
-		.n_connections = adoption->device.n_slots,
+		.device = device,
+		.n_connections = device->n_slots,
 		.slots = adoption->slots,
 		.exports = adoption->exports,
 		.fds = adoption->fds,
 		.display = adoption->uri,
 	};
-	int rc;
+	uint64_t size = adoption->exports[0].size;
 
+	if (adopt_connect_all(adoption, err) ||
+	    kernel_replace(adoption->kernel, &replace, err))
+		return -1;
+	adoption->moved = true;
+	return size > device->size ? kernel_resize(adoption->kernel, device, size, err) : 0;
+}
+
+/* All connections are there before the first is handed over: an unfit server changes nothing. */
+static int adopt_move(struct adoption *adoption, struct error *err)
+{
 	target_uri(&adoption->target, adoption->uri);
 	if (strlen(adoption->uri) > NBDCTL_NAME_MAX)
 		return error_set(err, EXIT_USAGE, "the URI is too long for the driver to keep");
-	rc = adopt_connect_all(adoption, err);
-	if (!rc)
-		rc = kernel_replace(adoption->kernel, &replace, err);
-	adopt_disconnect(adoption, !rc);
-	return rc ? rc : adopt_grow(adoption, err);
+	return adopt_replace(adoption, err);
 }
 
+/*
+ * Servers tell a new size to new connections, and go on refusing what lies
+ * beyond the old one on the others. So all are made anew.
+ */
 static int adopt_size(struct adoption *adoption, struct error *err)
 {
-	int rc;
+	uint64_t was = adoption->device.size, is;
 
 	if (renew_target(&adoption->device, &adoption->target, err) || adopt_connect(adoption, err))
 		return -1;
-	rc = adopt_grow(adoption, err);
-	adopt_disconnect(adoption, false);
-	return rc;
+	strcpy(adoption->uri, adoption->device.display);
+	is = adoption->exports[0].size;
+	if (is < was)
+		return error_set(err, EXIT_EXPORT,
+				 "the export has %" PRIu64 " bytes, less than the disk's %" PRIu64,
+				 is, was);
+	if (is > was)
+		return adopt_replace(adoption, err);
+	log_note("the export has %" PRIu64 " bytes, as the disk has", is);
+	return 0;
 }
 
 typedef int (*adopt_fn)(struct adoption *adoption, struct error *err);
@@ -159,6 +163,7 @@ static int adopt_with(const struct attach_args *args, adopt_fn fn, uint64_t *ses
 	*session = adoption->device.session;
 	if (fn)
 		rc = fn(adoption, err);
+	adopt_disconnect(adoption);
 	kernel_device_free(&adoption->device);
 close:
 	kernel_close(adoption->kernel);

@@ -292,25 +292,6 @@ static int attach_report(const struct attach *attach, struct error *err)
 	return 0;
 }
 
-/* A server may hang up as soon as the handshake is over. */
-static int attach_check_live(struct kernel *kernel, uint32_t index, struct error *err)
-{
-	struct kernel_device *device = malloc(sizeof(*device));
-	int rc;
-
-	if (!device)
-		return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot ask for the device");
-	rc = kernel_device(kernel, index, device, err);
-	if (!rc) {
-		if (device->state != NBDCTL_STATE_LIVE)
-			rc = error_set(err, EXIT_REACH,
-				       "the server closed the connections right after the handshake");
-		kernel_device_free(device);
-	}
-	free(device);
-	return rc;
-}
-
 static struct keeper_request attach_keeper(const struct attach *attach)
 {
 	return (struct keeper_request){
@@ -337,8 +318,7 @@ static int attach_complete(struct kernel *kernel, const struct attach *attach, s
 {
 	const struct keeper_request keeper = attach_keeper(attach);
 
-	if (ready_wait(attach->index, attach->size, attach->args->connect_timeout, err) ||
-	    attach_check_live(kernel, attach->index, err))
+	if (ready_wait(kernel, attach->index, attach->size, attach->args->connect_timeout, err))
 		return -1;
 	if (attach->args->keep == ATTACH_KEEP_BACKGROUND && keeper_start(&keeper, err))
 		return -1;

@@ -279,6 +279,20 @@ static int keeper_patience(struct keeper *keeper)
 	return left < KEEPER_LOOK_MS ? left : KEEPER_LOOK_MS;
 }
 
+/* What a signal says: SIGHUP to try now, the others to stop. */
+static bool keeper_goes_on(struct keeper *keeper)
+{
+	struct signalfd_siginfo info;
+
+	if (read(keeper->signals, &info, sizeof(info)) != sizeof(info))
+		return true;
+	if (info.ssi_signo != SIGHUP)
+		return false;
+	memset(&keeper->backoff, 0, sizeof(keeper->backoff));
+	keeper->look = true;
+	return true;
+}
+
 /* Returns false when a signal says to stop. */
 static bool keeper_wait(struct keeper *keeper)
 {
@@ -295,7 +309,7 @@ static bool keeper_wait(struct keeper *keeper)
 	if (rc > 0 && fds[1].revents &&
 	    kernel_events_take(keeper->events, keeper->request->index))
 		keeper->look = true;
-	return rc <= 0 || !fds[0].revents;
+	return rc <= 0 || !fds[0].revents || keeper_goes_on(keeper);
 }
 
 /* Works until the device is no longer there, or a signal says to stop. */

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/pidfd.h>
@@ -15,12 +16,14 @@
 
 #include "device.h"
 #include "error.h"
+#include "kernel.h"
 #include "log.h"
 #include "ready.h"
 #include "program.h"
 #include "transport.h"
 
 #define READY_POLL_MS		20
+#define READY_LOOK_MS		500
 /* udev may be busy with other devices; the disk is usable without it. */
 #define READY_UDEV_SECONDS	"10"
 
@@ -114,12 +117,51 @@ static int ready_failed(int rc, uint32_t index, uint64_t size, struct error *err
 			   "%s does not become usable", path);
 }
 
+static int ready_check_live(struct kernel *kernel, uint32_t index, struct error *err)
+{
+	struct kernel_device *device = malloc(sizeof(*device));
+	int rc;
+
+	if (!device)
+		return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot ask for the device");
+	rc = kernel_device(kernel, index, device, err);
+	if (!rc) {
+		if (device->state != NBDCTL_STATE_LIVE)
+			rc = error_set(err, EXIT_REACH,
+				       "the server closed the connections right after the handshake");
+		kernel_device_free(device);
+	}
+	free(device);
+	return rc;
+}
+
+/*
+ * Waits for the child, which keeps to the deadline by itself unless it is
+ * stuck. Where the server has gone, reads may wait for a long time.
+ */
+static int ready_watch(struct kernel *kernel, uint32_t index, struct pollfd *pfd,
+		       const struct deadline *deadline, struct error *err)
+{
+	int left, rc;
+
+	do {
+		left = deadline_left(deadline);
+		rc = poll(pfd, 1, left && left < READY_LOOK_MS ? left : READY_LOOK_MS);
+		if (rc > 0)
+			return 0;
+		if (ready_check_live(kernel, index, err))
+			return -1;
+	} while (left);
+	return error_set(err, EXIT_TIMEOUT, "the server does not answer the first read");
+}
+
 /*
  * A server that does not answer the reads for the partition table holds up
  * open() in the kernel, where no signal ends it. A child takes that on itself;
  * when the caller gives up and detaches, the child is freed.
  */
-static int ready_child(uint32_t index, uint64_t size, unsigned int milliseconds, struct error *err)
+static int ready_child(struct kernel *kernel, uint32_t index, uint64_t size,
+		       unsigned int milliseconds, struct error *err)
 {
 	struct deadline deadline = deadline_in(milliseconds);
 	struct pollfd pfd = { .events = POLLIN };
@@ -135,13 +177,10 @@ static int ready_child(uint32_t index, uint64_t size, unsigned int milliseconds,
 	pfd.fd = pidfd_open(pid, 0);
 	if (pfd.fd < 0)
 		return error_errno(err, EXIT_SYSTEM, errno, "cannot watch a child");
-	do {
-		/* The child keeps to the deadline by itself unless it is stuck. */
-		rc = poll(&pfd, 1, deadline_left(&deadline) + 500);
-	} while (rc < 0 && errno == EINTR);
+	rc = ready_watch(kernel, index, &pfd, &deadline, err);
 	close(pfd.fd);
-	if (!rc)
-		return error_set(err, EXIT_TIMEOUT, "the server does not answer the first read");
+	if (rc)
+		return -1;
 	if (waitpid(pid, &status, 0) < 0 || !WIFEXITED(status))
 		return error_set(err, EXIT_SYSTEM, "a child died");
 	status = WEXITSTATUS(status);
@@ -162,10 +201,11 @@ static void ready_udev(void)
 		log_note("udev is not done yet, or cannot be asked");
 }
 
-int ready_wait(uint32_t index, uint64_t size, unsigned int milliseconds, struct error *err)
+int ready_wait(struct kernel *kernel, uint32_t index, uint64_t size, unsigned int milliseconds,
+	       struct error *err)
 {
-	if (ready_child(index, size, milliseconds, err))
+	if (ready_child(kernel, index, size, milliseconds, err))
 		return -1;
 	ready_udev();
-	return 0;
+	return ready_check_live(kernel, index, err);
 }

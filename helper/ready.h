@@ -5,11 +5,14 @@
 #include <stdint.h>
 
 struct error;
+struct kernel;
 
 /*
  * Waits until the disk can be used: its node opens and has @size bytes, the
- * partitions are there, udev is done with it.
+ * partitions are there, udev is done with it. A server that hangs up before
+ * that is an error; nobody has been told of the disk yet.
  */
-int ready_wait(uint32_t index, uint64_t size, unsigned int milliseconds, struct error *err);
+int ready_wait(struct kernel *kernel, uint32_t index, uint64_t size, unsigned int milliseconds,
+	       struct error *err);
 
 #endif
