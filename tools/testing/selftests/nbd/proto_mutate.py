@@ -58,7 +58,8 @@ def one_server(where, dev, seed, aio, end, tally):
             while not os.path.exists(sock):
                 demand(server.poll() is None, 'the server ended')
                 time.sleep(0.02)
-            rc, said = tool('nbd-attach', '-C', '2', '--timeout', '1', '--unix', sock, dev)
+            rc, said = tool('nbd-attach', '--no-reconnect', '-C', '2', '--timeout', '1', '--unix',
+                            sock, dev)
             if rc == 0:
                 fd = os.open(dev, os.O_RDONLY | os.O_DIRECT)
                 try:

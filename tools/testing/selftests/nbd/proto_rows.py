@@ -340,7 +340,7 @@ class Row:
 
     def attach(self, *more):
         mute = MUTE.search(self.name)
-        return self.tool('nbd-attach', '--timeout', '2' if mute and self.phase != 'handshake'
+        return self.tool('nbd-attach', '--no-reconnect', '--timeout', '2' if mute and self.phase != 'handshake'
                          else '25', '--connect-timeout', '2' if mute else '25', '-C',
                          str(self.connections), '--context', 'base:allocation', '--context',
                          'x-test:a', *more, '--unix', self.sock, self.dev)

@@ -14,7 +14,7 @@ states() {
 
 for evil in read-eof-payload magic-wrong; do
 	serve evil-nbd --port @PORT@ --log "$log" --evil "$evil" --after 50 --on READ
-	attach -C 4
+	attach -C 4 --no-reconnect
 	same "$(states)" '["live",4]' "before"
 	# the store of the server is a pattern: 8 bytes at each offset hold offset + 1
 	within 90 fio --name=read --filename="$DEV" --ioengine=libaio --direct=1 --iodepth=32 \

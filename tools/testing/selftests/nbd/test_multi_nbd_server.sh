@@ -20,7 +20,7 @@ wait_until 10 test -s "$TMP/pid"
 defer eval "kill \$(<'$TMP/pid')"
 wait_until 10 _listening
 
-attach -C 4
+attach -C 4 --no-reconnect
 same "$(pgrep -P "$(<"$TMP/pid")" | wc -l)" 4 "processes of the server"
 dd if="$TMP/data" of="$DEV" bs=512k seek=8 oflag=direct conv=notrunc,fsync status=none &
 writer=$!

@@ -12,7 +12,7 @@ log=$TMP/log
 reads() {
 	serve evil-nbd --port @PORT@ --log "$log" "$@" \
 		--evil read-eof-payload --on READ --at 16777216 --every
-	attach -C 8
+	attach -C 8 --no-reconnect
 	fails dd if="$DEV" of=/dev/null bs=64k count=1 skip=256 iflag=direct status=none
 	matches "$OUTPUT" "Input/output error" "the bad sector"
 	within 20 dd if="$DEV" of=/dev/null bs=64k count=1 skip=300 iflag=direct status=none
