@@ -216,9 +216,16 @@ static const int sandbox_refused[] = {
 	SCMP_SYS(ioctl), SCMP_SYS(lseek),
 };
 
+/* Memory, but neither code nor files in it. */
+static int sandbox_allow_map(scmp_filter_ctx filter, int call)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 2,
+				SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
+				SCMP_A3(SCMP_CMP_EQ, MAP_PRIVATE | MAP_ANONYMOUS, 0));
+}
+
 static int sandbox_fill(scmp_filter_ctx filter)
 {
-	const uint32_t map = MAP_PRIVATE | MAP_ANONYMOUS;
 	size_t i;
 	int rc;
 
@@ -229,13 +236,9 @@ static int sandbox_fill(scmp_filter_ctx filter)
 	for (i = 0; !rc && i < sizeof(sandbox_refused) / sizeof(sandbox_refused[0]); i++)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), sandbox_refused[i], 0);
 	if (!rc)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2,
-				      SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
-				      SCMP_A3(SCMP_CMP_EQ, map));
+		rc = sandbox_allow_map(filter, SCMP_SYS(mmap));
 	if (!rc)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap2), 2,
-				      SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
-				      SCMP_A3(SCMP_CMP_EQ, map));
+		rc = sandbox_allow_map(filter, SCMP_SYS(mmap2));
 	return rc;
 }
 
