@@ -28,6 +28,7 @@ help:
 	@echo '  unit         tests that need no kernel, under ASan and UBSan'
 	@echo '  selftests    tests of the loaded module, in a VM; KERNELS="6.1 6.12" TESTS="io_* map_*"'
 	@echo '  debug-check  the selftests on a kernel with KASAN, lockdep, kmemleak and more'
+	@echo '  soak         crash loops, network faults, races and lies for hours; KERNELS SEED BENCHES'
 	@echo '  fuzz         fuzz what parses other people'"'"'s bytes; SECONDS=60 for each fuzzer'
 
 # ---- build ----
@@ -81,7 +82,7 @@ uninstall: check-kdir
 
 # ---- test ----
 
-demo vm check lint unit selftests debug-check fuzz:
+demo vm check lint unit selftests debug-check soak fuzz:
 	@$(MAKE) --no-print-directory -C tools/testing $@
 
 clean:
@@ -90,4 +91,4 @@ clean:
 	$(MAKE) -C tools/testing clean
 
 .PHONY: all help module check-kdir check-config helper install install-module install-helper \
-	install-headers uninstall demo vm check lint unit selftests debug-check fuzz clean
+	install-headers uninstall demo vm check lint unit selftests debug-check soak fuzz clean
