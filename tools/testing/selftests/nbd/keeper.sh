@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Shared by the tests of reconnecting.
+#	keeper			pid of the keeper of $DISK
+#	state			of $DEV, by the driver
+#	established		connections to $PORT that the network has
+#	again PROGRAM ARGS...	start a server where the last one was; @PORT@ in ARGS is replaced
+#	now			tell the keeper to try now
+#	background NAME COMMAND...	run it, output and exit status into $TMP/NAME and $TMP/NAME.rc
+
+. "$(dirname "$0")/lib.sh"
+
+requires nbd-attach jq evil-nbd
+
+keeper() { cat "/run/nbd-attach/$DISK.pid"; }
+state() { nbd-info --json "$DEV" | jq -r .state; }
+is_state() { [ "$(state)" = "$1" ]; }
+established() { ss -Htn state established "dport = :$PORT" | wc -l; }
+are_established() { [ "$(established)" -eq "$1" ]; }
+now() { kill -HUP "$(keeper)"; }
+
+again() {
+	local args=("$@")
+
+	args=("${args[@]//@PORT@/$PORT}")
+	_launch "${args[@]}"
+}
+
+background() {
+	local name=$1
+	shift
+
+	{
+		local rc=0
+		"$@" >"$TMP/$name" 2>&1 || rc=$?
+		echo "$rc" >"$TMP/$name.rc"
+	} &
+}
+
+# ends NAME STATUS: it ends within 30 s, with that exit status
+ends() {
+	wait_until 30 test -s "$TMP/$1.rc"
+	same "$(<"$TMP/$1.rc")" "$2" "exit status of $1: $(tail -n 3 "$TMP/$1")"
+}
+
+# one direct read of 64 KiB, N of them into the disk, to a file
+read_at() { dd if="$DEV" of="$TMP/back" bs=64k count=1 skip="$1" iflag=direct status=none; }
