@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Without a server requests wait as long as --dead-timeout says and then fail; off fails them at once,
+# forever lets them wait. In each case the disk works again when the server is back.
+
+. "$(dirname "$0")/keeper.sh"
+
+allow_klog "I/O error"
+# failed MIN MAX: a read fails after so many ms
+failed() {
+	local start=${EPOCHREALTIME/./} took
+
+	fails read_at 9
+	matches "$OUTPUT" "Input/output error" "the read"
+	took=$(((${EPOCHREALTIME/./} - start) / 1000))
+	[ "$took" -ge "$1" ] || fail "failed after $took ms already"
+	[ "$took" -le "$2" ] || fail "failed after $took ms only"
+}
+revived() {
+	again evil-nbd --port @PORT@
+	now
+	wait_until 10 is_state live
+	read_at 9
+	detach
+}
+
+serve evil-nbd --port @PORT@
+attach -C 1 --dead-timeout 3
+stop_server
+wait_until 2 is_state waiting
+failed 500 6000
+failed 0 500
+wait_klog 5 "$DISK: no longer waits"
+revived
+
+attach -C 1 --dead-timeout off
+stop_server
+wait_until 10 is_state waiting
+failed 0 500
+revived
+
+attach -C 1 --dead-timeout forever
+stop_server
+background read read_at 9
+wait_until 10 is_state waiting
+sleep 3
+[ ! -e "$TMP/read.rc" ] || fail "the read ended"
+revived
+ends read 0

@@ -1,0 +1,34 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# While the server is away, or takes connections and says nothing, a disk is detached at once, plainly
+# and by force, and the keeper is gone with it; nothing of ours stays connected.
+
+. "$(dirname "$0")/keeper.sh"
+
+# gone OPTION...: nbd-detach OPTION is quick, and leaves nothing
+gone() {
+	local pid
+
+	pid=$(keeper)
+	within 8 nbd-detach "$@" "$DEV"
+	attached "$DEV" && fail "$DEV is attached"
+	[ ! -e "/proc/$pid" ] || fail "the keeper $pid is there"
+	wait_until 5 are_established 0
+}
+
+serve evil-nbd --port @PORT@
+for option in -v -f; do
+	attach -C 2
+	stop_server
+	wait_until 10 is_state waiting
+	gone "$option"
+
+	again evil-nbd --port @PORT@
+	attach -C 2
+	stop_server
+	again evil-nbd --port @PORT@ --log "$TMP/log" --evil stall-greeting
+	wait_until 15 grep -q '^STALL' "$TMP/log"
+	gone "$option"
+	stop_server
+	[ "$option" = -f ] || again evil-nbd --port @PORT@
+done

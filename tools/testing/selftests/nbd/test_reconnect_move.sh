@@ -1,0 +1,36 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# A disk that is written and read is moved to another server of the same file, and back: nothing
+# fails, what is in the file is right, the old server is left with DISC, the keeper goes on with the
+# new one. A server that is not fit changes nothing.
+
+. "$(dirname "$0")/keeper.sh"
+
+requires fio nbdkit
+truncate -s 16M "$TMP/image"
+serve evil-nbd --port @PORT@ --log "$TMP/blue" --image "$TMP/image"
+attach -C 2
+blue=$SERVER_PID pid=$(keeper)
+background fio fio --name=w --filename="$DEV" --direct=1 --ioengine=libaio --iodepth=8 \
+	--rw=randwrite --bs=32k --size=16M --rate_iops=80 --verify=crc32c --verify_fatal=1 --do_verify=1
+wait_until 20 grep -q ^WRITE "$TMP/blue"
+
+serve_nbdkit memory 8M
+exits 11 nbd-attach --adopt "$URI" "$DEV"
+matches "$OUTPUT" "smaller" "message"
+serve_nbdkit file "$TMP/image"
+exits 0 nbd-attach --adopt "$URI" "$DEV"
+same "$(established)" 2 "connections to the new server"
+same "$(nbd-info --json "$DEV" | jq -r .uri)" "$URI" "the server that the driver names"
+wait_until 15 sh -c "[ \$(grep -c ^DISC '$TMP/blue') = 2 ]"
+same "$(grep -cE 'VIOLATION|^EOF' "$TMP/blue" || true)" 0 "what the old server did not like"
+stop_server "$blue"
+
+same "$(keeper)" "$pid" "the keeper"
+stop_server
+wait_until 10 is_state waiting
+again nbdkit -f -i 127.0.0.1 -p @PORT@ file "$TMP/image"
+wait_until 15 are_established 2
+ends fio 0
+cmp "$DEV" "$TMP/image"
+detach
