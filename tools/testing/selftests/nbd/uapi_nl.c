@@ -187,7 +187,7 @@ static int answer(struct nl *nl, const struct msg *m, void (*each)(struct attrs 
 	for (;;) {
 		n = recv(nl->fd, buf, sizeof(buf), 0);
 		if (n < 0)
-			err(1, "netlink recv");
+			return errno;
 		for (h = (void *)buf; NLMSG_OK(h, n); h = NLMSG_NEXT(h, n)) {
 			if (h->nlmsg_seq != nl->seq)
 				continue;
@@ -215,7 +215,7 @@ static int call(struct nl *nl, struct msg *m, void (*each)(struct attrs a, void 
 	nl->reply.len = 0;
 	head(m)->nlmsg_len = m->len;
 	if (send(nl->fd, m->data, m->len, 0) != (ssize_t)m->len)
-		err(1, "netlink send");
+		return errno;
 	return answer(nl, m, each, arg);
 }
 

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Ground of the tests in which allocations fail. The kernel has CONFIG_FAILSLAB and
+# CONFIG_FAIL_PAGE_ALLOC, else they are skipped.
+
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+requires_nbdctl
+requires evil-nbd
+[ -d /sys/kernel/debug/failslab ] || skip "this kernel can't fail allocations (CONFIG_FAILSLAB)"
+
+# knob NAME VALUE: of both kinds of allocation
+knob() {
+	local dir
+
+	for dir in /sys/kernel/debug/failslab /sys/kernel/debug/fail_page_alloc; do
+		[ ! -e "$dir/$1" ] || echo "$2" >"$dir/$1"
+	done
+}
+
+# every allocation counts, also those that may sleep or are of one page; no word about each
+knob ignore-gfp-wait N
+knob ignore-gfp-highmem N
+knob min-order 0
+knob verbose 0
+# it would look into each disk that is new, while the module's users are counted
+udevadm control --stop-exec-queue
+defer udevadm control --start-exec-queue
+
+# fail_below_nbd PERCENT: of the allocations that the driver makes or causes, in any context
+fail_below_nbd() {
+	local symbols first last
+
+	[ -e /sys/kernel/debug/failslab/require-start ] ||
+		skip "this kernel can't tell whose allocations fail (CONFIG_FAULT_INJECTION_STACKTRACE_FILTER)"
+	symbols=$(awk '$2 ~ /[tT]/ && /\[nbd\]$/ { print "0x" $1 }' /proc/kallsyms | sort)
+	first=$(head -n 1 <<<"$symbols")
+	last=$(tail -n 1 <<<"$symbols")
+	knob require-start "$first"
+	knob require-end "$(printf "%#x" "$((last + 4096))")"
+	knob task-filter N
+	knob times -1
+	defer fail_nothing
+	knob probability "$1"
+}
+
+fail_nothing() {
+	knob probability 0
+	knob require-start 0
+}

@@ -1,0 +1,8 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# A detach, in order, by force, and by force of an open disk, whose first, second, ... allocation
+# fails, is done, or ends in an errno and the disk lives.
+
+. "$(dirname "$0")/fault.sh"
+
+harness uapi_fault -t detach -t detach_force -t detach_force_open
