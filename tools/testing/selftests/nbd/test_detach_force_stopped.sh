@@ -1,0 +1,12 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# A server that is stopped, under a busy file system: nbd-detach --force frees the disk at once, and
+# everybody who used it.
+
+. "$(dirname "$0")/detach.sh"
+
+use
+kill -STOP "$SERVER_PID"
+sleep 2
+detach_force
+same_index_again
