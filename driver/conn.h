@@ -122,6 +122,7 @@ struct nbd_conn_stats {
  * @ref: the slot has one, and each work of it that is queued
  * @session: it belongs to; the connection holds a reference
  * @index: number of its slot
+ * @nth: which reconnect of its slot it is to be, 0 for any
  * @transport: enum nbdctl_transport
  * @flags: NBD_CONN_*
  * @error: negative errno that ended it; written by the one who set NBD_CONN_FAILED or
@@ -145,6 +146,7 @@ struct nbd_conn {
 	struct kref ref;
 	struct nbd_session *session;
 	u32 index;
+	u32 nth;
 	u32 transport;
 	unsigned long flags;
 	int error;

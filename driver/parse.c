@@ -22,10 +22,11 @@ static const struct nla_policy context_id_policy[NBDCTL_A_CONTEXT_ID_MAX + 1] = 
 	[NBDCTL_A_CONTEXT_ID_LOST] = { .type = NLA_FLAG },
 };
 
-const struct nla_policy nbd_slot_policy[NBDCTL_A_SLOT_CONTEXT_ID + 1] = {
+const struct nla_policy nbd_slot_policy[NBDCTL_A_SLOT_RECONNECTS + 1] = {
 	[NBDCTL_A_SLOT_INDEX] = { .type = NLA_U32 },
 	[NBDCTL_A_SLOT_FD] = { .type = NLA_U32 },
 	[NBDCTL_A_SLOT_CONTEXT_ID] = NLA_POLICY_NESTED(context_id_policy),
+	[NBDCTL_A_SLOT_RECONNECTS] = { .type = NLA_U32 },
 };
 
 /* Refuse a request; the text names the attribute, @attr says where it is, if it is there */
@@ -245,14 +246,14 @@ static int parse_ids(struct genl_info *info, const struct nlattr *slot, u32 n, b
 struct nbd_conn *nbd_parse_slot(struct genl_info *info, const struct nlattr *attr,
 				struct nbd_session *session, int position)
 {
-	struct nlattr *tb[NBDCTL_A_SLOT_CONTEXT_ID + 1];
+	struct nlattr *tb[NBDCTL_A_SLOT_RECONNECTS + 1];
 	u32 n = session->export.nr_contexts, index;
 	const char *why = NULL;
 	struct nbd_conn *conn;
 	struct id_set *set;
 	int err;
 
-	err = nla_parse_nested(tb, NBDCTL_A_SLOT_CONTEXT_ID, attr, nbd_slot_policy, info->extack);
+	err = nla_parse_nested(tb, NBDCTL_A_SLOT_RECONNECTS, attr, nbd_slot_policy, info->extack);
 	if (err)
 		return ERR_PTR(err);
 	index = tb[NBDCTL_A_SLOT_INDEX] ? nla_get_u32(tb[NBDCTL_A_SLOT_INDEX]) : position;
@@ -260,6 +261,8 @@ struct nbd_conn *nbd_parse_slot(struct genl_info *info, const struct nlattr *att
 		return ERR_PTR(nbd_refuse(info, attr, -EINVAL, "slot has a wrong index"));
 	if (!tb[NBDCTL_A_SLOT_FD])
 		return ERR_PTR(nbd_refuse(info, attr, -EINVAL, "slot needs an fd"));
+	if (tb[NBDCTL_A_SLOT_RECONNECTS] && position >= 0)
+		return ERR_PTR(nbd_refuse(info, attr, -EINVAL, "slot is new, so it has no reconnects"));
 	set = kzalloc(sizeof(*set), GFP_KERNEL);
 	if (!set)
 		return ERR_PTR(-ENOMEM);
@@ -268,10 +271,13 @@ struct nbd_conn *nbd_parse_slot(struct genl_info *info, const struct nlattr *att
 	if (err)
 		goto free_set;
 	conn = nbd_conn_alloc(session, index, nla_get_u32(tb[NBDCTL_A_SLOT_FD]), &why);
-	if (IS_ERR(conn))
+	if (IS_ERR(conn)) {
 		nbd_refuse(info, tb[NBDCTL_A_SLOT_FD], 0, why);
-	else
-		memcpy(conn->ids, set->ids, n * sizeof(*conn->ids));
+		goto free_set;
+	}
+	memcpy(conn->ids, set->ids, n * sizeof(*conn->ids));
+	if (tb[NBDCTL_A_SLOT_RECONNECTS])
+		conn->nth = nla_get_u32(tb[NBDCTL_A_SLOT_RECONNECTS]) + 1;
 free_set:
 	kfree(set);
 	return conn;

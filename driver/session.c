@@ -598,6 +598,10 @@ static int check_replacement(struct nbd_session *session, struct nbd_conn *conn,
 	int err;
 
 	lockdep_assert_held(&session->lock);
+	if (conn->nth && conn->nth != session->slots[conn->index].reconnects + 1) {
+		*why = "slot has had another connection since";
+		return -ESTALE;
+	}
 	if (session->state != NBDCTL_STATE_LIVE && session->state != NBDCTL_STATE_WAITING) {
 		*why = "index is a device that is ending";
 		return -ENOTCONN;
@@ -648,7 +652,8 @@ static void fill_slot(struct nbd_session *session, struct nbd_conn *conn)
  * commands wait; else its commands move on. That is not waited for here. To
  * change several slots at the same time, hold the session.
  *
- * Return: 0; -ENOTCONN if the session is ending; as nbd_export_fits().
+ * Return: 0; -ENOTCONN if the session is ending; -ESTALE if the slot was filled
+ * since it was looked at; as nbd_export_fits().
  */
 int nbd_session_replace(struct nbd_session *session, struct nbd_conn *conn,
 			const struct nbd_export *export, const char **why)

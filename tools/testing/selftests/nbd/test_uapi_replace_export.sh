@@ -8,5 +8,5 @@
 requires_nbdctl
 requires evil-nbd
 harness uapi_export
-dmesg | grep -q "nbd8: conn 0: refused, size: the export is smaller than the disk" ||
+klog | grep -q "nbd8: conn 0: refused, size: the export is smaller than the disk" ||
 	fail "no line in the log"

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -160,10 +161,64 @@ TEST_F(export, session)
 	EXPECT_EQ(self->session, get_u64(reply_attrs(&self->nl), NBDCTL_A_DEVICE_SESSION));
 	close(self->conns[0]);
 	self->conns[0] = server_connect(&self->s, &self->x);
-	EXPECT_EQ(ESTALE, offer(&self->nl, &self->m, &self->x, 1024, 1 << 20, old,
+	EXPECT_EQ(ESTALE, offer(&self->nl, &self->m, &self->x, 1, 32 << 20, old,
 				self->conns[0]));
-	EXPECT_EQ(0, offer(&self->nl, &self->m, &self->x, 512, 32 << 20, self->session,
+	EXPECT_EQ(0, offer(&self->nl, &self->m, &self->x, 1, 32 << 20, self->session,
 			   self->conns[0]));
+}
+
+/* Where the text is in the server's log, or -1 */
+static long log_at(const struct server *s, const char *text)
+{
+	static char log[1 << 16];
+	FILE *file = fopen(s->log, "re");
+	const char *at;
+	size_t len;
+
+	if (!file)
+		return -1;
+	len = fread(log, 1, sizeof(log) - 1, file);
+	fclose(file);
+	log[len] = '\0';
+	at = strstr(log, text);
+	return at ? at - log : -1;
+}
+
+/* A server that is left for another has made stable what it answered */
+TEST_F(export, flushed_when_left)
+{
+	long flush, disc;
+
+	ASSERT_EQ(-1, log_at(&self->s, "\nFLUSH "));
+	ASSERT_EQ(0, offer(&self->nl, &self->m, &self->x, 1024, 1 << 20, self->session,
+			   self->conns[1]));
+	ASSERT_EQ(NBDCTL_CMD_CONNECTION_UP_EVENT, nl_event(&self->events, 2000));
+	ASSERT_EQ(NBDCTL_CMD_CONNECTION_DOWN_EVENT, nl_event(&self->events, 5000));
+	flush = log_at(&self->s, "\nFLUSH ");
+	disc = log_at(&self->s, "\nDISC ");
+	EXPECT_GE(flush, 0);
+	EXPECT_GT(disc, flush);
+}
+
+/* A connection for a slot that has had another one meanwhile comes too late */
+TEST_F(export, too_late)
+{
+	struct msg *m = &self->m;
+	uint32_t seen;
+	size_t slot;
+
+	for (seen = 1; seen != UINT32_MAX; seen--) {
+		msg_begin(&self->nl, m, NBDCTL_CMD_SLOT_REPLACE);
+		put_facts(m, &self->x, INDEX, 0);
+		put_u32(m, NBDCTL_A_DEVICE_MIN_BLOCK_SIZE, 1024);
+		slot = nest(m, NBDCTL_A_DEVICE_SLOT);
+		put_u32(m, NBDCTL_A_SLOT_INDEX, 0);
+		put_u32(m, NBDCTL_A_SLOT_FD, self->conns[1]);
+		put_u32(m, NBDCTL_A_SLOT_RECONNECTS, seen);
+		nest_end(m, slot);
+		EXPECT_EQ(seen ? ESTALE : 0, nl_call(&self->nl, m)) TH_LOG("%s", self->nl.text);
+	}
+	EXPECT_EQ(NBDCTL_CMD_CONNECTION_UP_EVENT, nl_event(&self->events, 2000));
 }
 
 /* A move tells what to show from now on */
