@@ -14,10 +14,12 @@
 
 #ifdef NBD_HAVE_BLK_MODE
 #define nbd_mode_t		blk_mode_t
+#define NBD_MODE_READ		BLK_OPEN_READ
 #define NBD_OPEN_ARGS		struct gendisk *disk, blk_mode_t mode
 #define nbd_open_disk()		(disk)
 #else
 #define nbd_mode_t		fmode_t
+#define NBD_MODE_READ		FMODE_READ
 #define NBD_OPEN_ARGS		struct block_device *bdev, fmode_t mode
 #define nbd_open_disk()		(bdev->bd_disk)
 #endif

@@ -318,6 +318,8 @@ int nbd_ioctl(struct block_device *bdev, nbd_mode_t mode, unsigned int cmd, unsi
 
 	if (cmd != NBDMAP_IOC_CONTEXT && cmd != NBDMAP_IOC_STATUS)
 		return -ENOTTY;
+	if (!(mode & NBD_MODE_READ))
+		return -EBADF;
 	session = nbd_device_get_session(dev);
 	if (!session)
 		return -ENOTCONN;
