@@ -340,8 +340,9 @@ class Row:
 
     def attach(self, *more):
         mute = MUTE.search(self.name)
-        return self.tool('nbd-attach', '--no-reconnect', '--timeout', '2' if mute and self.phase != 'handshake'
-                         else '25', '--connect-timeout', '2' if mute else '25', '-C',
+        hasty = mute and self.phase != 'handshake'
+        return self.tool('nbd-attach', '--no-reconnect', '--timeout', '2' if hasty else '25',
+                         '--connect-timeout', '2' if mute else '55', '-C',
                          str(self.connections), '--context', 'base:allocation', '--context',
                          'x-test:a', *more, '--unix', self.sock, self.dev)
 
@@ -542,7 +543,7 @@ class Row:
 
     def listing(self):
         """Only a client that lists meets these."""
-        rc, said = self.tool('nbd-info', '--connect-timeout', '10', '--unix', self.sock)
+        rc, said = self.tool('nbd-info', '--connect-timeout', '55', '--unix', self.sock)
         demand(f'EVIL {self.name} ' in self.log(), 'did not fire')
         demand('protocol error' in said, f'nbd-info: exit status {rc}: {said[-300:]}')
         demand(rc == 12, f'nbd-info: exit status {rc}, want 12: {said[-300:]}')
