@@ -114,8 +114,6 @@ static int adopt_replace(struct adoption *adoption, struct error *err)
 static int adopt_move(struct adoption *adoption, struct error *err)
 {
 	target_uri(&adoption->target, adoption->uri);
-	if (strlen(adoption->uri) > NBDCTL_NAME_MAX)
-		return error_set(err, EXIT_USAGE, "the URI is too long for the driver to keep");
 	return adopt_replace(adoption, err);
 }
 

@@ -7,6 +7,7 @@
 #include "error.h"
 #include "handshake-proto.h"
 #include "kernel.h"
+#include "log.h"
 #include "text.h"
 
 #define ATTACH_DEFAULT_CONTEXT	"base:allocation"
@@ -186,6 +187,22 @@ static int attach_option(struct attach_args *args, int id, struct error *err)
 	}
 }
 
+/* A keeper gets to know from the driver where to connect to. */
+static int attach_check_keep(struct attach_args *args, struct error *err)
+{
+	char uri[TARGET_URI_ROOM];
+
+	target_make_absolute(&args->target);
+	if (args->keep == ATTACH_KEEP_NOT ||
+	    strlen(target_uri(&args->target, uri)) <= NBDCTL_NAME_MAX)
+		return 0;
+	if (args->keep == ATTACH_KEEP_FOREGROUND || args->task == ATTACH_TASK_ADOPT)
+		return error_set(err, EXIT_USAGE, "the URI is too long for the driver to keep");
+	log_warning("the URI is too long for the driver to keep: nobody will reconnect");
+	args->keep = ATTACH_KEEP_NOT;
+	return 0;
+}
+
 /* What only an attach can decide. */
 static int attach_check_task(const struct attach_args *args, struct error *err)
 {
@@ -213,9 +230,10 @@ static int attach_parse_task(struct attach_args *args, struct error *err)
 		if (device_resolve(operands->words[0], &args->device, err))
 			return -1;
 		args->has_device = true;
-	} else if (args->has_target && operands_target(operands, &args->target, &args->has_device,
-						       &args->device, err)) {
-		return -1;
+	} else if (args->has_target) {
+		if (operands_target(operands, &args->target, &args->has_device, &args->device,
+				    err) || attach_check_keep(args, err))
+			return -1;
 	}
 	if (!args->has_device) {
 		error_set(err, EXIT_USAGE, "no device is named");
@@ -246,6 +264,8 @@ int attach_parse(const struct verb *verb, int argc, char **argv, struct attach_a
 	if (args->no_contexts && (args->own_contexts || args->require_context))
 		return error_set(err, EXIT_USAGE,
 				 "--no-contexts excludes --context and --require-context");
+	if (attach_check_keep(args, err))
+		return -1;
 	if (!args->own_dead_time && args->keep != ATTACH_KEEP_NOT)
 		args->dead_time = ATTACH_DEAD_MS;
 	if (!args->no_contexts && !args->own_contexts)

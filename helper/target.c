@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "target.h"
@@ -59,6 +61,24 @@ int target_set_unix(struct target *target, const char *path, struct error *err)
 	if (path[0] == '@')
 		target->path[0] = '\0';
 	return 0;
+}
+
+void target_make_absolute(struct target *target)
+{
+	char path[TARGET_PATH_MAX + 1], *cwd;
+	int len;
+
+	if (target->kind != TARGET_UNIX || !target->path[0] || target->path[0] == '/')
+		return;
+	cwd = get_current_dir_name();
+	if (!cwd)
+		return;
+	len = snprintf(path, sizeof(path), "%s/%s", cwd, target->path);
+	free(cwd);
+	if (len >= (int)sizeof(path))
+		return;
+	strcpy(target->path, path);
+	target->path_length = len;
 }
 
 int target_set_vsock(struct target *target, const char *address, struct error *err)

@@ -289,6 +289,30 @@ static void test_attach(void **state)
 	free(args);
 }
 
+/* A keeper would not get to know a URI that the driver cannot keep. */
+static void test_long_uri(void **state)
+{
+	struct attach_args *args = malloc(sizeof(*args));
+	char line[TARGET_EXPORT_MAX + 20];
+	struct error err;
+
+	(void)state;
+	memset(line, 'x', sizeof(line));
+	memcpy(line, "h\t", 2);
+	line[TARGET_EXPORT_MAX - 20] = '\0';
+	assert_int_equal(attach(args, &err, line), 0);
+	assert_int_equal(args->keep, ATTACH_KEEP_BACKGROUND);
+	line[TARGET_EXPORT_MAX - 20] = 'x';
+	line[TARGET_EXPORT_MAX + 1] = '\0';
+	assert_int_equal(attach(args, &err, line), 0);
+	assert_int_equal(args->keep, ATTACH_KEEP_NOT);
+	assert_int_equal(args->dead_time, 0);
+	memcpy(line, "-F\th\t", 5);
+	assert_int_equal(attach(args, &err, line), -1);
+	assert_int_equal(err.code, EXIT_USAGE);
+	free(args);
+}
+
 /* Who reconnects, and how long requests wait for that. */
 static void test_keep(void **state)
 {
@@ -316,6 +340,13 @@ static void test_keep(void **state)
 	assert_int_equal(attach(args, &err, "--adopt\t-F\t-u\t/s\tnbd5"), 0);
 	assert_true(args->has_target);
 	assert_int_equal(args->target.kind, TARGET_UNIX);
+	assert_int_equal(args->target.path_length, 2);
+	/* What is reconnected to must not depend on where we were. */
+	assert_int_equal(attach(args, &err, "-u\ts o"), 0);
+	assert_int_equal(args->target.path[0], '/');
+	assert_string_equal(args->target.path + args->target.path_length - 4, "/s o");
+	assert_int_equal(attach(args, &err, "-u\t@s"), 0);
+	assert_int_equal(args->target.path_length, 2);
 	assert_int_equal(attach(args, &err, "--resize\tnbd6"), 0);
 	assert_int_equal(args->task, ATTACH_TASK_RESIZE);
 	assert_int_equal(args->device, 6);
@@ -359,6 +390,7 @@ int main(void)
 		cmocka_unit_test(test_unique),
 		cmocka_unit_test(test_attach),
 		cmocka_unit_test(test_keep),
+		cmocka_unit_test(test_long_uri),
 		cmocka_unit_test(test_attach_refused),
 	};
 
