@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# What README.md and Documentation/*.rst name exists. Looked at is what stands in backticks (two in
-# .rst, one in .md), and links:
+# What README.md, SECURITY.md and Documentation/*.rst name exists. Looked at is what stands in
+# backticks (two in .rst, one in .md), and links:
 #	driver/x.c		a path in the checkout; patterns are expanded
 #	driver/x.c:f()		a function that is defined in that file
 #	f()			a function that our sources define or call
@@ -10,6 +10,7 @@
 #	evil:x			a misbehaviour of tools/testing/server
 #	test_x			a selftest, or a word of a unit test
 #	[x](path), :doc:`x`	a file
+# In manual pages, the names of selftests are looked at.
 # And the other way round: Documentation/index.rst names every file of driver/ and helper/, and
 # Documentation/uapi.rst has the text of every refusal of the driver, and no other.
 
@@ -80,15 +81,19 @@ mapfile -t rst < <(files 'Documentation/*.rst')
 while IFS=: read -r file line span; do
 	exists "$span" || complain "$file:$line" "$span"
 done < <([ ${#rst[@]} -eq 0 ] || spans "${rst[@]}"
-	grep -noHE '`[^`]+`' README.md | tr -d '`')
+	grep -noHE '`[^`]+`' README.md SECURITY.md | tr -d '`')
 
 while IFS=: read -r file line link; do
 	[ -e "$link" ] || [ -e "${file%/*}/$link" ] || [ -e "Documentation/$link.rst" ] ||
 		complain "$file:$line" "$link"
 done < <(
-	grep -noHE '\]\([^)h][^)]*\)' README.md | sed 's/\](//; s/)$//'
+	grep -noHE '\]\([^)h][^)]*\)' README.md SECURITY.md | sed 's/\](//; s/)$//'
 	[ ${#rst[@]} -eq 0 ] || grep -noHE ':doc:`[^`]+`' -- "${rst[@]}" | sed 's/:doc:`//; s/`$//'
 )
+
+while IFS=: read -r file line test; do
+	exists "$test" || complain "$file:$line" "$test"
+done < <(grep -noHE '\btest_[a-z0-9_]+' Documentation/man/*.[0-9])
 
 # The map has a line for every room; a header beside its .c needs none of its own.
 while read -r file; do
