@@ -188,6 +188,8 @@ static int keeper_hand_over(struct keeper *keeper, const struct export *export, 
 		.slots = &keeper->slot,
 		.exports = export,
 		.fds = &fd,
+		/* The device may just have been moved to another server. */
+		.unless_changed = true,
 	};
 
 	keeper->address_length = sizeof(keeper->address);

@@ -40,6 +40,19 @@ static int put_context_ids(struct nl_msg *msg, const struct kernel_device *devic
 	return 0;
 }
 
+/* How many connections the slot had when it was looked at tells whether it got one since. */
+static int put_condition(struct nl_msg *msg, const struct kernel_replace *replace, uint32_t slot)
+{
+	const struct kernel_device *device = replace->device;
+	unsigned int i;
+
+	for (i = 0; replace->unless_changed && i < device->n_slots; i++)
+		if (device->slots[i].index == slot)
+			return nla_put_u32(msg, NBDCTL_A_SLOT_RECONNECTS,
+					   device->slots[i].reconnects);
+	return 0;
+}
+
 static int put_replace(struct nl_msg *msg, const struct kernel_replace *replace,
 		       uint32_t max_payload)
 {
@@ -54,6 +67,7 @@ static int put_replace(struct nl_msg *msg, const struct kernel_replace *replace,
 	for (i = 0; i < replace->n_connections; i++) {
 		nest = nla_nest_start(msg, NBDCTL_A_DEVICE_SLOT);
 		if (!nest || nla_put_u32(msg, NBDCTL_A_SLOT_INDEX, replace->slots[i]) ||
+		    put_condition(msg, replace, replace->slots[i]) ||
 		    nla_put_u32(msg, NBDCTL_A_SLOT_FD, replace->fds[i]) ||
 		    put_context_ids(msg, replace->device, &replace->exports[i]))
 			return -1;

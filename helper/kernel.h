@@ -123,6 +123,7 @@ int kernel_attach(struct kernel *kernel, const struct kernel_attach *attach, uin
  * @exports: what each connection negotiated; the first speaks for all
  * @fds: their sockets
  * @display: in place of the old one, or NULL to keep that
+ * @unless_changed: fail if a slot got another connection after @device was looked at
  */
 struct kernel_replace {
 	const struct kernel_device *device;
@@ -131,6 +132,7 @@ struct kernel_replace {
 	const struct export *exports;
 	const int *fds;
 	const char *display;
+	bool unless_changed;
 };
 
 /*
