@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -16,6 +17,8 @@
 
 /* The disk and its partitions. */
 #define HOLDERS_MAX_NODES	256
+/* Mount namespaces looked at. */
+#define HOLDERS_MAX_NAMESPACES	64
 
 struct node {
 	char name[32];
@@ -102,40 +105,93 @@ static const struct node *holders_node(const struct holders *holders, dev_t numb
 
 /*
  * File systems say their device, which need not be the one in the third field
- * (btrfs), so the source is looked at as well.
+ * (btrfs), so the source is looked at as well, as @proc sees it.
  */
-static void holders_find_mounts(struct holders *holders)
+static const struct node *holders_mounted(const struct holders *holders, const char *proc,
+					  char *line, char *point)
 {
 	unsigned int major_number, minor_number;
-	char *line = NULL, *source;
 	const struct node *node;
-	char point[256], shown[512];
-	size_t size = 0;
+	char path[PATH_MAX];
 	struct stat st;
+	char *source;
+
+	if (sscanf(line, "%*u %*u %u:%u %*s %255s", &major_number, &minor_number, point) != 3)
+		return NULL;
+	node = holders_node(holders, makedev(major_number, minor_number));
+	source = strstr(line, " - ");
+	source = source ? strchr(source + 3, ' ') : NULL;
+	if (node || !source || source[1] != '/')
+		return node;
+	source++;
+	source[strcspn(source, "\n ")] = '\0';
+	if (snprintf(path, sizeof(path), "%s/root%s", proc, source) >= (int)sizeof(path) ||
+	    stat(path, &st) || !S_ISBLK(st.st_mode))
+		return NULL;
+	return holders_node(holders, st.st_rdev);
+}
+
+/* The mounts that a process sees; @whose is said of them. */
+static void holders_find_mounts(struct holders *holders, const char *proc, const char *whose)
+{
+	char path[64], point[256], shown[512], *line = NULL;
+	const struct node *node;
+	size_t size = 0;
 	FILE *file;
 
-	file = fopen("/proc/self/mountinfo", "re");
+	snprintf(path, sizeof(path), "%s/mountinfo", proc);
+	file = fopen(path, "re");
 	if (!file)
 		return;
 	while (getline(&line, &size, file) > 0) {
-		if (sscanf(line, "%*u %*u %u:%u %*s %255s", &major_number, &minor_number,
-			   point) != 3)
-			continue;
-		node = holders_node(holders, makedev(major_number, minor_number));
-		source = strstr(line, " - ");
-		source = source ? strchr(source + 3, ' ') : NULL;
-		if (!node && source) {
-			source++;
-			source[strcspn(source, "\n ")] = '\0';
-			if (source[0] == '/' && !stat(source, &st) && S_ISBLK(st.st_mode))
-				node = holders_node(holders, st.st_rdev);
-		}
+		node = holders_mounted(holders, proc, line, point);
 		if (node)
-			holders_add(holders, "%s is mounted on %s", node->name,
-				    text_escape(shown, sizeof(shown), point, strlen(point)));
+			holders_add(holders, "%s is mounted on %s%s", node->name,
+				    text_escape(shown, sizeof(shown), point, strlen(point)), whose);
 	}
 	free(line);
 	fclose(file);
+}
+
+/* Whether a process sees other mounts than those that were looked at. */
+static bool holders_is_elsewhere(const char *proc, ino_t *seen, unsigned int *n)
+{
+	struct stat st;
+	char path[64];
+	unsigned int i;
+
+	snprintf(path, sizeof(path), "%s/ns/mnt", proc);
+	if (*n == HOLDERS_MAX_NAMESPACES || stat(path, &st))
+		return false;
+	for (i = 0; i < *n; i++)
+		if (seen[i] == st.st_ino)
+			return false;
+	seen[(*n)++] = st.st_ino;
+	return true;
+}
+
+/* Containers, and services with a view of their own. */
+static void holders_find_mounts_elsewhere(struct holders *holders)
+{
+	ino_t seen[HOLDERS_MAX_NAMESPACES];
+	char proc[32], whose[64];
+	struct dirent *entry;
+	unsigned int n = 0;
+	DIR *dir;
+
+	holders_is_elsewhere("/proc/self", seen, &n);
+	dir = opendir("/proc");
+	if (!dir)
+		return;
+	while ((entry = readdir(dir))) {
+		if (!isdigit((unsigned char)entry->d_name[0]))
+			continue;
+		snprintf(proc, sizeof(proc), "/proc/%.20s", entry->d_name);
+		snprintf(whose, sizeof(whose), " as process %.20s sees it", entry->d_name);
+		if (holders_is_elsewhere(proc, seen, &n))
+			holders_find_mounts(holders, proc, whose);
+	}
+	closedir(dir);
 }
 
 static void holders_find_swaps(struct holders *holders)
@@ -178,6 +234,37 @@ static void holders_find_stacked(struct holders *holders)
 					    entry->d_name);
 		closedir(dir);
 	}
+}
+
+/* A loop device says what it is made of, but the disk does not know of it. */
+static void holders_find_loops(struct holders *holders)
+{
+	const struct node *node;
+	struct dirent *entry;
+	char path[300], backing[PATH_MAX];
+	struct stat st;
+	FILE *file;
+	DIR *dir;
+
+	dir = opendir("/sys/block");
+	if (!dir)
+		return;
+	while ((entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "/sys/block/%s/loop/backing_file", entry->d_name);
+		file = fopen(path, "re");
+		if (!file)
+			continue;
+		node = NULL;
+		if (fgets(backing, sizeof(backing), file)) {
+			backing[strcspn(backing, "\n")] = '\0';
+			if (!stat(backing, &st) && S_ISBLK(st.st_mode))
+				node = holders_node(holders, st.st_rdev);
+		}
+		fclose(file);
+		if (node)
+			holders_add(holders, "%s is part of %s", node->name, entry->d_name);
+	}
+	closedir(dir);
 }
 
 static void holders_add_process(struct holders *holders, const char *pid,
@@ -245,9 +332,12 @@ unsigned int holders_find(uint32_t index, char *to, size_t room)
 	holders->to = to;
 	holders->room = room;
 	holders_find_nodes(holders, index);
-	holders_find_mounts(holders);
+	holders_find_mounts(holders, "/proc/self", "");
+	if (!holders->found)
+		holders_find_mounts_elsewhere(holders);
 	holders_find_swaps(holders);
 	holders_find_stacked(holders);
+	holders_find_loops(holders);
 	holders_find_processes(holders);
 	found = holders->found;
 	free(holders);
