@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * ledger_write DISK LEDGER SEED SECONDS MIB [volatile]: writes, trims, zeroes, flushes and reads
- * the first MIB of a disk from as many threads as there shall be requests in flight, and keeps a ledger
- * of what was begun and of what was acknowledged. What is read must be what was last written; if
- * the server may lose what it has not flushed ("volatile"), anything since the last write with FUA.
- * Any I/O error fails. SIGTERM ends it early.
+ * the first MIB of a disk from as many threads as there shall be requests in flight, and keeps a
+ * ledger of what was begun and of what was acknowledged. What is read must be what was last
+ * written; if the server may lose what it has not flushed ("volatile"), anything since the last
+ * write with FUA. Any I/O error fails. SIGTERM ends it early.
  */
 #define _GNU_SOURCE
 #include <err.h>

@@ -127,7 +127,7 @@ check_image() {
 
 # Adds up in WRITTEN what ledger_write says at its end: "N reads, N writes, ..."
 WRITTEN=0
-countWRITTEN() { WRITTEN=$((WRITTEN + $(awk '{ print $3 + $5 + $8 + $10 }' "$TMP/writer.log"))); }
+count_written() { WRITTEN=$((WRITTEN + $(awk '{ print $3 + $5 + $8 + $10 }' "$TMP/writer.log"))); }
 
 no_io_errors() {
 	klog | grep -E "$DISK.*(I/O error|error, dev)|(I/O error|error, dev).*$DISK" | head -n 3 >"$TMP/errors"

@@ -1,0 +1,23 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# While servers spoil headers and chunks of their replies at random under load, each read, direct or
+# through the page cache, and each map is right or fails; connections are replaced, disks detached.
+# COUNT replies are spoiled, or it ends after DURATION seconds.
+
+. "$(dirname "$0")/soak.sh"
+
+requires evil-nbd
+# each lost connection is a line, and an emulated serial line is slow; so are grace periods
+dmesg -n 3
+defer dmesg -n 8
+echo 1 >/sys/kernel/rcu_expedited
+defer sh -c 'echo 0 >/sys/kernel/rcu_expedited'
+serve_nbdkit memory 8M
+attach -C 1
+"$HERE/lies" "$SEED" "${COUNT:-1000000}" "${DURATION:-20}" >"$TMP/lies" 2>&1 ||
+	fail "$(cat "$TMP/lies")"
+dd if="$DEV" of=/dev/null bs=64k count=1 iflag=direct status=none || fail "another disk was hurt"
+last=$(tail -n 1 "$TMP/lies")
+read -r _ _ _ _ _ spoiled _ <<<"$last"
+[ "$spoiled" -ge 100 ] || fail "$spoiled spoiled replies prove nothing"
+soaked "${last#\# }"

@@ -1,0 +1,25 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Tasks that attach, detach, replace, resize, open, read, write, map, rescan, mount and are killed as
+# they like, all with the same two disks, for DURATION seconds: every call comes back, every read
+# that succeeds is right, and afterwards all is idle and the module can go.
+
+. "$(dirname "$0")/soak.sh"
+
+requires evil-nbd sfdisk mkfs.ext4
+dmesg -n 3
+defer dmesg -n 8
+serve_nbdkit memory 8M
+attach -C 1
+truncate -s 16M "$TMP/image"
+echo 'start=2048, type=83' | sfdisk -q "$TMP/image"
+mkfs.ext4 -q -O ^has_journal -E offset=1048576 "$TMP/image" 14m
+mkdir "$TMP/mnt"
+within $((${DURATION:-20} + 400)) "$HERE/races" "$SEED" "${DURATION:-20}" "$TMP/image" "$TMP/mnt" \
+	>"$TMP/races" 2>&1 || fail "$(cat "$TMP/races")"
+dd if="$DEV" of=/dev/null bs=64k count=1 iflag=direct status=none || fail "another disk was hurt"
+detach
+settle
+wait_until 60 rmmod nbd
+modprobe nbd
+soaked "$(tail -n 1 "$TMP/races" | cut -c 3-)"
