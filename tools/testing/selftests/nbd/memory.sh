@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Ground of the tests with little memory.
+
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# /tmp is memory
+ROOM=$(mktemp -d /var/tmp/nbd.XXXXXX)
+defer rm -rf "$ROOM"
+
+# in_memory MB COMMAND...: run it in a control group that may have so much memory
+in_memory() {
+	local group=/sys/fs/cgroup/nbd-test mb=$1
+	shift
+
+	echo +memory >/sys/fs/cgroup/cgroup.subtree_control 2>/dev/null ||
+		skip "no memory controller (cgroup2)"
+	mkdir -p "$group"
+	echo "$((mb << 20))" >"$group/memory.max"
+	(echo "$BASHPID" >"$group/cgroup.procs" && exec "$@")
+}
+
+# leave MB: take memory away from all until only so much is free
+leave() {
+	local free
+
+	echo 3 >/proc/sys/vm/drop_caches
+	free=$(awk '/^MemFree/ { print int($2 / 1024) }' /proc/meminfo)
+	defer eval "echo 0 >/proc/sys/vm/nr_hugepages"
+	echo "$(((free - $1) / 2))" >/proc/sys/vm/nr_hugepages 2>/dev/null ||
+		skip "no huge pages (CONFIG_HUGETLBFS)"
+}
+
+_swapped_out() { awk '/^pswpout / { print $2 }' /proc/vmstat; }
+
+# swapped MB: fail unless so much was written to the swap since swap_on
+swapped() {
+	local pages=$(($(_swapped_out) - _swapped))
+
+	[ "$pages" -ge "$(($1 * 256))" ] || fail "only $pages pages were written to the swap"
+}
+
+# Locked into memory, and never sent to write to a disk for want of memory: the server must not wait
+# for what it serves.
+_serve_swap() { _launch "$HERE/io_flusher" nbdkit -f --swap "${_swap_args[@]}"; }
+
+# swap_on [PLUGIN ARGS...]: the disk, in a file or as nbdkit is told, is all the swap there is
+swap_on() {
+	local where
+
+	truncate -s 256M "$ROOM/swap"
+	[ $# -gt 0 ] || set -- file "$ROOM/swap" cache=none
+	_place
+	where=(-i 127.0.0.1 -p "$PORT")
+	[ -z "$SOCKET" ] || where=(-U "$SOCKET")
+	_swap_args=("${where[@]}" "$@")
+	_serve_swap
+	attach
+	# a server that has the disk in memory then has all of that memory
+	dd if=/dev/zero of="$DEV" bs=4k count=1 oflag=direct status=none \
+		seek=$(($(blockdev --getsize64 "$DEV") / 4096 - 1))
+	mkswap "$DEV" >/dev/null
+	_swapped=$(_swapped_out)
+	swapon "$DEV"
+	defer eval "swapoff '$DEV' 2>/dev/null || true"
+}
+
+# restart: the server dies, and is there again
+restart() {
+	stop_server
+	rm -f "$SOCKET"
+	sleep 1
+	_serve_swap
+}
