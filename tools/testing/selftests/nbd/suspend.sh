@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Ground of the tests in which the machine sleeps (to memory) and its clock wakes it.
+
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+requires fio rtcwake
+grep -qw deep /sys/power/mem_sleep 2>/dev/null || skip "this machine can't sleep"
+[ -e /sys/class/rtc/rtc0/wakealarm ] || skip "no clock that wakes the machine"
+
+# sleep_for SECONDS
+sleep_for() {
+	local before
+
+	before=$(</sys/power/suspend_stats/success)
+	within $((PATIENCE + $1)) rtcwake -m mem -s "$1" >"$TMP/rtcwake" 2>&1 ||
+		fail "rtcwake: $(<"$TMP/rtcwake")"
+	same "$(</sys/power/suspend_stats/success)" $((before + 1)) "times it slept"
+}
+
+# busy: write to the disk and read back, again and again until still_busy. The server sleeps too,
+# perhaps first; the machine can't while anybody waits uninterruptibly for an answer, as udev would.
+busy() {
+	settle
+	udevadm control --stop-exec-queue
+	defer udevadm control --start-exec-queue
+	_write_and_read &
+	_busy=$!
+	defer _kill "$_busy"
+	wait_until 30 _wrote 100
+}
+
+_write_and_read() {
+	until [ -e "$TMP/enough" ]; do
+		fio --name=busy --filename="$DEV" --ioengine=libaio --direct=1 --iodepth=16 \
+			--rw=randwrite --bs=16k --size=64M --io_size=8M --verify=crc32c \
+			--verify_fatal=1 --verify_state_save=0 >"$TMP/fio" 2>&1 || return
+	done
+}
+
+_writes() { awk '{ print $5 }' "/sys/block/$DISK/stat"; }
+_wrote() { [ "$(_writes)" -ge "$1" ]; }
+
+# still_busy: it goes on, and has not seen an error
+still_busy() {
+	wait_until 60 _wrote $(($(_writes) + 200))
+	touch "$TMP/enough"
+	wait "$_busy" || fail "fio: $(tail -n 5 "$TMP/fio")"
+}
