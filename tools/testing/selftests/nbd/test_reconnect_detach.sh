@@ -17,12 +17,11 @@ gone() {
 }
 
 serve evil-nbd --port @PORT@
+attach -C 2
+stop_server
+wait_until 10 is_state waiting
+gone -v
 for option in -v -f; do
-	attach -C 2
-	stop_server
-	wait_until 10 is_state waiting
-	gone "$option"
-
 	again evil-nbd --port @PORT@
 	attach -C 2
 	stop_server
@@ -30,5 +29,5 @@ for option in -v -f; do
 	wait_until 15 grep -q '^STALL' "$TMP/log"
 	gone "$option"
 	stop_server
-	[ "$option" = -f ] || again evil-nbd --port @PORT@
+	rm "$TMP/log"
 done

@@ -7,23 +7,24 @@
 . "$(dirname "$0")/keeper.sh"
 
 requires fio nbdkit
-truncate -s 16M "$TMP/image"
+truncate -s 8M "$TMP/image"
 serve evil-nbd --port @PORT@ --log "$TMP/blue" --image "$TMP/image"
 attach -C 2
 blue=$SERVER_PID pid=$(keeper)
 background fio fio --name=w --filename="$DEV" --direct=1 --ioengine=libaio --iodepth=8 \
-	--rw=randwrite --bs=32k --size=16M --rate_iops=80 --verify=crc32c --verify_fatal=1 --do_verify=1
+	--rw=randwrite --bs=32k --size=8M --rate_iops=40 --verify=crc32c --verify_fatal=1 --do_verify=1
 wait_until 20 grep -q ^WRITE "$TMP/blue"
 
-serve_nbdkit memory 8M
+serve_nbdkit memory 4M
 exits 11 nbd-attach --adopt "$URI" "$DEV"
 matches "$OUTPUT" "smaller" "message"
-serve_nbdkit file "$TMP/image"
+serve_nbdkit --filter=log file "$TMP/image" logfile="$TMP/green"
 exits 0 nbd-attach --adopt "$URI" "$DEV"
 same "$(established)" 2 "connections to the new server"
 same "$(nbd-info --json "$DEV" | jq -r .uri)" "$URI" "the server that the driver names"
 wait_until 15 sh -c "[ \$(grep -c ^DISC '$TMP/blue') = 2 ]"
 same "$(grep -cE 'VIOLATION|^EOF' "$TMP/blue" || true)" 0 "what the old server did not like"
+wait_until 10 grep -q ' Write ' "$TMP/green"
 stop_server "$blue"
 
 same "$(keeper)" "$pid" "the keeper"
