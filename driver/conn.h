@@ -205,7 +205,8 @@ static inline bool nbd_conn_failed(const struct nbd_conn *conn)
 /* Does it take commands? */
 static inline bool nbd_conn_usable(const struct nbd_conn *conn)
 {
-	return !(READ_ONCE(conn->flags) & (BIT(NBD_CONN_FAILED) | BIT(NBD_CONN_LEAVING)));
+	return !(READ_ONCE(conn->flags) &
+		 (BIT(NBD_CONN_FAILED) | BIT(NBD_CONN_LEAVING) | BIT(NBD_CONN_CLOSING)));
 }
 
 #endif /* NBD_CONN_H */

@@ -13,14 +13,14 @@ static int disk_open(NBD_OPEN_ARGS)
 {
 	struct nbd_device *dev = nbd_open_disk()->private_data;
 	struct nbd_session *session;
-	int err = 0;
+	u32 state = NBDCTL_STATE_IDLE;
 
 	rcu_read_lock();
 	session = rcu_dereference(dev->session);
-	if (session && READ_ONCE(session->state) == NBDCTL_STATE_DRAINING)
-		err = -EBUSY;
+	if (session)
+		state = READ_ONCE(session->state);
 	rcu_read_unlock();
-	return err;
+	return state == NBDCTL_STATE_DRAINING || state == NBDCTL_STATE_DEAD ? -EBUSY : 0;
 }
 
 static void free_disk(struct gendisk *disk)

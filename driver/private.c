@@ -43,7 +43,7 @@ static enum rq_end_io_ret private_end(struct request *rq, blk_status_t status)
 }
 
 /* A request from the reserved tags: there is one for each holder of @privates */
-static struct request *alloc_rq(struct request_queue *q)
+static struct request *alloc_rq(const struct nbd_session *session, struct request_queue *q)
 {
 	struct request *rq;
 
@@ -52,7 +52,10 @@ static struct request *alloc_rq(struct request_queue *q)
 					  BLK_MQ_REQ_RESERVED | BLK_MQ_REQ_NOWAIT);
 		if (!IS_ERR(rq) || PTR_ERR(rq) != -EAGAIN)
 			return rq;
-		/* The queue is frozen for a moment */
+		/* The queue of a disk that is gone is frozen for good */
+		if (READ_ONCE(session->state) == NBDCTL_STATE_DEAD)
+			return ERR_PTR(-EIO);
+		/* It is frozen for a moment */
 		if (schedule_timeout_killable(msecs_to_jiffies(2)) || fatal_signal_pending(current))
 			return ERR_PTR(-EINTR);
 	}
@@ -78,7 +81,7 @@ int nbd_private_run(struct nbd_private *private, struct request_queue *q, unsign
 
 	if (down_killable(&private->session->privates))
 		return -EINTR;
-	rq = alloc_rq(q);
+	rq = alloc_rq(private->session, q);
 	if (IS_ERR(rq)) {
 		up(&private->session->privates);
 		return PTR_ERR(rq);
