@@ -288,7 +288,8 @@ static bool handle_request(struct conn *c, const struct request *req)
 /* NBD protocol, "Disconnect": all zero, no reply, and nothing after it. */
 static void take_disc(struct conn *c, const struct request *req)
 {
-	char byte;
+	struct wire_request more = { 0 };
+	ssize_t n;
 
 	if (req->flags || req->offset || req->length)
 		violation(c, "DISC with flags 0x%x, offset %llu, length %u", req->flags,
@@ -299,8 +300,11 @@ static void take_disc(struct conn *c, const struct request *req)
 	c->disc = true;
 	queue_flush(c);
 	shutdown(c->fd, SHUT_WR);
-	if (conn_readable(c, LAST_WORDS_MS) && recv(c->fd, &byte, 1, MSG_DONTWAIT) > 0)
-		violation(c, "data after DISC");
+	if (!conn_readable(c, LAST_WORDS_MS))
+		return;
+	n = recv(c->fd, &more, sizeof(more), MSG_DONTWAIT);
+	if (n > 0)
+		violation(c, "data after DISC: %zd bytes, command %u", n, be16toh(more.command));
 }
 
 static bool read_request(struct conn *c)

@@ -70,7 +70,7 @@ detach
 server_down
 check_image "$TMP/image"
 no_io_errors
-countWRITTEN
+count_written
 said=
 for fault in "${faults[@]}"; do
 	said+="${times[$fault]-0} $fault, "
