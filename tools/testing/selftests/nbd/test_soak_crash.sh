@@ -9,7 +9,7 @@
 
 requires fio
 rounds=("cache 4" "file 1" "nbd-server 4" "qemu 1" "cache 1" "file 4" "nbd-server 1" "qemu 4")
-count=${COUNT:-6}
+count=${COUNT:-4}
 a_round=$((count < 50 ? (count + 1) / 2 : 25))
 kills=0 lost=0 passes=0 round=0
 
