@@ -248,29 +248,31 @@ struct nbd_device *nbd_device_lock_for_attach(u32 index, bool any, u32 slots, u3
 	u32 queues = min(slots, nr_cpu_ids), want = depth ?: NBD_DEFAULT_DEPTH;
 	struct nbd_device *dev;
 
-	dev = any ? lock_any(queues, want) : lock_or_make(index, queues, want);
-	if (IS_ERR(dev)) {
-		*why = "no device can be made";
-		return dev;
-	}
-	if (rcu_access_pointer(dev->session)) {
+	for (;;) {
+		dev = any ? lock_any(queues, want) : lock_or_make(index, queues, want);
+		if (IS_ERR(dev)) {
+			*why = "no device can be made";
+			return dev;
+		}
 		*why = "index is a device that is attached already";
-		goto busy;
-	}
-	if (dev->tag_set.queue_depth != want + NBD_PRIVATE_TAGS) {
+		if (rcu_access_pointer(dev->session))
+			break;
+		if (dev->tag_set.queue_depth == want + NBD_PRIVATE_TAGS) {
+			if (dev->tag_set.nr_hw_queues != queues)
+				blk_mq_update_nr_hw_queues(&dev->tag_set, queues);
+			return dev;
+		}
 		*why = "queue-depth can't change while the device is open";
 		if (!wait_closed(dev))
-			goto busy;
+			break;
 		dev = renew(dev, queues, want);
-		if (IS_ERR(dev))
+		if (IS_ERR(dev)) {
 			*why = "no device can be made";
-		return dev;
+			return dev;
+		}
+		/* It was not locked all the time, so somebody else may have it by now */
+		nbd_device_unlock(dev);
 	}
-	if (dev->tag_set.nr_hw_queues != queues)
-		blk_mq_update_nr_hw_queues(&dev->tag_set, queues);
-	return dev;
-
-busy:
 	nbd_device_unlock(dev);
 	return ERR_PTR(-EBUSY);
 }

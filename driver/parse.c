@@ -262,7 +262,8 @@ struct nbd_conn *nbd_parse_slot(struct genl_info *info, const struct nlattr *att
 	if (!tb[NBDCTL_A_SLOT_FD])
 		return ERR_PTR(nbd_refuse(info, attr, -EINVAL, "slot needs an fd"));
 	if (tb[NBDCTL_A_SLOT_RECONNECTS] && position >= 0)
-		return ERR_PTR(nbd_refuse(info, attr, -EINVAL, "slot is new, so it has no reconnects"));
+		return ERR_PTR(nbd_refuse(info, attr, -EINVAL,
+					  "slot is new, so it has no reconnects"));
 	set = kzalloc(sizeof(*set), GFP_KERNEL);
 	if (!set)
 		return ERR_PTR(-ENOMEM);
