@@ -26,23 +26,33 @@
 #define SLOTS	4
 #define SIZE	(16ll << 20)
 
-FIXTURE(fault)
-{
+/**
+ * struct ground - a server, and what fails
+ * @nl: for commands
+ * @m: a message
+ * @s: the server
+ * @x: what was negotiated
+ * @conns: connections with it
+ * @nth: /proc/thread-self/fail-nth
+ * @n: allocation that fails
+ * @step: to the next one
+ * @failed: attempts that ended in an errno
+ * @users: of the module, when nothing is attached
+ */
+struct ground {
 	struct nl nl;
 	struct msg m;
 	struct server s;
 	struct export x;
 	int conns[SLOTS];
-	int nth;		/* /proc/thread-self/fail-nth */
-	unsigned int n;		/* allocation that fails */
-	unsigned int step;	/* to the next one */
-	unsigned int failed;	/* attempts that ended in an errno */
-	long long users;	/* of the module, when nothing is attached */
+	int nth;
+	unsigned int n;
+	unsigned int step;
+	unsigned int failed;
+	long long users;
 };
 
-typedef FIXTURE_DATA(fault) ground;
-
-static void reconnect(ground *g, int slots)
+static void reconnect(struct ground *g, int slots)
 {
 	int i;
 
@@ -50,37 +60,45 @@ static void reconnect(ground *g, int slots)
 		g->conns[i] = server_connect(&g->s, &g->x);
 }
 
-static void hang_up(ground *g, int slots)
+static void hang_up(struct ground *g, int slots)
 {
 	while (slots--)
 		close(g->conns[slots]);
 }
 
+FIXTURE(fault)
+{
+	struct ground g;
+};
+
 FIXTURE_SETUP(fault)
 {
+	struct ground *g = &self->g;
 	const char *step = getenv("STEP");
 
-	self->step = step ? atoi(step) : 1;
-	nl_open(&self->nl);
-	server_start(&self->s, "--size", "16M", "--context", "base:allocation", NULL);
-	self->x.nr = 1;
-	strcpy(self->x.names[0], "base:allocation");
-	self->nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
-	ASSERT_LE(0, self->nth);
-	detach(&self->nl, INDEX, true);
-	self->users = read_number("/sys/module/nbd/refcnt");
+	g->step = step ? atoi(step) : 1;
+	nl_open(&g->nl);
+	server_start(&g->s, "--size", "16M", "--context", "base:allocation", NULL);
+	g->x.nr = 1;
+	strcpy(g->x.names[0], "base:allocation");
+	g->nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, g->nth);
+	detach(&g->nl, INDEX, true);
+	g->users = read_number("/sys/module/nbd/refcnt");
 }
 
 FIXTURE_TEARDOWN(fault)
 {
-	detach(&self->nl, INDEX, true);
-	EXPECT_EQ(self->users, read_number("/sys/module/nbd/refcnt"));
-	EXPECT_EQ(0, server_logged(&self->s, "VIOLATION"));
-	server_stop(&self->s);
-	TH_LOG("%u allocations, %u failures were told", self->n, self->failed);
+	struct ground *g = &self->g;
+
+	detach(&g->nl, INDEX, true);
+	EXPECT_EQ(g->users, read_number("/sys/module/nbd/refcnt"));
+	EXPECT_EQ(0, server_logged(&g->s, "VIOLATION"));
+	server_stop(&g->s);
+	TH_LOG("%u allocations, %u failures were told", g->n, g->failed);
 }
 
-static void set_nth(ground *g, unsigned int n)
+static void set_nth(struct ground *g, unsigned int n)
 {
 	char text[16];
 
@@ -89,14 +107,14 @@ static void set_nth(ground *g, unsigned int n)
 }
 
 /* From here to end_fault() the kernel fails the @n-th allocation of this task */
-static void begin_fault(ground *g)
+static void begin_fault(struct ground *g)
 {
 	g->n += g->step;
 	set_nth(g, g->n);
 }
 
 /* False if that many allocations were not made */
-static bool end_fault(ground *g)
+static bool end_fault(struct ground *g)
 {
 	char text[16] = "";
 	bool hit;
@@ -107,7 +125,7 @@ static bool end_fault(ground *g)
 }
 
 /* Send what is in @m with a fault. Return: 0 or a positive errno; @hit: did the fault happen? */
-static int call_fault(ground *g, bool *hit)
+static int call_fault(struct ground *g, bool *hit)
 {
 	int error;
 
@@ -122,13 +140,13 @@ static int call_fault(ground *g, bool *hit)
  * ENOBUFS: the kernel had no memory for a message of netlink's own, the answer
  * perhaps. A new disk that could not be given its name is EINVAL to add_disk().
  */
-static bool is_memory(const ground *g, int error)
+static bool is_memory(const struct ground *g, int error)
 {
 	return !error || error == ENOMEM || error == ENOBUFS ||
 	       (error == EINVAL && !strcmp(g->nl.text, "no device can be made"));
 }
 
-static void attach_message(ground *g, int slots, uint32_t depth)
+static void attach_message(struct ground *g, int slots, uint32_t depth)
 {
 	int i;
 
@@ -143,7 +161,7 @@ static void attach_message(ground *g, int slots, uint32_t depth)
 		put_slot(&g->m, i, g->conns[i], &g->x);
 }
 
-static int attach(ground *g, int slots)
+static int attach(struct ground *g, int slots)
 {
 	int error;
 
@@ -164,7 +182,7 @@ static int read_back(uint64_t offset)
 }
 
 /* A device that could not be made anew is there again when the next is attached */
-static void check_idle(struct __test_metadata *_metadata, ground *g)
+static void check_idle(struct __test_metadata *_metadata, struct ground *g)
 {
 	int state = state_of(&g->nl, INDEX);
 
@@ -178,7 +196,8 @@ static void check_idle(struct __test_metadata *_metadata, ground *g)
  * The same sockets go through all attempts: one that fails has not used them.
  * With another queue depth each time, each attempt takes a new disk.
  */
-static void attach_each(struct __test_metadata *_metadata, ground *g, int slots, uint32_t depth)
+static void attach_each(struct __test_metadata *_metadata, struct ground *g, int slots,
+			uint32_t depth)
 {
 	bool hit = true;
 	int error;
@@ -205,21 +224,21 @@ static void attach_each(struct __test_metadata *_metadata, ground *g, int slots,
 
 TEST_F_TIMEOUT(fault, attach, 300)
 {
-	attach_each(_metadata, self, 1, 0);
+	attach_each(_metadata, &self->g, 1, 0);
 }
 
 TEST_F_TIMEOUT(fault, attach_four, 300)
 {
-	attach_each(_metadata, self, SLOTS, 0);
+	attach_each(_metadata, &self->g, SLOTS, 0);
 }
 
 TEST_F_TIMEOUT(fault, disk, 600)
 {
-	attach_each(_metadata, self, 1, 64);
+	attach_each(_metadata, &self->g, 1, 64);
 }
 
 /* With a reader of the disk, who keeps what is left of it, or without */
-static void detach_each(struct __test_metadata *_metadata, ground *g, bool force, bool open)
+static void detach_each(struct __test_metadata *_metadata, struct ground *g, bool force, bool open)
 {
 	bool hit = true;
 	int error, fd = -1;
@@ -249,22 +268,22 @@ static void detach_each(struct __test_metadata *_metadata, ground *g, bool force
 
 TEST_F_TIMEOUT(fault, detach, 300)
 {
-	detach_each(_metadata, self, false, false);
+	detach_each(_metadata, &self->g, false, false);
 }
 
 TEST_F_TIMEOUT(fault, detach_force, 300)
 {
-	detach_each(_metadata, self, true, false);
+	detach_each(_metadata, &self->g, true, false);
 }
 
 TEST_F_TIMEOUT(fault, detach_force_open, 600)
 {
-	detach_each(_metadata, self, true, true);
+	detach_each(_metadata, &self->g, true, true);
 }
 
 /* What is attached goes on, whatever is asked of it */
-static void ask_each(struct __test_metadata *_metadata, ground *g,
-		     void (*message)(ground *g, int fd))
+static void ask_each(struct __test_metadata *_metadata, struct ground *g,
+		     void (*message)(struct ground *g, int fd))
 {
 	bool hit = true;
 	int error, fd;
@@ -282,7 +301,7 @@ static void ask_each(struct __test_metadata *_metadata, ground *g,
 	ASSERT_EQ(0, error);
 }
 
-static void replace_message(ground *g, int fd)
+static void replace_message(struct ground *g, int fd)
 {
 	msg_begin(&g->nl, &g->m, NBDCTL_CMD_SLOT_REPLACE);
 	put_u32(&g->m, NBDCTL_A_DEVICE_INDEX, INDEX);
@@ -295,10 +314,10 @@ static void replace_message(ground *g, int fd)
 
 TEST_F_TIMEOUT(fault, replace, 300)
 {
-	ask_each(_metadata, self, replace_message);
+	ask_each(_metadata, &self->g, replace_message);
 }
 
-static void resize_message(ground *g, int fd)
+static void resize_message(struct ground *g, int fd)
 {
 	msg_begin(&g->nl, &g->m, NBDCTL_CMD_RESIZE);
 	put_u32(&g->m, NBDCTL_A_DEVICE_INDEX, INDEX);
@@ -307,10 +326,10 @@ static void resize_message(ground *g, int fd)
 
 TEST_F_TIMEOUT(fault, resize, 300)
 {
-	ask_each(_metadata, self, resize_message);
+	ask_each(_metadata, &self->g, resize_message);
 }
 
-static void get_message(ground *g, int fd)
+static void get_message(struct ground *g, int fd)
 {
 	msg_begin(&g->nl, &g->m, NBDCTL_CMD_DEVICE_GET);
 	put_u32(&g->m, NBDCTL_A_DEVICE_INDEX, INDEX);
@@ -318,7 +337,7 @@ static void get_message(ground *g, int fd)
 
 TEST_F_TIMEOUT(fault, get, 300)
 {
-	ask_each(_metadata, self, get_message);
+	ask_each(_metadata, &self->g, get_message);
 }
 
 static void seen(struct attrs a, void *arg)
@@ -329,45 +348,47 @@ static void seen(struct attrs a, void *arg)
 /* A dump that failed leaves its socket in the middle of it, so each has one of its own */
 TEST_F_TIMEOUT(fault, dump, 300)
 {
+	struct ground *g = &self->g;
 	static struct nl nl;
 	bool hit = true;
 	int error, n;
 
-	ASSERT_EQ(0, attach(self, 2));
+	ASSERT_EQ(0, attach(g, 2));
 	while (hit) {
 		nl_open(&nl);
-		msg_begin(&nl, &self->m, NBDCTL_CMD_DEVICE_GET);
+		msg_begin(&nl, &g->m, NBDCTL_CMD_DEVICE_GET);
 		n = 0;
-		begin_fault(self);
-		error = nl_dump(&nl, &self->m, seen, &n);
-		hit = end_fault(self);
-		self->failed += !!error;
+		begin_fault(g);
+		error = nl_dump(&nl, &g->m, seen, &n);
+		hit = end_fault(g);
+		g->failed += !!error;
 		close(nl.fd);
-		ASSERT_TRUE(is_memory(self, error)) TH_LOG("allocation %u: %d", self->n, error);
-		ASSERT_TRUE(error || n == 1) TH_LOG("allocation %u: seen %d times", self->n, n);
+		ASSERT_TRUE(is_memory(g, error)) TH_LOG("allocation %u: %d", g->n, error);
+		ASSERT_TRUE(error || n == 1) TH_LOG("allocation %u: seen %d times", g->n, n);
 	}
 	ASSERT_EQ(0, error);
 }
 
 TEST_F_TIMEOUT(fault, map, 300)
 {
+	struct ground *g = &self->g;
 	struct nbdmap_extent extents[64];
 	struct nbdmap_status status;
 	bool hit = true;
 	int fd, error;
 
-	ASSERT_EQ(0, attach(self, 2));
+	ASSERT_EQ(0, attach(g, 2));
 	fd = open_disk(INDEX, O_RDONLY);
 	ASSERT_LE(0, fd);
 	while (hit) {
 		status = (struct nbdmap_status){ .length = SIZE, .capacity = 64,
 						 .extents = (uintptr_t)extents };
-		begin_fault(self);
+		begin_fault(g);
 		error = ioctl(fd, NBDMAP_IOC_STATUS, &status) ? errno : 0;
-		hit = end_fault(self);
-		self->failed += !!error;
-		ASSERT_TRUE(is_memory(self, error)) TH_LOG("allocation %u: %d", self->n, error);
-		ASSERT_TRUE(error || status.covered == SIZE) TH_LOG("allocation %u", self->n);
+		hit = end_fault(g);
+		g->failed += !!error;
+		ASSERT_TRUE(is_memory(g, error)) TH_LOG("allocation %u: %d", g->n, error);
+		ASSERT_TRUE(error || status.covered == SIZE) TH_LOG("allocation %u", g->n);
 	}
 	close(fd);
 	ASSERT_EQ(0, error);
