@@ -23,3 +23,4 @@ check_image "$TMP/image" volatile
 one_life lying
 fails "$HERE/ledger_check" image "$LEDGER" "$TMP/image" volatile
 matches "$OUTPUT" "may be" "the complaint"
+soaked "a FLUSH that did nothing was found out: ${OUTPUT##*$'\n'}"
