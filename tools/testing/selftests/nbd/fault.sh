@@ -29,17 +29,17 @@ defer udevadm control --start-exec-queue
 
 # fail_below_nbd PERCENT: of the allocations that the driver makes or causes, in any context
 fail_below_nbd() {
-	local symbols first last
+	local symbols last
 
 	[ -e /sys/kernel/debug/failslab/require-start ] ||
-		skip "this kernel can't tell whose allocations fail (CONFIG_FAULT_INJECTION_STACKTRACE_FILTER)"
+		skip "this kernel can't tell whose allocations fail"
 	symbols=$(awk '$2 ~ /[tT]/ && /\[nbd\]$/ { print "0x" $1 }' /proc/kallsyms | sort)
-	first=$(head -n 1 <<<"$symbols")
 	last=$(tail -n 1 <<<"$symbols")
-	knob require-start "$first"
+	knob require-start "$(head -n 1 <<<"$symbols")"
 	knob require-end "$(printf "%#x" "$((last + 4096))")"
 	knob task-filter N
 	knob times -1
+	knob verbose 1
 	defer fail_nothing
 	knob probability "$1"
 }
