@@ -198,6 +198,9 @@ static void *load(void *arg)
 	struct thread *t = arg;
 
 	while (!stop) {
+		/* what fails at once would take the processor from what makes it fail */
+		if (detaching)
+			usleep(10000);
 		if (t->no < DIRECT)
 			direct_io(t);
 		else if (t->no < DIRECT + BUFFERED)
