@@ -22,7 +22,7 @@
 /**
  * struct adoption - a device that is attached, and new connections for it
  * @n: how many there are
- * @moved: the driver has them
+ * @moved: the driver has them, or may have
  */
 struct adoption {
 	const struct attach_args *args;
@@ -101,12 +101,17 @@ static int adopt_replace(struct adoption *adoption, struct error *err)
 		.fds = adoption->fds,
 		.display = adoption->uri,
 	};
-	uint64_t size = adoption->exports[0].size;
+	uint64_t size;
+	int rc;
 
-	if (adopt_connect_all(adoption, err) ||
-	    kernel_replace(adoption->kernel, &replace, err))
+	if (adopt_connect_all(adoption, err))
 		return -1;
+	/* Also if it fails: the driver may have taken the first ones. */
 	adoption->moved = true;
+	rc = kernel_replace(adoption->kernel, &replace, err);
+	if (rc)
+		return rc;
+	size = adoption->exports[0].size;
 	return size > device->size ? kernel_resize(adoption->kernel, device, size, err) : 0;
 }
 

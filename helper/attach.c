@@ -374,7 +374,7 @@ static int attach_with(struct kernel *kernel, struct attach *attach, struct erro
 			     attach->uri);
 	else if (rc)
 		error_prefix(err, "cannot attach %.300s", attach->uri);
-	attach_disconnect(attach, !rc);
+	attach_disconnect(attach, !rc || !kernel_answered(kernel));
 	return rc;
 }
 

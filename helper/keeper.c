@@ -197,7 +197,9 @@ static int keeper_hand_over(struct keeper *keeper, const struct export *export, 
 	    (keeper->address.ss_family != AF_INET && keeper->address.ss_family != AF_INET6))
 		keeper->address_length = 0;
 	if (kernel_replace(keeper->kernel, &replace, err)) {
-		socket_disconnect(fd);
+		/* If the driver has it, nobody else may write to it. */
+		if (kernel_answered(keeper->kernel))
+			socket_disconnect(fd);
 		return -1;
 	}
 	keeper->sizes[keeper->slot] = export->size;

@@ -18,12 +18,14 @@
 /**
  * struct kernel - a socket to the family
  * @errnum: what the last request ended with, positive, or 0
+ * @answered: that is what the driver said
  * @text: the driver's own words for it, or ""
  */
 struct kernel {
 	struct nl_sock *sock;
 	int family;
 	int errnum;
+	bool answered;
 	char text[512];
 };
 
@@ -67,6 +69,14 @@ void kernel_close(struct kernel *kernel)
 	free(kernel);
 }
 
+/* The end of an earlier exchange, which failed on its way, say for lack of memory. */
+static int exchange_check(struct nl_msg *msg, void *arg)
+{
+	const struct exchange *exchange = arg;
+
+	return nlmsg_hdr(msg)->nlmsg_seq == exchange->sequence ? NL_OK : NL_SKIP;
+}
+
 static int exchange_valid(struct nl_msg *msg, void *arg)
 {
 	struct exchange *exchange = arg;
@@ -85,6 +95,7 @@ static int exchange_end(struct nl_msg *msg, void *arg)
 
 	(void)msg;
 	exchange->done = true;
+	exchange->kernel->answered = true;
 	return NL_STOP;
 }
 
@@ -99,6 +110,7 @@ static int exchange_error(struct sockaddr_nl *from, struct nlmsgerr *nlerr, void
 
 	(void)from;
 	exchange->done = true;
+	kernel->answered = true;
 	kernel->errnum = -nlerr->error;
 	if (!(header->nlmsg_flags & NLM_F_ACK_TLVS))
 		return NL_STOP;
@@ -124,13 +136,16 @@ int kernel_exchange(struct kernel *kernel, struct nl_msg *msg, struct exchange *
 	exchange->kernel = kernel;
 	exchange->done = false;
 	kernel->errnum = 0;
+	kernel->answered = false;
 	kernel->text[0] = '\0';
 	if (!rc) {
+		nl_cb_set(cb, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, exchange_check, exchange);
 		nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, exchange_valid, exchange);
 		nl_cb_set(cb, NL_CB_FINISH, NL_CB_CUSTOM, exchange_end, exchange);
 		nl_cb_set(cb, NL_CB_ACK, NL_CB_CUSTOM, exchange_end, exchange);
 		nl_cb_err(cb, NL_CB_CUSTOM, exchange_error, exchange);
 		rc = nl_send_auto(kernel->sock, msg);
+		exchange->sequence = nlmsg_hdr(msg)->nlmsg_seq;
 	}
 	nlmsg_free(msg);
 	while (rc >= 0 && !exchange->done)
@@ -143,6 +158,11 @@ int kernel_exchange(struct kernel *kernel, struct nl_msg *msg, struct exchange *
 			    strlen(nl_geterror(rc)));
 	}
 	return -kernel->errnum;
+}
+
+bool kernel_answered(const struct kernel *kernel)
+{
+	return kernel->answered;
 }
 
 struct nl_msg *kernel_message(struct kernel *kernel, int flags, uint8_t command,

@@ -23,12 +23,14 @@ struct kernel;
  * @reply: takes each reply; attributes are parsed with the ids of a device,
  *	the largest set
  * @context: for @reply
+ * @sequence: number that its messages have
  * @done: the last message came
  */
 struct exchange {
 	void (*reply)(void *context, struct nlattr **attrs, const struct genlmsghdr *header);
 	void *context;
 	struct kernel *kernel;
+	uint32_t sequence;
 	bool done;
 };
 

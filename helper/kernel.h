@@ -110,6 +110,12 @@ struct kernel_device {
 struct kernel *kernel_open(struct error *err);
 void kernel_close(struct kernel *kernel);
 
+/*
+ * Whether the driver answered the last request. If not, when memory was short
+ * say, nobody knows whether it has done what it was asked for.
+ */
+bool kernel_answered(const struct kernel *kernel);
+
 int kernel_driver(struct kernel *kernel, struct kernel_driver *driver, struct error *err);
 
 /* On success *@index is the device, and *@session the number of the attach. */
