@@ -398,7 +398,7 @@ _bad_klog+='|invalid wait context|sleeping function|scheduling while atomic|soft
 _bad_klog+='|blocked for more than|corruption|use-after-free|out-of-bounds|kmemleak: [1-9]|unreferenced object'
 
 # KCSAN tells of races anywhere in the kernel; ours are those with the driver in a stack. Not among
-# them: somebody reads the flags of a worker in kthread_data(), where memalloc_noreclaim_save() is
+# them: kthread_data() and its like read the flags of a worker where memalloc_noreclaim_save() is
 # setting one.
 _our_races() {
 	awk '/BUG: KCSAN/ { report = 1; text = "" }
@@ -406,7 +406,7 @@ _our_races() {
 		{ text = text $0 "\n" }
 		/Reported by Kernel Concurrency/ {
 			report = 0
-			if (text ~ /\[nbd\]/ && text !~ /data-race in kthread_data/)
+			if (text ~ /\[nbd\]/ && text !~ /data-race in kthread_/)
 				printf "%s", text
 		}
 		END { if (report) printf "%s", text }'
