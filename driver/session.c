@@ -633,6 +633,9 @@ static void fill_slot(struct nbd_session *session, struct nbd_conn *conn)
 		cancel_delayed_work(&session->dead_work);
 		change_state(session, NBDCTL_STATE_LIVE);
 	}
+	pr_info("nbd%u: conn %u: new connection\n", session->index, conn->index);
+	/* Before anybody can hear that the old one went down */
+	nbd_event_slot(session->index, NBDCTL_CMD_CONNECTION_UP_EVENT, conn->index, 0);
 	if (!old) {
 		nbd_session_release(session);
 		return;
@@ -665,11 +668,7 @@ int nbd_session_replace(struct nbd_session *session, struct nbd_conn *conn,
 	if (!err)
 		fill_slot(session, conn);
 	mutex_unlock(&session->lock);
-	if (err)
-		return err;
-	pr_info("nbd%u: conn %u: new connection\n", session->index, conn->index);
-	nbd_event_slot(session->index, NBDCTL_CMD_CONNECTION_UP_EVENT, conn->index, 0);
-	return 0;
+	return err;
 }
 
 /* Returns the old text, for the caller to free */

@@ -12,7 +12,7 @@ gone() {
 	pid=$(keeper)
 	within 8 nbd-detach "$@" "$DEV"
 	attached "$DEV" && fail "$DEV is attached"
-	[ ! -e "/proc/$pid" ] || fail "the keeper $pid is there"
+	wait_until 2 test ! -e "/proc/$pid"
 	wait_until 5 are_established 0
 }
 

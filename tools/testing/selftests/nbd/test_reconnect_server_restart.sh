@@ -28,4 +28,4 @@ ends fio 0
 same "$(keeper)" "$pid" "the keeper"
 cmp "$DEV" "$TMP/image"
 detach
-[ ! -e "/proc/$pid" ] || fail "process $pid is there after the detach"
+wait_until 2 test ! -e "/proc/$pid"
