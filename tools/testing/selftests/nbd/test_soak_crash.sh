@@ -65,5 +65,6 @@ while [ "$kills" -lt "$count" ]; do
 	one_round ${rounds[round++ % ${#rounds[@]}]}
 done
 [ ! -e "$TMP/passes" ] || passes=$(wc -l <"$TMP/passes")
-[ "$lost" -gt 0 ] || fail "no kill lost what was not flushed: nothing is proven of FLUSH"
+# a few kills may all come right after a flush
+[ "$lost" -gt 0 ] || [ "$count" -lt 20 ] || fail "no kill lost what was not flushed: nothing is proven of FLUSH"
 soaked "$kills kills ($lost lost what was not flushed), $WRITTEN writes, $passes passes of fio, 0 errors"
