@@ -29,6 +29,8 @@ help:
 	@echo '  selftests    tests of the loaded module, in a VM; KERNELS="6.1 6.12" TESTS="io_* map_*"'
 	@echo '  debug-check  the selftests on a kernel with KASAN, lockdep, kmemleak and more'
 	@echo '  soak         crash loops, network faults, races and lies for hours; KERNELS SEED BENCHES'
+	@echo '  bench        instructions per I/O, beside the in-tree driver; KERNELS, ARGS=--json'
+	@echo '  bench-quick  likewise, few jobs'
 	@echo '  fuzz         fuzz what parses other people'"'"'s bytes; SECONDS=60 for each fuzzer'
 
 # ---- build ----
@@ -82,7 +84,7 @@ uninstall: check-kdir
 
 # ---- test ----
 
-demo vm check lint unit selftests debug-check soak fuzz:
+demo vm check lint unit selftests debug-check soak bench bench-quick fuzz:
 	@$(MAKE) --no-print-directory -C tools/testing $@
 
 clean:
@@ -91,4 +93,5 @@ clean:
 	$(MAKE) -C tools/testing clean
 
 .PHONY: all help module check-kdir check-config helper install install-module install-helper \
-	install-headers uninstall demo vm check lint unit selftests debug-check soak fuzz clean
+	install-headers uninstall demo vm check lint unit selftests debug-check soak bench \
+	bench-quick fuzz clean

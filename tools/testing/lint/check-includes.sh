@@ -17,6 +17,7 @@ tools/testing/driver/unit driver
 tools/testing/driver/fuzz driver
 tools/testing/driver/fuzz tools/testing/driver/unit
 tools/testing/server uapi/linux
+tools/testing/server/lean tools/testing/server
 tools/testing/selftests/nbd uapi/linux
 '
 
