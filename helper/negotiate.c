@@ -37,7 +37,7 @@ static int negotiation_child(const struct negotiation_request *request, struct e
 	struct deadline deadline = deadline_in(request->milliseconds);
 	struct socket_transport st;
 	struct export export;
-	int files[2], fd;
+	int files[2], fd, rc;
 
 	/* Names are looked up and sockets opened with the rights of who asked. */
 	fd = connect_target(&request->connect, &deadline, err);
@@ -51,8 +51,8 @@ static int negotiation_child(const struct negotiation_request *request, struct e
 	socket_transport_init(&st, fd, deadline);
 	if (handshake_attach(&st.transport, &request->handshake, &export, err))
 		return -1;
-	verdict_say_export(negotiation_mouth, &export, fd);
-	return 0;
+	rc = verdict_say_export(negotiation_mouth, &export, fd);
+	return rc ? error_errno(err, EXIT_SYSTEM, -rc, "cannot pass the connection on") : 0;
 }
 
 /* What our parent has in hand, such as half-filled buffers of stdio, is not ours to tidy up. */

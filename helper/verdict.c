@@ -213,7 +213,7 @@ void verdict_say_error(int fd, const struct error *err)
 	verdict_send(fd, &message, sizeof(message.error), -1);
 }
 
-void verdict_say_export(int fd, const struct export *export, int socket)
+int verdict_say_export(int fd, const struct export *export, int socket)
 {
 	struct verdict_message message = { .kind = VERDICT_CONTEXT };
 	size_t length;
@@ -236,5 +236,5 @@ void verdict_say_export(int fd, const struct export *export, int socket)
 		.structured = export->structured,
 		.has_block_size = export->has_block_size,
 	};
-	verdict_send(fd, &message, sizeof(message.export), socket);
+	return pass_send(fd, &message, VERDICT_HEADER + sizeof(message.export), socket);
 }

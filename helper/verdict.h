@@ -95,6 +95,8 @@ int verdict_receive(struct verdict *verdict, int fd);
 void verdict_say_note(int fd, enum log_level level, const char *text);
 void verdict_say_connected(int fd);
 void verdict_say_error(int fd, const struct error *err);
-void verdict_say_export(int fd, const struct export *export, int socket);
+
+/* The socket may not get through; then a negative errno. */
+int verdict_say_export(int fd, const struct export *export, int socket);
 
 #endif
