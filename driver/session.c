@@ -316,7 +316,7 @@ static void redistribute(struct nbd_session *session, struct nbd_conn *conn)
 			continue;
 		atomic_set(&cmd->halves, 0);
 		WRITE_ONCE(cmd->conn, NULL);
-		if (cmd->rq && session->state != NBDCTL_STATE_DEAD &&
+		if (cmd->rq && READ_ONCE(session->state) != NBDCTL_STATE_DEAD &&
 		    nbd_cmd_replay(cmd, alone, can_df))
 			resubmit(session, cmd);
 		else
@@ -506,7 +506,7 @@ static void take_down(struct nbd_session *session, struct nbd_conn *conn, bool o
 	/* No submitter sees it any more, and what they gave it is on its list */
 	synchronize_rcu_expedited();
 	if (orderly && wait_idle(session, conn)) {
-		if (session->state != NBDCTL_STATE_DEAD)
+		if (READ_ONCE(session->state) != NBDCTL_STATE_DEAD)
 			flush_last(session, conn);
 		nbd_conn_close(conn);
 	}
