@@ -63,7 +63,7 @@ soak_server() {
 		requires nbd-server
 		printf '%s\n' "[generic]" "listenaddr = $SERVER_IP" "port = $PORT" "[disk]" \
 			"exportname = $image" "flush = true" "fua = true" "trim = true" >"$TMP/conf"
-		_server=(nbd-server -d -C "$TMP/conf")
+		_server=(nbd-server -C "$TMP/conf" -p "$TMP/pid")
 		URI="nbd://$SERVER_IP:$PORT/disk"
 		;;
 	*) fail "no server $1" ;;
@@ -72,10 +72,22 @@ soak_server() {
 
 _server_listens() { [ "$("${IN_NETNS[@]}" ss -Hltn "sport = :$PORT")" ]; }
 
-# A session of its own: some servers are several processes.
-server_up() {
+# A session of its own: some servers are several processes. nbd-server has one for each client only
+# if it makes itself a daemon, which is a session too.
+_server_start() {
+	if [ "${_server[0]}" = nbd-server ]; then
+		rm -f "$TMP/pid"
+		"${IN_NETNS[@]}" "${_server[@]}" </dev/null >>"$SERVER_LOG" 2>&1
+		wait_until 10 test -s "$TMP/pid"
+		SERVER_PID=$(<"$TMP/pid")
+		return
+	fi
 	setsid "${IN_NETNS[@]}" "${_server[@]}" </dev/null >>"$SERVER_LOG" 2>&1 &
 	SERVER_PID=$!
+}
+
+server_up() {
+	_server_start
 	until _server_listens; do
 		kill -0 "$SERVER_PID" 2>/dev/null || fail "the server ended: $(tail -n 3 "$SERVER_LOG")"
 		sleep 0.05
