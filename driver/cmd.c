@@ -240,6 +240,13 @@ void nbd_cmd_complete(struct nbd_cmd *cmd)
 	blk_mq_complete_request(rq);
 }
 
+/* No server answers it */
+void nbd_cmd_abort(struct nbd_cmd *cmd)
+{
+	cmd->status = BLK_STS_IOERR;
+	nbd_cmd_complete(cmd);
+}
+
 /* The reply carried an error; the first one counts */
 void nbd_cmd_fail(struct nbd_cmd *cmd, u32 error)
 {

@@ -146,12 +146,6 @@ static bool may_park(const struct nbd_session *session)
 	return session->state != NBDCTL_STATE_DEAD && !session->gave_up && session->dead_time;
 }
 
-static void fail(struct nbd_cmd *cmd)
-{
-	cmd->status = BLK_STS_IOERR;
-	nbd_cmd_complete(cmd);
-}
-
 /*
  * Whose turn is it? Each hardware queue has slots of its own, in turn if there
  * are several; when none of them works, any other will do. @healthy says
@@ -205,7 +199,7 @@ static bool park(struct nbd_session *session, struct nbd_cmd *cmd, u32 epoch)
 		list_add_tail(&cmd->list, &session->parked);
 	spin_unlock_irqrestore(&session->park_lock, flags);
 	if (!parked)
-		fail(cmd);
+		nbd_cmd_abort(cmd);
 	return true;
 }
 
@@ -258,7 +252,7 @@ void nbd_session_submit(struct nbd_session *session, struct nbd_cmd *cmd, u32 qu
 		}
 		/* Servers are there, but none has the context asked for any more */
 		if (healthy) {
-			fail(cmd);
+			nbd_cmd_abort(cmd);
 			break;
 		}
 	} while (!park(session, cmd, epoch));
@@ -320,7 +314,7 @@ static void redistribute(struct nbd_session *session, struct nbd_conn *conn)
 		    nbd_cmd_replay(cmd, alone, can_df))
 			resubmit(session, cmd);
 		else
-			fail(cmd);
+			nbd_cmd_abort(cmd);
 	}
 }
 
@@ -345,7 +339,7 @@ static void fail_parked(struct nbd_session *session)
 	list_splice_init(&session->parked, &parked);
 	spin_unlock_irq(&session->park_lock);
 	list_for_each_entry_safe(cmd, next, &parked, list)
-		fail(cmd);
+		nbd_cmd_abort(cmd);
 }
 
 /* The dead time has run out */
@@ -470,7 +464,7 @@ static void flush_last(struct nbd_session *session, struct nbd_conn *conn)
 	if (!wait_for_own(session, conn, cmd)) {
 		nbd_conn_stop(conn);
 		if (!completion_done(cmd->own_done))
-			fail(cmd);
+			nbd_cmd_abort(cmd);
 	}
 	if (cmd->status != BLK_STS_OK)
 		pr_warn("nbd%u: conn %u: left without a flush\n", session->index, conn->index);
