@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sessions. What happens when a connection ends is one path, whatever the
- * reason: take it out of its slot, wait until no submitter can still see it,
- * stop it, then move its commands to another connection, or park them, or fail
- * them, as the session's state says.
+ * Sessions, and who gets a command: a connection that works, or the list of the
+ * parked while there is one to come; else it fails. The same is asked again for
+ * each command that has lost its connection. How connections come and go is in
+ * slots.c.
  */
-#include <linux/errno.h>
 #include <linux/slab.h>
 
 #include "error.h"
-#include "event.h"
 #include "map.h"
 #include "session.h"
 #include "trace.h"
@@ -17,8 +15,6 @@
 struct workqueue_struct *nbd_ctl_wq;
 
 static atomic64_t last_number = ATOMIC64_INIT(0);
-
-static void dead_work(struct work_struct *work);
 
 static void free_work(struct work_struct *work)
 {
@@ -55,7 +51,7 @@ struct nbd_session *nbd_session_alloc(u32 nr_slots)
 	init_waitqueue_head(&session->left);
 	spin_lock_init(&session->park_lock);
 	INIT_LIST_HEAD(&session->parked);
-	INIT_DELAYED_WORK(&session->dead_work, dead_work);
+	INIT_DELAYED_WORK(&session->dead_work, nbd_session_dead_work);
 	INIT_WORK(&session->free_work, free_work);
 	ratelimit_state_init(&session->complaints, DEFAULT_RATELIMIT_INTERVAL,
 			     DEFAULT_RATELIMIT_BURST);
@@ -101,42 +97,13 @@ void nbd_session_put(struct nbd_session *session)
 	kref_put(&session->ref, release);
 }
 
-static const char *state_name(enum nbdctl_state state)
+/* Returns the old text, for the caller to free */
+char *nbd_session_set_display(struct nbd_session *session, char *display)
 {
-	static const char * const names[] = {
-		[NBDCTL_STATE_IDLE] = "idle",
-		[NBDCTL_STATE_SETUP] = "setup",
-		[NBDCTL_STATE_LIVE] = "live",
-		[NBDCTL_STATE_WAITING] = "waiting for a connection",
-		[NBDCTL_STATE_DRAINING] = "draining",
-		[NBDCTL_STATE_DEAD] = "detached",
-	};
-
-	return names[state];
-}
-
-/* The one writer of the state; what may follow what is written here */
-static void change_state(struct nbd_session *session, enum nbdctl_state state)
-{
-	static const u8 allowed[] = {
-		[NBDCTL_STATE_SETUP] = BIT(NBDCTL_STATE_LIVE) | BIT(NBDCTL_STATE_DEAD),
-		[NBDCTL_STATE_LIVE] = BIT(NBDCTL_STATE_WAITING) | BIT(NBDCTL_STATE_DRAINING) |
-				      BIT(NBDCTL_STATE_DEAD),
-		[NBDCTL_STATE_WAITING] = BIT(NBDCTL_STATE_LIVE) | BIT(NBDCTL_STATE_DRAINING) |
-					 BIT(NBDCTL_STATE_DEAD),
-		[NBDCTL_STATE_DRAINING] = BIT(NBDCTL_STATE_LIVE) | BIT(NBDCTL_STATE_WAITING) |
-					  BIT(NBDCTL_STATE_DEAD),
-		[NBDCTL_STATE_DEAD] = 0,
-	};
-
-	lockdep_assert_held(&session->lock);
-	if (WARN_ON_ONCE(!(allowed[session->state] & BIT(state))))
-		return;
-	trace_nbd_state(session, state);
-	pr_info("nbd%u: %s\n", session->index, state_name(state));
-	spin_lock_irq(&session->park_lock);
-	WRITE_ONCE(session->state, state);
-	spin_unlock_irq(&session->park_lock);
+	mutex_lock(&session->lock);
+	swap(session->display, display);
+	mutex_unlock(&session->lock);
+	return display;
 }
 
 /* Is there anything to wait for, for a command without a connection? */
@@ -243,7 +210,7 @@ void nbd_session_submit(struct nbd_session *session, struct nbd_cmd *cmd, u32 qu
 
 	rcu_read_lock();
 	do {
-		/* Before the slots; pairs with settle_parked() */
+		/* Before the slots; pairs with nbd_session_settle_parked() */
 		epoch = smp_load_acquire(&session->epoch);
 		conn = pick(session, cmd, queue, &healthy);
 		if (conn) {
@@ -296,8 +263,14 @@ static void resubmit(struct nbd_session *session, struct nbd_cmd *cmd)
 	nbd_session_submit(session, cmd, cmd->index / session->table.depth, true);
 }
 
-/* Move the commands of a stopped connection to another, in the order of the table */
-static void redistribute(struct nbd_session *session, struct nbd_conn *conn)
+/**
+ * nbd_session_redistribute() - move the commands of a connection to others
+ * @session: the session
+ * @conn: a connection that is in no slot and stopped, so its commands are the caller's
+ *
+ * They are submitted in the order of the table.
+ */
+void nbd_session_redistribute(struct nbd_session *session, struct nbd_conn *conn)
 {
 	bool alone = nbd_cmd_count(&session->table, conn) == 1;
 	bool can_df = nbd_export_has(&session->export, NBD_TF_SEND_DF);
@@ -330,7 +303,8 @@ static void unpark(struct nbd_session *session)
 		resubmit(session, cmd);
 }
 
-static void fail_parked(struct nbd_session *session)
+/* For the end of the dead time, and of the session */
+void nbd_session_fail_parked(struct nbd_session *session)
 {
 	struct nbd_cmd *cmd, *next;
 	LIST_HEAD(parked);
@@ -342,35 +316,8 @@ static void fail_parked(struct nbd_session *session)
 		nbd_cmd_abort(cmd);
 }
 
-/* The dead time has run out */
-static void dead_work(struct work_struct *work)
-{
-	struct nbd_session *session = container_of(to_delayed_work(work), struct nbd_session,
-						   dead_work);
-
-	mutex_lock(&session->lock);
-	if (session->state != NBDCTL_STATE_DEAD && !session->usable && !session->gave_up) {
-		spin_lock_irq(&session->park_lock);
-		session->gave_up = true;
-		spin_unlock_irq(&session->park_lock);
-		fail_parked(session);
-		pr_err("nbd%u: no longer waits for a connection, requests fail\n", session->index);
-		nbd_event(session->index, NBDCTL_CMD_GIVING_UP_EVENT);
-	}
-	mutex_unlock(&session->lock);
-}
-
-static void lost_last(struct nbd_session *session)
-{
-	if (session->state == NBDCTL_STATE_LIVE)
-		change_state(session, NBDCTL_STATE_WAITING);
-	if (session->state == NBDCTL_STATE_DEAD || session->dead_time == NBDCTL_TIME_FOREVER)
-		return;
-	mod_delayed_work(nbd_ctl_wq, &session->dead_work, msecs_to_jiffies(session->dead_time));
-}
-
 /* The set of connections has changed: see to what is parked */
-static void settle_parked(struct nbd_session *session)
+void nbd_session_settle_parked(struct nbd_session *session)
 {
 	bool usable, wait;
 
@@ -383,373 +330,5 @@ static void settle_parked(struct nbd_session *session)
 	if (usable)
 		unpark(session);
 	else if (!wait)
-		fail_parked(session);
-}
-
-/**
- * nbd_session_hold() - let all commands wait
- * @session: the session
- *
- * Commands that come from now on are parked, until as many calls of
- * nbd_session_release().
- */
-void nbd_session_hold(struct nbd_session *session)
-{
-	spin_lock_irq(&session->park_lock);
-	session->holds++;
-	spin_unlock_irq(&session->park_lock);
-}
-
-void nbd_session_release(struct nbd_session *session)
-{
-	bool last;
-
-	spin_lock_irq(&session->park_lock);
-	last = !--session->holds;
-	spin_unlock_irq(&session->park_lock);
-	if (last)
-		settle_parked(session);
-}
-
-/* How long a living connection may take to answer what is in flight, and to flush */
-#define IDLE_TIME	(10 * HZ)
-
-/*
- * Wait until a connection that gets no more commands has answered all it has;
- * false if it did not. It is out of its slot, so nobody else starts its sender
- * for what was submitted last.
- */
-static bool wait_idle(struct nbd_session *session, struct nbd_conn *conn)
-{
-	unsigned long end = jiffies + IDLE_TIME;
-
-	nbd_conn_kick(conn);
-	while (!nbd_conn_failed(conn) && nbd_cmd_count(&session->table, conn)) {
-		if (time_after(jiffies, end) || READ_ONCE(session->abrupt))
-			return false;
-		schedule_timeout_uninterruptible(1);
-	}
-	return !nbd_conn_failed(conn);
-}
-
-static bool wait_for_own(struct nbd_session *session, struct nbd_conn *conn,
-			 const struct nbd_cmd *cmd)
-{
-	unsigned long end = jiffies + IDLE_TIME;
-
-	while (!wait_for_completion_timeout(cmd->own_done, msecs_to_jiffies(20))) {
-		if (time_after(jiffies, end) || READ_ONCE(session->abrupt))
-			return false;
-		if (nbd_conn_failed(conn) || READ_ONCE(cmd->refused))
-			return false;
-	}
-	return true;
-}
-
-/*
- * Have a server that is left make stable what it has answered: a flush that is
- * sent to the next one need not reach it. The connection is idle. A server that
- * does not do it is as one that has died.
- */
-static void flush_last(struct nbd_session *session, struct nbd_conn *conn)
-{
-	struct nbd_cmd *cmd;
-
-	if (!nbd_export_has(&session->export, NBD_TF_SEND_FLUSH) || session->export.read_only)
-		return;
-	mutex_lock(&session->own_lock);
-	cmd = nbd_cmd_own(&session->table, NBD_FLUSH);
-	nbd_conn_submit(conn, cmd);
-	nbd_conn_kick(conn);
-	if (!wait_for_own(session, conn, cmd)) {
-		nbd_conn_stop(conn);
-		if (!completion_done(cmd->own_done))
-			nbd_cmd_abort(cmd);
-	}
-	if (cmd->status != BLK_STS_OK)
-		pr_warn("nbd%u: conn %u: left without a flush\n", session->index, conn->index);
-	mutex_unlock(&session->own_lock);
-}
-
-/* The last word on a connection that was taken down */
-static void leave(struct nbd_session *session, struct nbd_conn *conn)
-{
-	struct nbd_slot *slot = &session->slots[conn->index];
-	u32 reason = -conn->error;
-
-	if (reason)
-		pr_err("nbd%u: conn %u: lost, error %d\n", session->index, conn->index,
-		       conn->error);
-	nbd_event_slot(session->index, NBDCTL_CMD_CONNECTION_DOWN_EVENT, conn->index, reason);
-	mutex_lock(&session->lock);
-	if (!rcu_access_pointer(slot->conn))
-		WRITE_ONCE(slot->reason, reason);
-	if (!--session->leaving)
-		wake_up_all(&session->left);
-	mutex_unlock(&session->lock);
-}
-
-/*
- * Take a connection down. The caller has taken it out of its slot, and is
- * therefore the only one who does. Sleeps, without locks. If @orderly, it is let
- * finish what it has, and the server is told; what a server was given must not
- * come to its mind after the same went to another.
- */
-static void take_down(struct nbd_session *session, struct nbd_conn *conn, bool orderly)
-{
-	/* No submitter sees it any more, and what they gave it is on its list */
-	synchronize_rcu_expedited();
-	if (orderly && wait_idle(session, conn)) {
-		if (READ_ONCE(session->state) != NBDCTL_STATE_DEAD)
-			flush_last(session, conn);
-		nbd_conn_close(conn);
-	}
-	nbd_conn_stop(conn);
-	redistribute(session, conn);
-	if (test_bit(NBD_CONN_HOLDS, &conn->flags))
-		nbd_session_release(session);
-	else
-		settle_parked(session);
-	leave(session, conn);
-	nbd_conn_put(conn);
-}
-
-/* Change what is in a slot; returns what was there, for the caller to take down */
-static struct nbd_conn *swap_conn(struct nbd_session *session, u32 index, struct nbd_conn *conn)
-{
-	struct nbd_slot *slot = &session->slots[index];
-	struct nbd_conn *old = rcu_dereference_protected(slot->conn,
-							 lockdep_is_held(&session->lock));
-
-	rcu_assign_pointer(slot->conn, conn);
-	if (old)
-		session->leaving++;
-	spin_lock_irq(&session->park_lock);
-	session->usable += !!conn - !!old;
-	if (conn)
-		session->gave_up = false;
-	spin_unlock_irq(&session->park_lock);
-	return old;
-}
-
-/* Take a slot's connection out; if @conn is given, that one only */
-static struct nbd_conn *empty_slot(struct nbd_session *session, u32 index, struct nbd_conn *conn)
-{
-	struct nbd_conn *old = NULL;
-
-	mutex_lock(&session->lock);
-	if (!conn || rcu_access_pointer(session->slots[index].conn) == conn)
-		old = swap_conn(session, index, NULL);
-	if (old && !session->usable)
-		lost_last(session);
-	mutex_unlock(&session->lock);
-	return old;
-}
-
-/* A connection has failed; it may have been taken out for another reason meanwhile */
-void nbd_session_fail_work(struct work_struct *work)
-{
-	struct nbd_conn *conn = container_of(work, struct nbd_conn, fail_work);
-	struct nbd_session *session = conn->session;
-
-	if (empty_slot(session, conn->index, conn))
-		take_down(session, conn, !nbd_conn_failed(conn));
-	nbd_conn_put(conn);
-}
-
-/* A connection was replaced */
-void nbd_session_retire_work(struct work_struct *work)
-{
-	struct nbd_conn *conn = container_of(work, struct nbd_conn, retire_work);
-
-	take_down(conn->session, conn, true);
-}
-
-/**
- * nbd_session_start() - the set-up is complete
- * @session: shaped, and not yet published by its device
- * @conns: a connection for each slot; the session takes the references
- *
- * Cannot fail.
- */
-void nbd_session_start(struct nbd_session *session, struct nbd_conn **conns)
-{
-	u32 i;
-
-	mutex_lock(&session->lock);
-	change_state(session, NBDCTL_STATE_LIVE);
-	for (i = 0; i < session->nr_slots; i++) {
-		swap_conn(session, i, conns[i]);
-		nbd_conn_start(conns[i]);
-	}
-	mutex_unlock(&session->lock);
-}
-
-/* May this connection take a slot? */
-static int check_replacement(struct nbd_session *session, struct nbd_conn *conn,
-			     const struct nbd_export *export, const char **why)
-{
-	int err;
-
-	lockdep_assert_held(&session->lock);
-	if (conn->nth && conn->nth != session->slots[conn->index].reconnects + 1) {
-		*why = "slot has had another connection since";
-		return -ESTALE;
-	}
-	if (session->state != NBDCTL_STATE_LIVE && session->state != NBDCTL_STATE_WAITING) {
-		*why = "index is a device that is ending";
-		return -ENOTCONN;
-	}
-	err = nbd_export_fits(&session->export, export, session->nr_slots > 1, why);
-	if (!err)
-		return 0;
-	if (__ratelimit(&session->complaints))
-		pr_err("nbd%u: conn %u: refused, %s\n", session->index, conn->index, *why);
-	nbd_event_slot(session->index, NBDCTL_CMD_CONNECTION_REFUSED_EVENT, conn->index, -err);
-	return err;
-}
-
-/*
- * All commands wait until what was in the slot has answered what it has, and
- * flushed: then it no longer matters which server gets the next flush.
- */
-static void fill_slot(struct nbd_session *session, struct nbd_conn *conn)
-{
-	struct nbd_slot *slot = &session->slots[conn->index];
-	struct nbd_conn *old;
-
-	nbd_session_hold(session);
-	old = swap_conn(session, conn->index, conn);
-	WRITE_ONCE(slot->reconnects, slot->reconnects + 1);
-	WRITE_ONCE(slot->reason, 0);
-	nbd_conn_start(conn);
-	if (session->state == NBDCTL_STATE_WAITING) {
-		cancel_delayed_work(&session->dead_work);
-		change_state(session, NBDCTL_STATE_LIVE);
-	}
-	pr_info("nbd%u: conn %u: new connection\n", session->index, conn->index);
-	/* Before anybody can hear that the old one went down */
-	nbd_event_slot(session->index, NBDCTL_CMD_CONNECTION_UP_EVENT, conn->index, 0);
-	if (!old) {
-		nbd_session_release(session);
-		return;
-	}
-	set_bit(NBD_CONN_HOLDS, &old->flags);
-	queue_work(nbd_ctl_wq, &old->retire_work);
-}
-
-/**
- * nbd_session_replace() - give a slot another connection
- * @session: the session
- * @conn: the connection, whose reference the session takes if this succeeds
- * @export: what it has negotiated
- * @why: set to a text for people if this fails
- *
- * If what was in the slot lives, it answers what it has and flushes, while all
- * commands wait; else its commands move on. That is not waited for here. To
- * change several slots at the same time, hold the session.
- *
- * Return: 0; -ENOTCONN if the session is ending; -ESTALE if the slot was filled
- * since it was looked at; as nbd_export_fits().
- */
-int nbd_session_replace(struct nbd_session *session, struct nbd_conn *conn,
-			const struct nbd_export *export, const char **why)
-{
-	int err;
-
-	mutex_lock(&session->lock);
-	err = check_replacement(session, conn, export, why);
-	if (!err)
-		fill_slot(session, conn);
-	mutex_unlock(&session->lock);
-	return err;
-}
-
-/* Returns the old text, for the caller to free */
-char *nbd_session_set_display(struct nbd_session *session, char *display)
-{
-	mutex_lock(&session->lock);
-	swap(session->display, display);
-	mutex_unlock(&session->lock);
-	return display;
-}
-
-/**
- * nbd_session_drain() - begin an orderly end
- * @session: the session
- * @usable: set to whether any connection works, so that there is something to drain to
- *
- * Return: 0, or -ENOTCONN if it has ended already.
- */
-int nbd_session_drain(struct nbd_session *session, bool *usable)
-{
-	int err = -ENOTCONN;
-
-	mutex_lock(&session->lock);
-	if (session->state != NBDCTL_STATE_DEAD) {
-		change_state(session, NBDCTL_STATE_DRAINING);
-		err = 0;
-	}
-	*usable = session->usable;
-	mutex_unlock(&session->lock);
-	return err;
-}
-
-/* The end was called off, unless it came by force meanwhile */
-void nbd_session_undrain(struct nbd_session *session)
-{
-	mutex_lock(&session->lock);
-	if (session->state == NBDCTL_STATE_DRAINING)
-		change_state(session, session->usable ? NBDCTL_STATE_LIVE : NBDCTL_STATE_WAITING);
-	mutex_unlock(&session->lock);
-}
-
-/* Let all servers close at the same time */
-static void say_goodbye(struct nbd_session *session, u32 index)
-{
-	struct nbd_conn *conn = rcu_dereference_protected(session->slots[index].conn,
-							  lockdep_is_held(&session->lock));
-
-	if (conn)
-		nbd_conn_goodbye(conn);
-}
-
-static void begin_end(struct nbd_session *session, bool orderly)
-{
-	u32 i;
-
-	mutex_lock(&session->lock);
-	if (!orderly)
-		WRITE_ONCE(session->abrupt, true);
-	if (session->state != NBDCTL_STATE_DEAD)
-		change_state(session, NBDCTL_STATE_DEAD);
-	for (i = 0; orderly && i < session->nr_slots; i++)
-		say_goodbye(session, i);
-	mutex_unlock(&session->lock);
-}
-
-/**
- * nbd_session_end() - end a session
- * @session: the session
- * @orderly: nothing is in flight, say goodbye to the servers; otherwise what is
- *	in flight or parked fails
- *
- * When this returns no command is under way. Sleeps for a bounded time.
- * Commands that come later fail at once. An end by force may come while an
- * orderly one is under way, and hastens it.
- */
-void nbd_session_end(struct nbd_session *session, bool orderly)
-{
-	struct nbd_conn *conn;
-	u32 i;
-
-	begin_end(session, orderly);
-	for (i = 0; i < session->nr_slots; i++) {
-		conn = empty_slot(session, i, NULL);
-		if (conn)
-			take_down(session, conn, orderly);
-	}
-	wait_event(session->left, !READ_ONCE(session->leaving));
-	fail_parked(session);
-	cancel_delayed_work_sync(&session->dead_work);
+		nbd_session_fail_parked(session);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Sessions: one attach, from its set-up to its end. The session knows which
- * connections work, gives commands to them, parks commands while none does,
- * and takes connections down. One function changes its state.
+ * connections work, gives commands to them, parks commands while none does
+ * (session.c), and takes connections down (slots.c). One function changes its
+ * state.
  */
 #ifndef NBD_SESSION_H
 #define NBD_SESSION_H
@@ -106,7 +107,16 @@ struct nbd_session *nbd_session_alloc(u32 nr_slots);
 int nbd_session_shape(struct nbd_session *session, u32 index, u32 queues, u32 depth);
 void nbd_session_get(struct nbd_session *session);
 void nbd_session_put(struct nbd_session *session);
+char *nbd_session_set_display(struct nbd_session *session, char *display);
 
+void nbd_session_submit(struct nbd_session *session, struct nbd_cmd *cmd, u32 queue, bool kick);
+void nbd_session_kick(struct nbd_session *session);
+void nbd_session_timeout(struct nbd_session *session, struct nbd_cmd *cmd);
+void nbd_session_redistribute(struct nbd_session *session, struct nbd_conn *conn);
+void nbd_session_settle_parked(struct nbd_session *session);
+void nbd_session_fail_parked(struct nbd_session *session);
+
+/* slots.c */
 void nbd_session_start(struct nbd_session *session, struct nbd_conn **conns);
 int nbd_session_drain(struct nbd_session *session, bool *usable);
 void nbd_session_undrain(struct nbd_session *session);
@@ -115,12 +125,8 @@ int nbd_session_replace(struct nbd_session *session, struct nbd_conn *conn,
 			const struct nbd_export *export, const char **why);
 void nbd_session_hold(struct nbd_session *session);
 void nbd_session_release(struct nbd_session *session);
-char *nbd_session_set_display(struct nbd_session *session, char *display);
-
-void nbd_session_submit(struct nbd_session *session, struct nbd_cmd *cmd, u32 queue, bool kick);
-void nbd_session_kick(struct nbd_session *session);
-void nbd_session_timeout(struct nbd_session *session, struct nbd_cmd *cmd);
 void nbd_session_fail_work(struct work_struct *work);
 void nbd_session_retire_work(struct work_struct *work);
+void nbd_session_dead_work(struct work_struct *work);
 
 #endif /* NBD_SESSION_H */
