@@ -170,7 +170,7 @@ static bool park(struct nbd_session *session, struct nbd_cmd *cmd, u32 epoch)
 	return true;
 }
 
-static void give(struct nbd_conn *conn, struct nbd_cmd *cmd)
+static void dispatch(struct nbd_conn *conn, struct nbd_cmd *cmd)
 {
 	if (cmd->query)
 		nbd_query_restart(cmd->query);
@@ -214,7 +214,7 @@ void nbd_session_submit(struct nbd_session *session, struct nbd_cmd *cmd, u32 qu
 		epoch = smp_load_acquire(&session->epoch);
 		conn = pick(session, cmd, queue, &healthy);
 		if (conn) {
-			give(conn, cmd);
+			dispatch(conn, cmd);
 			break;
 		}
 		/* Servers are there, but none has the context asked for any more */
@@ -291,14 +291,20 @@ void nbd_session_redistribute(struct nbd_session *session, struct nbd_conn *conn
 	}
 }
 
+/* What is parked, for the caller to submit or to fail */
+static void take_parked(struct nbd_session *session, struct list_head *parked)
+{
+	spin_lock_irq(&session->park_lock);
+	list_splice_init(&session->parked, parked);
+	spin_unlock_irq(&session->park_lock);
+}
+
 static void unpark(struct nbd_session *session)
 {
 	struct nbd_cmd *cmd, *next;
 	LIST_HEAD(parked);
 
-	spin_lock_irq(&session->park_lock);
-	list_splice_init(&session->parked, &parked);
-	spin_unlock_irq(&session->park_lock);
+	take_parked(session, &parked);
 	list_for_each_entry_safe(cmd, next, &parked, list)
 		resubmit(session, cmd);
 }
@@ -309,9 +315,7 @@ void nbd_session_fail_parked(struct nbd_session *session)
 	struct nbd_cmd *cmd, *next;
 	LIST_HEAD(parked);
 
-	spin_lock_irq(&session->park_lock);
-	list_splice_init(&session->parked, &parked);
-	spin_unlock_irq(&session->park_lock);
+	take_parked(session, &parked);
 	list_for_each_entry_safe(cmd, next, &parked, list)
 		nbd_cmd_abort(cmd);
 }
