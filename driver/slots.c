@@ -162,7 +162,7 @@ static void flush_last(struct nbd_session *session, struct nbd_conn *conn)
 }
 
 /* The last word on a connection that was taken down */
-static void leave(struct nbd_session *session, struct nbd_conn *conn)
+static void connection_down(struct nbd_session *session, struct nbd_conn *conn)
 {
 	struct nbd_slot *slot = &session->slots[conn->index];
 	u32 reason = -conn->error;
@@ -200,18 +200,23 @@ static void take_down(struct nbd_session *session, struct nbd_conn *conn, bool o
 		nbd_session_release(session);
 	else
 		nbd_session_settle_parked(session);
-	leave(session, conn);
+	connection_down(session, conn);
 	nbd_conn_put(conn);
+}
+
+/* What is in a slot, for those who hold the session's lock */
+static struct nbd_conn *slot_conn(struct nbd_session *session, u32 index)
+{
+	return rcu_dereference_protected(session->slots[index].conn,
+					 lockdep_is_held(&session->lock));
 }
 
 /* Change what is in a slot; returns what was there, for the caller to take down */
 static struct nbd_conn *swap_conn(struct nbd_session *session, u32 index, struct nbd_conn *conn)
 {
-	struct nbd_slot *slot = &session->slots[index];
-	struct nbd_conn *old = rcu_dereference_protected(slot->conn,
-							 lockdep_is_held(&session->lock));
+	struct nbd_conn *old = slot_conn(session, index);
 
-	rcu_assign_pointer(slot->conn, conn);
+	rcu_assign_pointer(session->slots[index].conn, conn);
 	if (old)
 		session->leaving++;
 	spin_lock_irq(&session->park_lock);
@@ -385,18 +390,9 @@ void nbd_session_undrain(struct nbd_session *session)
 	mutex_unlock(&session->lock);
 }
 
-/* Let all servers close at the same time */
-static void say_goodbye(struct nbd_session *session, u32 index)
-{
-	struct nbd_conn *conn = rcu_dereference_protected(session->slots[index].conn,
-							  lockdep_is_held(&session->lock));
-
-	if (conn)
-		nbd_conn_goodbye(conn);
-}
-
 static void begin_end(struct nbd_session *session, bool orderly)
 {
+	struct nbd_conn *conn;
 	u32 i;
 
 	mutex_lock(&session->lock);
@@ -404,8 +400,12 @@ static void begin_end(struct nbd_session *session, bool orderly)
 		WRITE_ONCE(session->abrupt, true);
 	if (session->state != NBDCTL_STATE_DEAD)
 		change_state(session, NBDCTL_STATE_DEAD);
-	for (i = 0; orderly && i < session->nr_slots; i++)
-		say_goodbye(session, i);
+	/* All servers close at the same time */
+	for (i = 0; orderly && i < session->nr_slots; i++) {
+		conn = slot_conn(session, i);
+		if (conn)
+			nbd_conn_goodbye(conn);
+	}
 	mutex_unlock(&session->lock);
 }
 
