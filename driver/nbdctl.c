@@ -24,14 +24,18 @@ static const struct nla_policy get_policy[NBDCTL_A_DEVICE_INDEX + 1] = {
 	[NBDCTL_A_DEVICE_INDEX] = { .type = NLA_U32 },
 };
 
+/* What a server has told of an export, for nbd_parse_facts() */
+#define FACTS_POLICY								\
+	[NBDCTL_A_DEVICE_SIZE] = { .type = NLA_U64 },				\
+	[NBDCTL_A_DEVICE_TRANSMISSION_FLAGS] = { .type = NLA_U16 },		\
+	[NBDCTL_A_DEVICE_HEADER_MODE] = { .type = NLA_U32 },			\
+	[NBDCTL_A_DEVICE_MIN_BLOCK_SIZE] = { .type = NLA_U32 },			\
+	[NBDCTL_A_DEVICE_PREFERRED_BLOCK_SIZE] = { .type = NLA_U32 },		\
+	[NBDCTL_A_DEVICE_MAX_PAYLOAD] = { .type = NLA_U32 }
+
 static const struct nla_policy attach_policy[NBDCTL_A_DEVICE_DISPLAY + 1] = {
 	[NBDCTL_A_DEVICE_INDEX] = { .type = NLA_U32 },
-	[NBDCTL_A_DEVICE_SIZE] = { .type = NLA_U64 },
-	[NBDCTL_A_DEVICE_TRANSMISSION_FLAGS] = { .type = NLA_U16 },
-	[NBDCTL_A_DEVICE_HEADER_MODE] = { .type = NLA_U32 },
-	[NBDCTL_A_DEVICE_MIN_BLOCK_SIZE] = { .type = NLA_U32 },
-	[NBDCTL_A_DEVICE_PREFERRED_BLOCK_SIZE] = { .type = NLA_U32 },
-	[NBDCTL_A_DEVICE_MAX_PAYLOAD] = { .type = NLA_U32 },
+	FACTS_POLICY,
 	[NBDCTL_A_DEVICE_CONTEXT] = NLA_POLICY_NESTED(nbd_context_policy),
 	[NBDCTL_A_DEVICE_SLOT] = NLA_POLICY_NESTED(nbd_slot_policy),
 	[NBDCTL_A_DEVICE_REQUEST_TIMEOUT] = { .type = NLA_U32 },
@@ -49,12 +53,7 @@ static const struct nla_policy detach_policy[NBDCTL_A_DEVICE_FORCE + 1] = {
 
 static const struct nla_policy slot_replace_policy[NBDCTL_A_DEVICE_SESSION + 1] = {
 	[NBDCTL_A_DEVICE_INDEX] = { .type = NLA_U32 },
-	[NBDCTL_A_DEVICE_SIZE] = { .type = NLA_U64 },
-	[NBDCTL_A_DEVICE_TRANSMISSION_FLAGS] = { .type = NLA_U16 },
-	[NBDCTL_A_DEVICE_HEADER_MODE] = { .type = NLA_U32 },
-	[NBDCTL_A_DEVICE_MIN_BLOCK_SIZE] = { .type = NLA_U32 },
-	[NBDCTL_A_DEVICE_PREFERRED_BLOCK_SIZE] = { .type = NLA_U32 },
-	[NBDCTL_A_DEVICE_MAX_PAYLOAD] = { .type = NLA_U32 },
+	FACTS_POLICY,
 	[NBDCTL_A_DEVICE_SLOT] = NLA_POLICY_NESTED(nbd_slot_policy),
 	[NBDCTL_A_DEVICE_DISPLAY] = { .type = NLA_NUL_STRING, .len = NBDCTL_NAME_MAX },
 	[NBDCTL_A_DEVICE_SESSION] = { .type = NLA_U64 },
