@@ -158,6 +158,18 @@ free_reply:
 	return err;
 }
 
+/* A request to change a device must be privileged, and name it */
+static int need_index(struct sk_buff *skb, struct genl_info *info)
+{
+	int err = need_privilege(skb, info);
+
+	if (err)
+		return err;
+	if (!info->attrs[NBDCTL_A_DEVICE_INDEX])
+		return nbd_refuse(info, NULL, -EINVAL, "index is required");
+	return 0;
+}
+
 /* The device a request is for, locked */
 static struct nbd_device *lock_named(struct sk_buff *skb, struct genl_info *info)
 {
@@ -165,11 +177,9 @@ static struct nbd_device *lock_named(struct sk_buff *skb, struct genl_info *info
 	struct nbd_device *dev;
 	int err;
 
-	err = need_privilege(skb, info);
+	err = need_index(skb, info);
 	if (err)
 		return ERR_PTR(err);
-	if (!attr)
-		return ERR_PTR(nbd_refuse(info, NULL, -EINVAL, "index is required"));
 	dev = nbd_device_lock(nla_get_u32(attr));
 	if (!dev)
 		return ERR_PTR(nbd_refuse(info, attr, -ENODEV, "index is no device"));
@@ -182,11 +192,9 @@ static int detach_by_force(struct sk_buff *skb, struct genl_info *info)
 	const struct nlattr *attr = info->attrs[NBDCTL_A_DEVICE_INDEX];
 	int err;
 
-	err = need_privilege(skb, info);
+	err = need_index(skb, info);
 	if (err)
 		return err;
-	if (!attr)
-		return nbd_refuse(info, NULL, -EINVAL, "index is required");
 	err = nbd_device_detach_now(nla_get_u32(attr));
 	if (err == -ENODEV)
 		return nbd_refuse(info, attr, err, "index is no device");
