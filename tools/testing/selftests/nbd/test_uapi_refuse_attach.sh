@@ -5,4 +5,4 @@
 . "$(dirname "$0")/lib.sh"
 
 requires_nbdctl
-harness uapi_netlink -f attach
+harness uapi_refuse_attach

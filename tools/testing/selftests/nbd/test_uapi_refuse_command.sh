@@ -5,4 +5,4 @@
 . "$(dirname "$0")/lib.sh"
 
 requires_nbdctl
-harness uapi_netlink -f commands
+harness uapi_refuse_command
