@@ -6,4 +6,4 @@
 
 requires_nbdctl
 requires evil-nbd
-harness uapi_session -f dead_time
+harness uapi_slots -f dead_time

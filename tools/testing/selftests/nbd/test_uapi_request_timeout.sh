@@ -6,4 +6,4 @@
 
 requires_nbdctl
 requires evil-nbd
-harness uapi_session -f request_timeout
+harness uapi_slots -f request_timeout

@@ -6,4 +6,4 @@
 
 requires_nbdctl
 requires evil-nbd
-harness uapi_session -f resize
+harness uapi_resize

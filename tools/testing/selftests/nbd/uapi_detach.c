@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Detach, in order and by force. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/syscall.h>
+
+#include "uapi_session.h"
+
+FIXTURE(detach)
+{
+	struct ground g;
+};
+
+FIXTURE_SETUP(detach)
+{
+	set_up(&self->g);
+}
+
+FIXTURE_TEARDOWN(detach)
+{
+	tear_down(_metadata, &self->g);
+}
+
+TEST_F(detach, plain)
+{
+	struct ground *g = &self->g;
+
+	ASSERT_EQ(0, attach(g, 2, 0, 0));
+	g->disk = open_disk(INDEX, O_RDONLY | O_DIRECT);
+	ASSERT_EQ(0, read_disk(g->disk, 0));
+	EXPECT_EQ(EBUSY, detach(&g->nl, INDEX, false));
+	EXPECT_NE(NULL, strstr(g->nl.text, "open"));
+	EXPECT_EQ(NBDCTL_STATE_LIVE, state_of(&g->nl, INDEX));
+	EXPECT_LE(1, get_u32(reply_attrs(&g->nl), NBDCTL_A_DEVICE_OPENERS));
+	EXPECT_EQ(0, read_disk(g->disk, 4096));
+	close_disk(g);
+	/* udev may look into it still */
+	while (detach(&g->nl, INDEX, false) == EBUSY)
+		usleep(50000);
+	EXPECT_EQ(NBDCTL_STATE_IDLE, state_of(&g->nl, INDEX));
+	EXPECT_EQ(0, read_number("/sys/block/nbd%d/size", INDEX));
+	/* in order: both servers were told */
+	EXPECT_TRUE(server_logs(&g->s[0], "DISC", 2000));
+	EXPECT_TRUE(server_logs(&g->s[1], "DISC", 2000));
+}
+
+/* Somebody has the disk open and waits for a server that does not answer */
+static void force(struct __test_metadata *_metadata, struct ground *g)
+{
+	pid_t pid = reader();
+	long long begin;
+
+	EXPECT_EQ(-1, status_of(pid, 300));
+	begin = now_ms();
+	EXPECT_EQ(0, detach(&g->nl, INDEX, true)) TH_LOG("%s", g->nl.text);
+	EXPECT_LT(now_ms() - begin, 3000);
+	EXPECT_EQ(EIO, status_of(pid, 3000));
+	EXPECT_EQ(ENODATA, read_disk(g->disk, 1 << 20));
+	/* the number is free for another server, whoever still has the old disk */
+	g->x[0] = g->x[1];
+	g->conns[0] = g->conns[1];
+	EXPECT_EQ(0, attach(g, 1, 0, 0)) TH_LOG("%s", g->nl.text);
+	EXPECT_EQ(ENODATA, read_disk(g->disk, 1 << 20));
+	close_disk(g);
+	g->disk = open_disk(INDEX, O_RDONLY | O_DIRECT);
+	EXPECT_EQ(0, read_disk(g->disk, 1 << 20));
+}
+
+TEST_F(detach, force_stopped_server)
+{
+	struct ground *g = &self->g;
+
+	ASSERT_EQ(0, attach(g, 1, 60000, 0));
+	g->disk = open_disk(INDEX, O_RDONLY | O_DIRECT);
+	ASSERT_EQ(0, read_disk(g->disk, 1 << 20));
+	kill(g->s[0].pid, SIGSTOP);
+	force(_metadata, g);
+}
+
+TEST_F(detach, force_parked)
+{
+	struct ground *g = &self->g;
+
+	ASSERT_EQ(0, attach(g, 1, NBDCTL_TIME_FOREVER, 0));
+	g->disk = open_disk(INDEX, O_RDONLY | O_DIRECT);
+	ASSERT_EQ(0, read_disk(g->disk, 1 << 20));
+	server_stop(&g->s[0]);
+	ASSERT_TRUE(wait_state(&g->nl, INDEX, NBDCTL_STATE_WAITING, 5000));
+	force(_metadata, g);
+}
+
+/* The module stays while anything is attached, and goes after */
+TEST_F(detach, module)
+{
+	struct ground *g = &self->g;
+	int tries = 100;
+
+	ASSERT_EQ(0, attach(g, 1, 0, 0));
+	EXPECT_NE(0, syscall(SYS_delete_module, "nbd", O_NONBLOCK));
+	EXPECT_GE(read_number("/sys/module/nbd/refcnt"), 1);
+	EXPECT_EQ(0, detach(&g->nl, INDEX, true));
+	EXPECT_TRUE(wait_users(0, 10000));
+	/* udev may look at the disks at any time */
+	while (syscall(SYS_delete_module, "nbd", O_NONBLOCK) && --tries)
+		usleep(100000);
+	EXPECT_GT(tries, 0);
+	EXPECT_NE(0, access("/sys/block/nbd0", F_OK));
+	EXPECT_EQ(0, system("modprobe nbd"));
+	close(g->nl.fd);
+	nl_open(&g->nl);
+}
+
+TEST_HARNESS_MAIN
