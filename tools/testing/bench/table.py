@@ -1,38 +1,96 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""table.py ROWS: the rows of a measurement as a table, the in-tree driver beside ours."""
+"""table.py [--unit UNIT] ROWS: the rows of a measurement as tables, both drivers side by side.
+
+Exit status 1 if a row of one driver has none of the other's to stand beside it.
+"""
 import json
 import sys
 
+PAIR = ('in-tree', 'ours')
 
-def cell(row, key, form='{}'):
-    return '' if row is None or row.get(key) is None else form.format(row[key])
+
+def read(path):
+    """Rows by kernel and by what was measured, in the order in which they came."""
+    kernels = {}
+    with open(path) as file:
+        for line in file:
+            row = json.loads(line)
+            if row['driver'] in PAIR:
+                key = (row['server'], row['transport'], row['connections'], row['job'])
+            else:
+                key = (row['driver'], '', '', row['job'])
+            kernels.setdefault(row['kernel'], {}).setdefault(key, {})[row['driver']] = row
+    return kernels
+
+
+def cell(row, key):
+    if not row or row.get(key) is None:
+        return '-'
+    return f'{row[key]:,}' if isinstance(row[key], int) else f'{row[key]:.2f}'
+
+
+def ratio(pair, key='per_io'):
+    theirs, ours = (row and row.get(key) for row in pair)
+    return f'{theirs / ours:.2f}' if theirs and ours else '-'
+
+
+def show(title, heads, lines):
+    """Columns as wide as what is in them; words to the left, numbers to the right."""
+    if not lines:
+        return
+    widths = [max(map(len, column)) for column in zip(heads, *lines)]
+    words = [not any(line[i][:1].isdigit() for line in lines) or i < 2
+             for i in range(len(heads))]
+    print(f'{title}\n')
+    for line in [heads, *lines]:
+        print('  '.join(text.ljust(width) if word else text.rjust(width)
+                        for text, width, word in zip(line, widths, words)).rstrip())
+    print()
+
+
+def place(key):
+    return ' '.join(str(part) for part in key[:3] if part)
+
+
+def both(rows, *keys):
+    """The figures in-tree and ours, for each key."""
+    return [cell(rows.get(driver), key) for key in keys for driver in PAIR]
+
+
+def tables(kernel, measured, unit):
+    pairs = {key: [rows.get(driver) for driver in PAIR] for key, rows in measured.items()}
+    jobs = [key for key, rows in measured.items() if not any(r.get('whole') for r in rows.values())]
+    show(f'{kernel}: {unit} per I/O, context switches and socket calls per I/O',
+         ['server', 'job', 'in-tree', 'ours', 'ratio', 'switches', 'ours', 'calls', 'ours'],
+         [[place(key), key[3], *both(measured[key], 'per_io'), ratio(pairs[key]),
+           *both(measured[key], 'switches', 'calls')] for key in jobs if any(pairs[key])])
+    show(f'{kernel}: whole operations, {unit}',
+         ['server', 'operation', 'in-tree', 'ours', 'ratio'],
+         [[place(key), key[3], *both(measured[key], 'per_io'), ratio(pairs[key])]
+          for key in measured if key not in jobs])
+    show(f'{kernel}: time until an I/O is done, nanoseconds of the guest',
+         ['server', 'job', 'p50', 'ours', 'p99', 'ours', 'p99.9', 'ours'],
+         [[place(key), key[3], *both(measured[key], 'p50', 'p99', 'p99.9')]
+          for key in jobs if any(pairs[key]) and ('QD1' in key[3].split() or 'QD32' in key[3])])
+    show(f'{kernel}: for comparison, {unit} per I/O',
+         ['what', 'job', 'per I/O', 'switches'],
+         [[place(key), key[3], cell(row, 'per_io'), cell(row, 'switches')]
+          for key in jobs for driver, row in measured[key].items() if driver not in PAIR])
+    return [f'{kernel} {place(key)} {key[3]}' for key, pair in pairs.items()
+            if any(pair) and not all(pair)]
 
 
 def main():
-    rows, keys = {}, []
-    for line in open(sys.argv[1]):
-        row = json.loads(line)
-        key = (row['kernel'], row['server'], row['transport'], row['connections'], row['job'])
-        if row['driver'] in ('null', 'libnbd'):
-            key = (row['kernel'], row['driver'], '', 0, row['job'])
-        if key not in rows:
-            keys.append(key)
-        rows.setdefault(key, {})[row['driver']] = row
-    form = '{:6} {:16} {:26} {:>10} {:>10} {:>6} {:>8} {:>8} {:>7} {:>9} {:>9}'
-    print(form.format('kernel', 'server', 'job', 'in-tree', 'ours', 'ratio', 'switches', 'in-tree',
-                      'calls', 'p99 ours', 'in-tree'))
-    for key in keys:
-        kernel, server, transport, connections, name = key
-        theirs, ours = rows[key].get('in-tree'), rows[key].get('ours')
-        if theirs is None and ours is None:
-            ours = next(iter(rows[key].values()))
-        ratio = f'{theirs["per_io"] / ours["per_io"]:.2f}' if theirs and ours else ''
-        where = f'{server} {transport} {connections or ""}'.strip()
-        print(form.format(kernel, where, name, cell(theirs, 'per_io', '{:,}'),
-                          cell(ours, 'per_io', '{:,}'), ratio, cell(ours, 'switches'),
-                          cell(theirs, 'switches'), cell(ours, 'calls'), cell(ours, 'p99', '{:,}'),
-                          cell(theirs, 'p99', '{:,}')))
+    unit = sys.argv[2] if sys.argv[1:2] == ['--unit'] else 'instructions'
+    kernels = read(sys.argv[-1])
+    lonely = [name for kernel, measured in kernels.items()
+              for name in tables(kernel, measured, unit)]
+    for name in lonely:
+        print(f'table: one driver only: {name}', file=sys.stderr)
+    if not kernels:
+        print('table: no rows', file=sys.stderr)
+    sys.exit(bool(lonely) or not kernels)
 
 
 main()

@@ -1,0 +1,227 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""bench.py [OPTIONS] DRIVER: measure one driver; a line of JSON for each row.
+
+DRIVER is ours, in-tree, null (null_blk) or libnbd (fio's own engine, no disk). It is run in the VM,
+where a nanosecond is one instruction, so that time per I/O is instructions per I/O of the whole
+system: client, TCP and server. On a real machine the same figures are nanoseconds.
+
+  --quick       few jobs
+  --only REGEX  those whose name matches
+  --check       only say what this machine lacks for it; exit status 1 if it is something
+  --profile     no rows; the plugin of the emulation counts
+"""
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+import counters
+import marks
+import rig
+
+
+def job(name, rw, block, depth, engine='libaio', mix=None):
+    return {'name': name, 'rw': rw, 'bs': block, 'depth': depth, 'engine': engine, 'mix': mix,
+            'bytes': {'4k': 4 << 10, '128k': 128 << 10, '1M': 1 << 20}[block]}
+
+
+RANDOM = [job(f'4k rand{rw} QD{depth}', f'rand{rw}', '4k', depth)
+          for depth in (1, 32, 128) for rw in ('read', 'write')]
+LARGE = [job('128k read QD8', 'read', '128k', 8), job('128k write QD8', 'write', '128k', 8),
+         job('1M read QD4', 'read', '1M', 4), job('1M write QD4', 'write', '1M', 4)]
+MIXED = [job('4k rand 70/30 QD32', 'randrw', '4k', 32, mix=70)]
+URING = [job('4k randread QD32 io_uring', 'randread', '4k', 32, 'io_uring'),
+         job('4k randwrite QD32 io_uring', 'randwrite', '4k', 32, 'io_uring')]
+
+# server, transport, connections, jobs
+FULL = [('lean', 'tcp', 1, RANDOM + LARGE + MIXED + URING),
+        ('lean', 'tcp', 4, RANDOM[:4] + LARGE + MIXED),
+        ('lean', 'unix', 1, RANDOM[:4] + LARGE),
+        ('nbdkit', 'tcp', 1, RANDOM[:4] + LARGE)]
+QUICK = [('lean', 'tcp', 1, RANDOM[:4] + LARGE[:1] + LARGE[2:])]
+
+MAP_EXTENTS = 1000000
+MAP_EXTENT = 64 << 10
+ATTACH_CONNECTIONS = 16
+ATTACHES = 5
+
+
+def tell(**row):
+    print('ROW ' + json.dumps(row), flush=True)
+
+
+class Window:
+    """I/Os that were done, and what else the kernel counted, while fio ran, its start included."""
+
+    def __init__(self, disk, what, counter):
+        self.disk, self.what, self.counter = disk, what, counter
+
+    def state(self):
+        return self.counter(), counters.moved(self.disk) if self.disk else 0
+
+    def run(self, target, seconds):
+        """fio's result and the counter's, for each I/O."""
+        before = self.state()
+        result = rig.fio(target, self.what, seconds)
+        counted, moved = (late - early for late, early in zip(self.state(), before))
+        ios = sum(result[side]['total_ios'] for side in ('read', 'write'))
+        if self.disk:
+            ios = moved / self.what['bytes']
+        return result, round(counted / max(ios, 1), 3)
+
+
+def measure(target, disk, what, seconds):
+    result, switches = Window(disk, what, counters.switches).run(target, seconds)
+    sides = [result[side] for side in ('read', 'write') if result[side]['total_ios']]
+    iops = sum(side['iops'] for side in sides)
+    slow = max(sides, key=lambda side: side['clat_ns']['mean'])['clat_ns']['percentile']
+    return {'per_io': round(1e9 / iops), 'switches': switches,
+            'ios': sum(side['total_ios'] for side in sides),
+            'p50': slow['50.000000'], 'p99': slow['99.000000'], 'p99.9': slow['99.900000']}
+
+
+def socket_calls(target, disk, what):
+    calls = counters.Calls()
+    if not calls.names:
+        return None
+    _, per_io = Window(disk, what, calls.count).run(target, 0.1)
+    calls.close()
+    return per_io
+
+
+def bench_jobs(driver, plan, seconds):
+    """The jobs of fio on the disk."""
+    for kind, transport, connections, jobs in plan:
+        if not jobs:
+            continue
+        with rig.Server(kind, transport) as server:
+            rig.attach(driver, server.uri, connections)
+            for what in jobs:
+                row = measure(rig.disk(what), 'nbd0', what, seconds)
+                if connections == 1:
+                    row['calls'] = socket_calls(rig.disk(what), 'nbd0', what)
+                tell(driver=driver, server=kind, transport=transport, connections=connections,
+                     job=what['name'], **row)
+            rig.detach(driver)
+
+
+def tell_other(driver, what, row):
+    tell(driver=driver, server='', transport='', connections=0, job=what['name'], **row)
+
+
+def bench_libnbd(jobs, seconds):
+    """fio's own engine: libnbd in its process, no disk."""
+    with rig.Server('lean', 'tcp') as server:
+        for what in jobs:
+            target = ['--ioengine=nbd', '--uri=' + server.uri]
+            tell_other('libnbd', what, measure(target, None, what, seconds))
+
+
+def bench_null(jobs, seconds):
+    rig.run('modprobe', 'null_blk', 'nr_devices=1', 'gb=1', 'bs=4096', 'queue_mode=2', 'irqmode=0')
+    for what in jobs:
+        tell_other('null', what, measure(rig.disk(what, rig.NULL), 'nullb0', what, seconds))
+    rig.run('modprobe', '-r', 'null_blk')
+
+
+def timed(function, *args, **options):
+    begin = time.monotonic_ns()
+    function(*args, **options)
+    return time.monotonic_ns() - begin
+
+
+def tell_whole(driver, name, connections, nanoseconds):
+    tell(driver=driver, server='lean', transport='tcp', connections=connections, job=name,
+         whole=True, per_io=nanoseconds)
+
+
+def bench_holes(driver, name, seconds):
+    """All holes, told so by structured replies to whom asks for them."""
+    with rig.Server('lean', 'tcp', '--holes') as server:
+        rig.attach(driver, server.uri, 1)
+        row = measure(rig.disk(LARGE[2]), 'nbd0', LARGE[2], seconds)
+        tell_whole(driver, name, 1, row['per_io'] * (rig.SIZE >> 20))
+        rig.detach(driver)
+
+
+def bench_attach(driver, name, _):
+    """From the command until a sector was read; the middle one of some."""
+    times = []
+    with rig.Server('lean', 'tcp') as server:
+        for _ in range(ATTACHES):
+            subprocess.run(['udevadm', 'settle'], check=False)
+            times.append(timed(rig.connect, driver, server.uri, ATTACH_CONNECTIONS))
+            rig.detach(driver)
+    tell_whole(driver, name, ATTACH_CONNECTIONS, sorted(times)[ATTACHES // 2])
+
+
+def bench_map(driver, name, _):
+    """nbd-map by our driver; the in-tree one has no maps, the way there is nbdinfo."""
+    with rig.Server('lean', 'tcp', '--extent', str(MAP_EXTENT),
+                    size=MAP_EXTENTS * MAP_EXTENT) as server:
+        if driver == 'ours':
+            rig.attach(driver, server.uri, 1)
+            command = ['nbd-map', rig.DISK]
+        else:
+            command = ['nbdinfo', '--map', server.uri]
+        lines = int(rig.run('sh', '-c', ' '.join(command) + ' | wc -l'))
+        if lines != MAP_EXTENTS:
+            sys.exit(f'{command[0]} told {lines} extents, not {MAP_EXTENTS}')
+        taken = timed(subprocess.run, command, check=True, stdout=subprocess.DEVNULL)
+        tell_whole(driver, name, 1, taken)
+        if driver == 'ours':
+            rig.detach(driver)
+
+
+WHOLE = {f'read {rig.SIZE >> 20} MiB of holes': bench_holes,
+         'attach': bench_attach,
+         f'map of {MAP_EXTENTS:,} extents': bench_map}
+
+
+def bench(driver, quick, only):
+    plan, seconds = (QUICK, 0.3) if quick else (FULL, 0.4)
+    plan = [(kind, transport, connections, [what for what in jobs if only.search(what['name'])])
+            for kind, transport, connections, jobs in plan]
+    if driver in ('null', 'libnbd'):
+        # an engine of fio is one of its own
+        jobs = [what for what in plan[0][3] if driver == 'null' or what['engine'] == 'libaio']
+        {'null': bench_null, 'libnbd': bench_libnbd}[driver](jobs, seconds)
+    else:
+        rig.load(driver)
+        bench_jobs(driver, plan, seconds)
+        for name, function in WHOLE.items():
+            if not quick and only.search(name):
+                function(driver, name, seconds)
+
+
+def check(driver):
+    lacks = list(rig.missing(driver))
+    for reason in lacks:
+        print(f'{driver}: {reason}', file=sys.stderr)
+    sys.exit(bool(lacks))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--quick', action='store_true')
+    parser.add_argument('--check', action='store_true')
+    parser.add_argument('--profile', action='store_true')
+    parser.add_argument('--only', type=re.compile, default='')
+    parser.add_argument('driver', choices=('ours', 'in-tree', 'null', 'libnbd'))
+    options = parser.parse_args()
+    os.environ['LC_ALL'] = 'C'
+    if options.check:
+        check(options.driver)
+    elif options.profile:
+        marks.run(options.driver, [what for what in RANDOM[:4] + LARGE * bool(options.only.pattern)
+                                   if options.only.search(what['name'])])
+    else:
+        bench(options.driver, options.quick, options.only)
+
+
+main()
