@@ -10,6 +10,7 @@
 #include <linux/blk-mq.h>
 #include <linux/backing-dev.h>
 #include <linux/blkdev.h>
+#include <linux/hrtimer.h>
 #include <net/sock.h>
 
 #ifdef NBD_HAVE_BLK_MODE
@@ -34,6 +35,16 @@
 #define NBD_MQ_SHOULD_MERGE	BLK_MQ_F_SHOULD_MERGE
 #else
 #define NBD_MQ_SHOULD_MERGE	0
+#endif
+
+#ifndef NBD_HAVE_HRTIMER_SETUP
+static inline void hrtimer_setup(struct hrtimer *timer,
+				 enum hrtimer_restart (*function)(struct hrtimer *timer),
+				 clockid_t clock, enum hrtimer_mode mode)
+{
+	hrtimer_init(timer, clock, mode);
+	timer->function = function;
+}
 #endif
 
 #ifndef MODULE_ALIAS_GENL_FAMILY

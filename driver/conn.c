@@ -77,7 +77,7 @@ static void data_ready(struct sock *sk)
 	read_lock_bh(&sk->sk_callback_lock);
 	conn = sk->sk_user_data;
 	if (conn)
-		queue_work(nbd_io_wq, &conn->recv_work);
+		nbd_conn_data_ready(conn);
 	read_unlock_bh(&sk->sk_callback_lock);
 }
 
@@ -106,12 +106,11 @@ static void state_change(struct sock *sk)
 	read_unlock_bh(&sk->sk_callback_lock);
 }
 
-/* Does the socket's protocol let the receiver read its buffers in place? */
-static bool can_read_sock(const struct nbd_conn *conn)
+/* Is there nothing between us and TCP? */
+static bool is_plain(const struct nbd_conn *conn)
 {
 	return conn->transport == NBDCTL_TRANSPORT_TCP &&
-	       !inet_csk(conn->sock->sk)->icsk_ulp_ops &&
-	       READ_ONCE(conn->sock->ops)->read_sock;
+	       !inet_csk(conn->sock->sk)->icsk_ulp_ops;
 }
 
 /*
@@ -156,7 +155,7 @@ unlock:
 		return err;
 	if (!conn->saved.memalloc)
 		sk_set_memalloc(sk);
-	conn->read_sock = can_read_sock(conn);
+	conn->in_place = is_plain(conn);
 	if (conn->transport == NBDCTL_TRANSPORT_TCP) {
 		name_locks(sk);
 		tcp_sock_set_nodelay(sk);
@@ -379,6 +378,7 @@ void nbd_conn_stop(struct nbd_conn *conn)
 	kernel_sock_shutdown(conn->sock, SHUT_RDWR);
 	/* Without its callbacks the socket can't queue the workers again */
 	return_socket(conn);
+	nbd_gather_stop(&conn->gather);
 	cancel_delayed_work_sync(&conn->send_work);
 	cancel_work_sync(&conn->recv_work);
 	memalloc_noio_restore(noio);

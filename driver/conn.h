@@ -15,6 +15,7 @@
 
 #include "cmd.h"
 #include "extents.h"
+#include "gather.h"
 #include "reply.h"
 
 struct nbd_session;
@@ -60,7 +61,8 @@ struct nbd_orphan {
 };
 
 /**
- * struct nbd_tx - what the sender is sending; only the sender touches it
+ * struct nbd_tx - what the sender is sending; only the sender touches it, or where the
+ *	connection is @in_place, the owner of the socket's lock
  * @queue: commands not yet begun
  * @cmd: a command whose payload did not fit in the batch as a whole, or NULL
  * @cursor: how far @cmd has come
@@ -80,7 +82,8 @@ struct nbd_tx {
 };
 
 /**
- * struct nbd_rx - what the receiver is receiving; only the receiver touches it
+ * struct nbd_rx - what the receiver is receiving; only the receiver touches it, or where
+ *	the connection is @in_place, the owner of the socket's lock
  * @reply: the parser
  * @cmd: the command it speaks of
  * @cursor: where the next byte of content goes
@@ -128,8 +131,10 @@ struct nbd_conn_stats {
  * @error: negative errno that ended it; written by the one who set NBD_CONN_FAILED or
  *	NBD_CONN_LEAVING
  * @sock: the socket; the connection holds a reference to its file
- * @read_sock: content is taken from the socket's buffers, else by recvmsg
+ * @in_place: plain TCP. Requests are written and replies are read under the socket's lock,
+ *	which is had without sleeping if it is free; else by sendmsg and recvmsg
  * @submitted: commands for the sender
+ * @gather: decides whether they wait there for more
  * @send_work: the sender
  * @recv_work: the receiver
  * @fail_work: the session takes the connection down
@@ -151,8 +156,9 @@ struct nbd_conn {
 	unsigned long flags;
 	int error;
 	struct socket *sock;
-	bool read_sock;
+	bool in_place;
 	struct llist_head submitted;
+	struct nbd_gather gather;
 	struct delayed_work send_work;
 	struct work_struct recv_work;
 	struct work_struct fail_work;
@@ -193,9 +199,11 @@ void nbd_send_init(struct nbd_conn *conn);
 void nbd_send_work(struct work_struct *work);
 void nbd_conn_submit(struct nbd_conn *conn, struct nbd_cmd *cmd);
 void nbd_conn_kick(struct nbd_conn *conn);
+void nbd_conn_answered(struct nbd_conn *conn, bool here);
 
 /* recv.c */
 void nbd_recv_work(struct work_struct *work);
+void nbd_conn_data_ready(struct nbd_conn *conn);
 
 static inline bool nbd_conn_failed(const struct nbd_conn *conn)
 {

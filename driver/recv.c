@@ -18,18 +18,23 @@
 /* Calls of recvmsg in one run, before other work gets its turn */
 #define RECV_BUDGET	64
 
+/* Zeroes that are written at most while softirqs are off */
+#define SOFTIRQ_ZEROES	SZ_64K
+
 /**
  * struct source - bytes that have come
  * @skb: they are in this buffer of the socket; or NULL
  * @buf: they are here; if not in @skb
  * @offset: of the next byte
  * @left: bytes not yet taken
+ * @softirq: what takes long is left to the work
  */
 struct source {
 	struct sk_buff *skb;
 	const u8 *buf;
 	u32 offset;
 	u32 left;
+	bool softirq;
 };
 
 static void take(struct source *src, u32 n)
@@ -282,7 +287,10 @@ static bool wants_bytes(const struct nbd_reply *r)
 	}
 }
 
-/* Do what the bytes mean. Return: 0, or -EPROTO after the server broke a rule. */
+/*
+ * Do what the bytes mean. Return: 0; -EPROTO after the server broke a rule; -EINPROGRESS
+ * if it is to be gone on with in the work.
+ */
 static int feed(struct nbd_conn *conn, struct source *src)
 {
 	struct nbd_reply *r = &conn->rx.reply;
@@ -301,6 +309,8 @@ static int feed(struct nbd_conn *conn, struct source *src)
 			step_data(conn, src);
 			break;
 		case NBD_STEP_HOLE:
+			if (src->softirq && r->length > SOFTIRQ_ZEROES)
+				return -EINPROGRESS;
 			step_hole(conn);
 			break;
 		case NBD_STEP_STATUS:
@@ -322,39 +332,48 @@ static int feed(struct nbd_conn *conn, struct source *src)
 	return 0;
 }
 
+struct reading {
+	struct nbd_conn *conn;
+	bool softirq;
+};
+
 static int read_actor(read_descriptor_t *desc, struct sk_buff *skb, unsigned int offset, size_t len)
 {
-	struct nbd_conn *conn = desc->arg.data;
-	struct source src = { .skb = skb, .offset = offset, .left = len };
+	struct reading *reading = desc->arg.data;
+	struct source src = { .skb = skb, .offset = offset, .left = len, .softirq = reading->softirq };
 
-	desc->error = feed(conn, &src);
-	if (desc->error) {
+	desc->error = feed(reading->conn, &src);
+	if (desc->error)
 		desc->count = 0;
-		return desc->error;
-	}
-	return len;
+	return desc->error == -EPROTO ? -EPROTO : len - src.left;
 }
 
 /*
- * Take what the socket has in its buffers.
+ * Take what the socket has in its buffers. The caller has the socket's lock.
  *
  * Return: bytes taken, -EAGAIN if there are none, other negative errno; 0 at EOF.
  */
-static int recv_in_place(struct nbd_conn *conn)
+static int recv_in_place(struct nbd_conn *conn, bool softirq)
 {
+	struct reading reading = { .conn = conn, .softirq = softirq };
+	read_descriptor_t desc = { .arg.data = &reading, .count = 1 };
+	struct source none = { .softirq = softirq };
 	struct sock *sk = conn->sock->sk;
-	read_descriptor_t desc = { .arg.data = conn, .count = 1 };
 	int n;
 
-	lock_sock(sk);
-	n = READ_ONCE(conn->sock->ops)->read_sock(sk, &desc, read_actor);
+	/* What a softirq has left to be done */
+	desc.error = feed(conn, &none);
 	if (desc.error)
-		n = desc.error;
-	else if (n == 0 && sk->sk_err)
-		n = -sk->sk_err;
-	else if (n == 0 && !(sk->sk_shutdown & RCV_SHUTDOWN) && sk->sk_state != TCP_CLOSE)
-		n = -EAGAIN;
-	release_sock(sk);
+		return desc.error;
+	n = tcp_read_sock(sk, &desc, read_actor);
+	if (n > 0)
+		conn->stats.bytes_received += n;
+	if (desc.error)
+		return desc.error;
+	if (n == 0 && sk->sk_err)
+		return -sk->sk_err;
+	if (n == 0 && !(sk->sk_shutdown & RCV_SHUTDOWN) && sk->sk_state != TCP_CLOSE)
+		return -EAGAIN;
 	return n;
 }
 
@@ -379,6 +398,7 @@ static int recv_message(struct nbd_conn *conn)
 	n = sock_recvmsg(conn->sock, &msg, msg.msg_flags);
 	if (n <= 0)
 		return n;
+	conn->stats.bytes_received += n;
 	if (content) {
 		u32 m = min_t(u32, content, n);
 
@@ -415,7 +435,20 @@ static void recv_ended(struct nbd_conn *conn, int err)
 	nbd_conn_fail(conn, err ?: -ECONNABORTED);
 }
 
-/* The receiver. At most one runs for a connection at any time. */
+static int recv_some(struct nbd_conn *conn)
+{
+	struct sock *sk = conn->sock->sk;
+	int n;
+
+	if (!conn->in_place)
+		return recv_message(conn);
+	lock_sock(sk);
+	n = recv_in_place(conn, false);
+	release_sock(sk);
+	return n;
+}
+
+/* The receiver's work. At most one runs for a connection at any time. */
 void nbd_recv_work(struct work_struct *work)
 {
 	struct nbd_conn *conn = container_of(work, struct nbd_conn, recv_work);
@@ -425,15 +458,38 @@ void nbd_recv_work(struct work_struct *work)
 	do {
 		if (nbd_conn_failed(conn))
 			goto out;
-		n = conn->read_sock ? recv_in_place(conn) : recv_message(conn);
-		if (n > 0)
-			conn->stats.bytes_received += n;
+		n = recv_some(conn);
 	} while (n > 0 && --budget);
 
+	nbd_conn_answered(conn, false);
 	if (n > 0)
 		queue_work(nbd_io_wq, &conn->recv_work);
 	else if (n != -EAGAIN)
 		recv_ended(conn, n);
 out:
 	memalloc_noreclaim_restore(noreclaim);
+}
+
+/**
+ * nbd_conn_data_ready() - bytes have come
+ * @conn: of the socket's callback, which holds off the connection's end
+ *
+ * They are taken at once if they lie in TCP's buffers and nobody has the socket:
+ * then the caller is a softirq that has its spinlock, which keeps the work out as
+ * the work keeps out softirqs.
+ */
+void nbd_conn_data_ready(struct nbd_conn *conn)
+{
+	int n = -EINPROGRESS;
+
+	if (nbd_conn_failed(conn))
+		return;
+	if (conn->in_place && !sock_owned_by_user_nocheck(conn->sock->sk))
+		n = recv_in_place(conn, true);
+	if (n > 0)
+		nbd_conn_answered(conn, true);
+	else if (n == -EPROTO)
+		recv_ended(conn, n);
+	else if (n <= 0 && n != -EAGAIN)
+		queue_work(nbd_io_wq, &conn->recv_work);
 }

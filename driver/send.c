@@ -3,9 +3,14 @@
  * Sender: takes commands from a connection's list and writes as many of them
  * as will go with one sendmsg. It never waits: when the socket is full it
  * leaves, and the socket's callback brings it back. Mirror of recv.c.
+ *
+ * On TCP it is the socket's lock that makes one sender at a time. A submitter
+ * who finds the connection at rest, and the lock free, sends in its own context;
+ * all others leave it to the work, which has more in one go.
  */
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <net/tcp.h>
 
 #include "conn.h"
 #include "session.h"
@@ -17,8 +22,12 @@
 /* Batches in one run, before other work gets its turn */
 #define SEND_BUDGET	16
 
+/* Most bytes, about, that a submitter sends itself: it has softirqs off meanwhile */
+#define SEND_NOW_BYTES	SZ_64K
+
 void nbd_send_init(struct nbd_conn *conn)
 {
+	nbd_gather_init(&conn->gather, &conn->submitted);
 	INIT_DELAYED_WORK(&conn->send_work, nbd_send_work);
 	INIT_LIST_HEAD(&conn->tx.queue);
 	INIT_LIST_HEAD(&conn->tx.sent);
@@ -37,18 +46,12 @@ void nbd_conn_submit(struct nbd_conn *conn, struct nbd_cmd *cmd)
 	llist_add(&cmd->snode, &conn->submitted);
 }
 
-/* Start the sender if there is anything to send. Any context, under RCU. */
-void nbd_conn_kick(struct nbd_conn *conn)
-{
-	if (!llist_empty(&conn->submitted))
-		queue_delayed_work(nbd_io_wq, &conn->send_work, 0);
-}
-
 static void collect(struct nbd_conn *conn)
 {
 	struct llist_node *node = llist_reverse_order(llist_del_all(&conn->submitted));
 	struct nbd_cmd *cmd, *next;
 
+	nbd_gather_taken(&conn->gather);
 	llist_for_each_entry_safe(cmd, next, node, snode)
 		list_add_tail(&cmd->list, &conn->tx.queue);
 }
@@ -82,11 +85,11 @@ static void header_written(struct nbd_cmd *cmd)
 }
 
 /* Add payload of the current command; false if there is no room for all of it */
-static bool add_payload(struct nbd_tx *tx, u32 *nr_vecs, u32 *bytes)
+static bool add_payload(struct nbd_tx *tx, u32 *nr_vecs, u32 *bytes, u32 most)
 {
 	u32 nr = NBD_TX_VECS - *nr_vecs, n;
 
-	n = nbd_cursor_fill(tx->cursor, tx->vec + *nr_vecs, &nr, NBD_TX_BYTES);
+	n = nbd_cursor_fill(tx->cursor, tx->vec + *nr_vecs, &nr, most);
 	nbd_cursor_advance(&tx->cursor, n);
 	*nr_vecs += nr;
 	*bytes += n;
@@ -110,17 +113,17 @@ static struct nbd_cmd *next_cmd(struct nbd_conn *conn)
 	return cmd;
 }
 
-/* Gather the next batch; false if there is nothing to send */
-static bool fill_batch(struct nbd_conn *conn)
+/* Gather the next batch, of @most bytes or little more; false if there is nothing to send */
+static bool fill_batch(struct nbd_conn *conn, u32 most)
 {
 	struct nbd_tx *tx = &conn->tx;
 	u32 nr_headers = 0, nr_vecs = 0, bytes = 0;
 
-	while (nr_vecs < NBD_TX_VECS && bytes < NBD_TX_BYTES) {
+	while (nr_vecs < NBD_TX_VECS && bytes < most) {
 		struct nbd_cmd *cmd;
 
 		if (tx->cmd) {
-			if (!add_payload(tx, &nr_vecs, &bytes))
+			if (!add_payload(tx, &nr_vecs, &bytes, most))
 				break;
 			continue;
 		}
@@ -155,18 +158,23 @@ static void batch_sent(struct nbd_tx *tx)
 	}
 }
 
+static int write_socket(struct nbd_conn *conn, const struct iov_iter *iter, int flags)
+{
+	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL | flags, .msg_iter = *iter };
+
+	if (conn->in_place)
+		return tcp_sendmsg_locked(conn->sock->sk, &msg, iov_iter_count(iter));
+	return sock_sendmsg(conn->sock, &msg);
+}
+
 /* Write what is left of the batch: 0 when all of it is out, or negative errno */
 static int push_batch(struct nbd_conn *conn)
 {
 	struct nbd_tx *tx = &conn->tx;
-	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
-	int n;
+	int flags = tx->cmd || !list_empty(&tx->queue) ? MSG_MORE : 0, n;
 
-	if (tx->cmd || !list_empty(&tx->queue))
-		msg.msg_flags |= MSG_MORE;
 	while (iov_iter_count(&tx->iter)) {
-		msg.msg_iter = tx->iter;
-		n = sock_sendmsg(conn->sock, &msg);
+		n = write_socket(conn, &tx->iter, flags);
 		if (n < 0)
 			return n;
 		iov_iter_advance(&tx->iter, n);
@@ -185,16 +193,17 @@ static int push_batch(struct nbd_conn *conn)
  */
 static bool send_disc(struct nbd_conn *conn)
 {
-	struct nbd_req req = { .type = NBD_DISC };
-	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
 	struct kvec vec = { conn->tx.headers, sizeof(*conn->tx.headers) };
+	struct nbd_req req = { .type = NBD_DISC };
+	struct iov_iter iter;
 
 	if (conn->tx.cmd || iov_iter_count(&conn->tx.iter))
 		return false;
 	if (test_and_set_bit(NBD_CONN_DISC, &conn->flags))
 		return true;
 	nbd_put_request(conn->tx.headers, &req, 0);
-	return kernel_sendmsg(conn->sock, &msg, &vec, 1, vec.iov_len) == vec.iov_len;
+	iov_iter_kvec(&iter, ITER_SOURCE, &vec, 1, vec.iov_len);
+	return write_socket(conn, &iter, 0) == vec.iov_len;
 }
 
 /* Was it no room in the socket that TCP meant, but no memory? Nobody calls back for that */
@@ -220,31 +229,109 @@ static void send_failed(struct nbd_conn *conn, int err)
 	}
 }
 
-/* The sender. At most one runs for a connection at any time. */
+/* Nothing is left to send: so be it, or it was all there will ever be */
+static void all_sent(struct nbd_conn *conn)
+{
+	if (test_bit(NBD_CONN_CLOSING, &conn->flags) && !send_disc(conn))
+		nbd_conn_fail(conn, -EPIPE);
+}
+
+/*
+ * Send so many batches, of so many bytes each; what is left is the work's. The
+ * caller is the only sender.
+ */
+static void send_batches(struct nbd_conn *conn, int budget, u32 most)
+{
+	int err;
+
+	while (!nbd_conn_failed(conn)) {
+		collect(conn);
+		if (!iov_iter_count(&conn->tx.iter) && !fill_batch(conn, most))
+			return all_sent(conn);
+		if (!budget--) {
+			queue_delayed_work(nbd_io_wq, &conn->send_work, 0);
+			return;
+		}
+		err = push_batch(conn);
+		if (err)
+			return send_failed(conn, err);
+	}
+}
+
+/* The sender's work. At most one runs for a connection at any time. */
 void nbd_send_work(struct work_struct *work)
 {
 	struct nbd_conn *conn = container_of(to_delayed_work(work), struct nbd_conn, send_work);
 	unsigned int noreclaim = memalloc_noreclaim_save();
-	int budget = SEND_BUDGET, err;
 
-	for (;;) {
-		if (nbd_conn_failed(conn))
-			break;
-		collect(conn);
-		if (!iov_iter_count(&conn->tx.iter) && !fill_batch(conn)) {
-			if (test_bit(NBD_CONN_CLOSING, &conn->flags) && !send_disc(conn))
-				nbd_conn_fail(conn, -EPIPE);
-			break;
-		}
-		err = push_batch(conn);
-		if (err) {
-			send_failed(conn, err);
-			break;
-		}
-		if (!--budget) {
-			queue_delayed_work(nbd_io_wq, &conn->send_work, 0);
-			break;
-		}
-	}
+	if (conn->in_place)
+		lock_sock(conn->sock->sk);
+	send_batches(conn, SEND_BUDGET, NBD_TX_BYTES);
+	if (conn->in_place)
+		release_sock(conn->sock->sk);
 	memalloc_noreclaim_restore(noreclaim);
+}
+
+/* With the socket's spinlock, under which nothing may sleep, and no owner */
+static void send_here(struct nbd_conn *conn)
+{
+	struct sock *sk = conn->sock->sk;
+	gfp_t allocation = sk->sk_allocation;
+
+	sk->sk_allocation = GFP_ATOMIC | __GFP_MEMALLOC | __GFP_NOWARN;
+	send_batches(conn, 1, SEND_NOW_BYTES);
+	sk->sk_allocation = allocation;
+}
+
+/*
+ * Send from here, if that takes no waiting. The spinlock may be held below us, by
+ * a receiver whose completion made this submission.
+ */
+static bool send_now(struct nbd_conn *conn)
+{
+	struct sock *sk = conn->sock->sk;
+	bool free;
+
+	if (!conn->in_place || !spin_trylock_bh(&sk->sk_lock.slock))
+		return false;
+	free = !sock_owned_by_user(sk);
+	if (free)
+		send_here(conn);
+	spin_unlock_bh(&sk->sk_lock.slock);
+	return free;
+}
+
+static void send_later(struct nbd_conn *conn)
+{
+	queue_delayed_work(nbd_io_wq, &conn->send_work, 0);
+}
+
+/* Start the sender if there is anything to send. Any context, under RCU. */
+void nbd_conn_kick(struct nbd_conn *conn)
+{
+	if (llist_empty(&conn->submitted) || nbd_gather(&conn->gather))
+		return;
+	if (!send_now(conn))
+		send_later(conn);
+}
+
+/* No more has come for a while; hard interrupt */
+void nbd_gather_over(struct nbd_gather *g)
+{
+	send_later(container_of(g, struct nbd_conn, gather));
+}
+
+/**
+ * nbd_conn_answered() - replies have come, so send what waits for more to come
+ * @conn: the caller is its receiver
+ * @here: it has the socket's spinlock
+ */
+void nbd_conn_answered(struct nbd_conn *conn, bool here)
+{
+	if (llist_empty(&conn->submitted))
+		return;
+	if (here)
+		send_here(conn);
+	else
+		send_later(conn);
 }

@@ -164,7 +164,6 @@ static void flush_last(struct nbd_session *session, struct nbd_conn *conn)
 /* The last word on a connection that was taken down */
 static void connection_down(struct nbd_session *session, struct nbd_conn *conn)
 {
-	struct nbd_slot *slot = &session->slots[conn->index];
 	u32 reason = -conn->error;
 
 	if (reason)
@@ -172,8 +171,6 @@ static void connection_down(struct nbd_session *session, struct nbd_conn *conn)
 		       conn->error);
 	nbd_event_slot(session->index, NBDCTL_CMD_CONNECTION_DOWN_EVENT, conn->index, reason);
 	mutex_lock(&session->lock);
-	if (!rcu_access_pointer(slot->conn))
-		WRITE_ONCE(slot->reason, reason);
 	if (!--session->leaving)
 		wake_up_all(&session->left);
 	mutex_unlock(&session->lock);
@@ -235,6 +232,8 @@ static struct nbd_conn *empty_slot(struct nbd_session *session, u32 index, struc
 	mutex_lock(&session->lock);
 	if (!conn || rcu_access_pointer(session->slots[index].conn) == conn)
 		old = swap_conn(session, index, NULL);
+	if (old)
+		WRITE_ONCE(session->slots[index].reason, -old->error);
 	if (old && !session->usable)
 		lost_last(session);
 	mutex_unlock(&session->lock);

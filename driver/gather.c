@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Gathering requests: one sendmsg for many costs far less. A submitter that has not
+ * slept since its last request is busy making requests, so it does not wait for this
+ * one, and more will come. What was gathered is sent when it is much, when a reply
+ * comes, or when no more has come for a while. Where that was in vain, say because
+ * the submitter polls for the answer, it is not done for some time.
+ */
+#include <linux/ktime.h>
+#include <linux/sched.h>
+
+#include "gather.h"
+
+/* Submissions that wait at most, and how long for the next */
+#define GATHER_MOST	16u
+#define GATHER_TIME	(30 * NSEC_PER_USEC)
+
+/* With fewer than so many it was in vain, and is not done for so many */
+#define GATHER_WORTH	4u
+#define GATHER_SKIP	63u
+
+static s64 time_left(const struct nbd_gather *g)
+{
+	s64 since = ktime_get_ns() - READ_ONCE(g->last);
+
+	return clamp_t(s64, GATHER_TIME - since, 0, GATHER_TIME);
+}
+
+static enum hrtimer_restart look(struct hrtimer *timer)
+{
+	struct nbd_gather *g = container_of(timer, struct nbd_gather, timer);
+	s64 left = time_left(g);
+
+	if (left && !llist_empty(g->submitted)) {
+		hrtimer_forward_now(timer, left);
+		return HRTIMER_RESTART;
+	}
+	clear_bit(0, &g->armed);
+	/* Who adds and finds it armed was before that; pairs with nbd_gather() */
+	smp_mb__after_atomic();
+	if (!llist_empty(g->submitted)) {
+		if (READ_ONCE(g->waiting) < GATHER_WORTH)
+			WRITE_ONCE(g->skip, GATHER_SKIP);
+		nbd_gather_over(g);
+	}
+	return HRTIMER_NORESTART;
+}
+
+void nbd_gather_init(struct nbd_gather *g, const struct llist_head *submitted)
+{
+	g->submitted = submitted;
+	hrtimer_setup(&g->timer, look, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
+}
+
+/* Nobody submits any more */
+void nbd_gather_stop(struct nbd_gather *g)
+{
+	hrtimer_cancel(&g->timer);
+}
+
+/* Has the submitter gone on without waiting for anything since it was last here? */
+static bool goes_on(struct nbd_gather *g)
+{
+	bool same = READ_ONCE(g->task) == current && READ_ONCE(g->slept) == current->nvcsw;
+
+	WRITE_ONCE(g->task, current);
+	WRITE_ONCE(g->slept, current->nvcsw);
+	return same && in_task() && !(current->flags & PF_KTHREAD);
+}
+
+/**
+ * nbd_gather() - may what was just submitted wait for more?
+ * @g: of the connection it was submitted to
+ *
+ * Any context. If so, nbd_gather_over() is called when no more has come.
+ */
+bool nbd_gather(struct nbd_gather *g)
+{
+	u32 waiting = READ_ONCE(g->waiting), skip = READ_ONCE(g->skip);
+
+	if (!goes_on(g))
+		return false;
+	if (skip) {
+		WRITE_ONCE(g->skip, skip - 1);
+		return false;
+	}
+	if (waiting == GATHER_MOST)
+		return false;
+	WRITE_ONCE(g->waiting, waiting + 1);
+	WRITE_ONCE(g->last, ktime_get_ns());
+	if (!test_and_set_bit(0, &g->armed))
+		hrtimer_start(&g->timer, GATHER_TIME, HRTIMER_MODE_REL);
+	return true;
+}
