@@ -332,6 +332,11 @@ static int feed(struct nbd_conn *conn, struct source *src)
 	return 0;
 }
 
+/**
+ * struct reading - who takes bytes from a socket's buffers
+ * @conn: for this connection
+ * @softirq: in a softirq, or at least with softirqs off
+ */
 struct reading {
 	struct nbd_conn *conn;
 	bool softirq;
@@ -339,10 +344,10 @@ struct reading {
 
 static int read_actor(read_descriptor_t *desc, struct sk_buff *skb, unsigned int offset, size_t len)
 {
-	struct reading *reading = desc->arg.data;
-	struct source src = { .skb = skb, .offset = offset, .left = len, .softirq = reading->softirq };
+	const struct reading *r = desc->arg.data;
+	struct source src = { .skb = skb, .offset = offset, .left = len, .softirq = r->softirq };
 
-	desc->error = feed(reading->conn, &src);
+	desc->error = feed(r->conn, &src);
 	if (desc->error)
 		desc->count = 0;
 	return desc->error == -EPROTO ? -EPROTO : len - src.left;
