@@ -12,7 +12,7 @@ serve evil-nbd --port @PORT@ --log "$TMP/blue" --image "$TMP/image"
 attach -C 2
 blue=$SERVER_PID pid=$(keeper)
 background fio fio --name=w --filename="$DEV" --direct=1 --ioengine=libaio --iodepth=8 \
-	--rw=randwrite --bs=32k --size=8M --rate_iops=40 --verify=crc32c --verify_fatal=1 --do_verify=1
+	--rw=randwrite --bs=32k --size=8M --rate_iops=20 --verify=crc32c --verify_fatal=1 --do_verify=1
 wait_until 20 grep -q ^WRITE "$TMP/blue"
 
 serve_nbdkit memory 4M
