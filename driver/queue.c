@@ -43,7 +43,7 @@ static void commit_rqs(struct blk_mq_hw_ctx *hctx)
 	rcu_read_lock();
 	session = rcu_dereference(dev->session);
 	if (session)
-		nbd_session_kick(session);
+		nbd_session_kick(session, hctx->queue_num);
 	rcu_read_unlock();
 }
 

@@ -306,13 +306,23 @@ static void send_later(struct nbd_conn *conn)
 	queue_delayed_work(nbd_io_wq, &conn->send_work, 0);
 }
 
-/* Start the sender if there is anything to send. Any context, under RCU. */
-void nbd_conn_kick(struct nbd_conn *conn)
+/**
+ * nbd_conn_kick() - start the sender if there is anything to send
+ * @conn: the connection
+ *
+ * Any context, under RCU.
+ *
+ * Return: false if what there is waits for more.
+ */
+bool nbd_conn_kick(struct nbd_conn *conn)
 {
-	if (llist_empty(&conn->submitted) || nbd_gather(&conn->gather))
-		return;
+	if (llist_empty(&conn->submitted))
+		return true;
+	if (nbd_gather(&conn->gather))
+		return false;
 	if (!send_now(conn))
 		send_later(conn);
+	return true;
 }
 
 /* No more has come for a while; hard interrupt */

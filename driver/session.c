@@ -113,21 +113,31 @@ static bool may_park(const struct nbd_session *session)
 	return session->state != NBDCTL_STATE_DEAD && !session->gave_up && session->dead_time;
 }
 
+/* Each hardware queue has so many slots of its own */
+static u32 nr_homes(const struct nbd_session *session)
+{
+	return DIV_ROUND_UP(session->nr_slots, session->table.queues);
+}
+
+/* The slot of a queue whose turn it is */
+static u32 home(const struct nbd_session *session, u32 queue, u32 turn)
+{
+	return (queue + session->table.queues * (turn % nr_homes(session))) % session->nr_slots;
+}
+
 /*
- * Whose turn is it? Each hardware queue has slots of its own, in turn if there
- * are several; when none of them works, any other will do. @healthy says
- * whether any works at all. While the session is held it is nobody's turn.
+ * Whose turn is it? That of one of the queue's own slots; when none of them
+ * works, any other will do. @healthy says whether any works at all. While the
+ * session is held it is nobody's turn.
  */
 static struct nbd_conn *pick(struct nbd_session *session, const struct nbd_cmd *cmd, u32 queue,
 			     bool *healthy)
 {
-	u32 queues = session->table.queues, n = session->nr_slots, first, i;
+	u32 first = home(session, queue, READ_ONCE(session->turns[queue]));
+	u32 n = session->nr_slots, i;
 	struct nbd_conn *conn;
 
 	*healthy = false;
-	first = queue % n;
-	if (n > queues)
-		first = (queue + queues * (session->turns[queue] % DIV_ROUND_UP(n, queues))) % n;
 	for (i = 0; i < n; i++) {
 		conn = rcu_dereference(session->slots[(first + i) % n].conn);
 		if (!conn || !nbd_conn_usable(conn))
@@ -177,19 +187,28 @@ static void dispatch(struct nbd_conn *conn, struct nbd_cmd *cmd)
 	nbd_conn_submit(conn, cmd);
 }
 
-/* Start all senders that have something to send. Any context. */
-void nbd_session_kick(struct nbd_session *session)
+/**
+ * nbd_session_kick() - start the senders that a queue has given commands to
+ * @session: the session
+ * @queue: number of the hardware queue
+ *
+ * Any context. It is another slot's turn when nothing waits for more to come.
+ */
+void nbd_session_kick(struct nbd_session *session, u32 queue)
 {
-	struct nbd_conn *conn;
+	bool waits = false;
 	u32 i;
 
 	rcu_read_lock();
-	for (i = 0; i < session->nr_slots; i++) {
-		conn = rcu_dereference(session->slots[i].conn);
-		if (conn)
-			nbd_conn_kick(conn);
+	for (i = 0; i < nr_homes(session); i++) {
+		struct nbd_conn *conn = rcu_dereference(session->slots[home(session, queue, i)].conn);
+
+		if (conn && !nbd_conn_kick(conn))
+			waits = true;
 	}
 	rcu_read_unlock();
+	if (!waits)
+		WRITE_ONCE(session->turns[queue], session->turns[queue] + 1);
 }
 
 /**
@@ -200,7 +219,7 @@ void nbd_session_kick(struct nbd_session *session)
  * @kick: nothing follows at once
  *
  * Any context, does not sleep. What came before this command may have gone to
- * other connections, so @kick is for them all.
+ * another slot of the queue, so @kick is for them all.
  */
 void nbd_session_submit(struct nbd_session *session, struct nbd_cmd *cmd, u32 queue, bool kick)
 {
@@ -215,6 +234,9 @@ void nbd_session_submit(struct nbd_session *session, struct nbd_cmd *cmd, u32 qu
 		conn = pick(session, cmd, queue, &healthy);
 		if (conn) {
 			dispatch(conn, cmd);
+			/* No kick is for it, if it is not one of the queue's own */
+			if (conn->index != home(session, queue, READ_ONCE(session->turns[queue])))
+				nbd_conn_kick(conn);
 			break;
 		}
 		/* Servers are there, but none has the context asked for any more */
@@ -224,10 +246,8 @@ void nbd_session_submit(struct nbd_session *session, struct nbd_cmd *cmd, u32 qu
 		}
 	} while (!park(session, cmd, epoch));
 	rcu_read_unlock();
-	if (!kick)
-		return;
-	session->turns[queue]++;
-	nbd_session_kick(session);
+	if (kick)
+		nbd_session_kick(session, queue);
 }
 
 /**
