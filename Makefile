@@ -31,6 +31,8 @@ help:
 	@echo '  soak         crash loops, network faults, races and lies for hours; KERNELS SEED BENCHES'
 	@echo '  bench        instructions per I/O, beside the in-tree driver; KERNELS, ARGS=--json'
 	@echo '  bench-quick  likewise, few jobs'
+	@echo '  bench-profile where the instructions of a 4k read and write go; KERNEL, ARGS'
+	@echo '  bench-clock  the jobs of bench on this machine itself, in time; needs root and the modules'
 	@echo '  fuzz         fuzz what parses other people'"'"'s bytes; SECONDS=60 for each fuzzer'
 
 # ---- build ----
@@ -84,7 +86,7 @@ uninstall: check-kdir
 
 # ---- test ----
 
-demo vm check lint unit selftests debug-check soak bench bench-quick fuzz:
+demo vm check lint unit selftests debug-check soak bench bench-quick bench-profile bench-clock fuzz:
 	@$(MAKE) --no-print-directory -C tools/testing $@
 
 clean:
@@ -94,4 +96,4 @@ clean:
 
 .PHONY: all help module check-kdir check-config helper install install-module install-helper \
 	install-headers uninstall demo vm check lint unit selftests debug-check soak bench \
-	bench-quick fuzz clean
+	bench-quick bench-profile bench-clock fuzz clean

@@ -115,7 +115,7 @@ def _(directory):
 def bench(directory, *args, **environment):
     fake = write(directory, 'vm', FAKE_VM)
     os.chmod(fake, 0o755)
-    return call(f'{HERE}/bench', *args, NBD_VM_RUN=fake, **environment)
+    return call(f'{HERE}/bench', *args, NBD_VM_RUN=fake, XDG_CACHE_HOME=directory, **environment)
 
 
 @test('bench: rows of all VMs')
@@ -125,6 +125,7 @@ def _(directory):
     rows = [(row['kernel'], row['driver']) for row in json.loads(done.stdout)]
     assert rows == [(kernel, driver) for kernel in ('6.1', '6.12')
                     for driver in ('in-tree', 'ours', 'null', 'libnbd')], rows
+    assert os.path.getsize(f'{directory}/nbd-attach/artifacts/bench/rows')
 
 
 @test('bench: a VM that fails is told, and fails')

@@ -18,8 +18,8 @@ LEAST = 0.002
 # The last of these in a chain of calls tells what the instructions are for. What is called by
 # none of them is a syscall or an interrupt.
 PARTS = [(part, re.compile(f'({names})$')) for part, names in (
-    ('copies', r'_*(memcpy|memmove|memset|memset_orig|memcpy_orig|rep_movs_alternative|clear_page\w*'
-     r'|copy_(user|mc)\w*|_copy_(to|from)_(user|iter)\w*|copy_user_generic_string'
+    ('copies', r'_*(memcpy|memmove|memset|memset_orig|memcpy_orig|rep_movs_alternative'
+     r'|clear_page\w*|copy_(user|mc)\w*|_copy_(to|from)_(user|iter)\w*|copy_user_generic_string'
      r'|_?copy_(to|from)_iter|simple_copy_to_iter|skb_copy_(bits|datagram_iter))'),
     ('wake, switch, workers', r'_*(schedule|schedule_\w+|preempt_schedule\w*|cond_resched'
      r'|try_to_wake_up|wake_up\w*|default_wake_function|ep_poll_callback|_?_?queue_work_on'
@@ -28,12 +28,12 @@ PARTS = [(part, re.compile(f'({names})$')) for part, names in (
      r'|prepare_to_wait\w*|finish_wait|autoremove_wake_function)'),
     ('socket: receive', r'(tcp_read_sock|tcp_recvmsg\w*|sock_recvmsg|inet6?_recvmsg|unix_stream_\w*'
      r'(recvmsg|read)\w*|__sys_recv\w+|kernel_recvmsg)'),
-    ('socket: send', r'(sock_sendmsg\w*|kernel_sendmsg\w*|tcp_sendmsg\w*|inet6?_sendmsg|__sys_send\w+'
-     r'|unix_stream_sendmsg)'),
+    ('socket: send', r'(sock_sendmsg\w*|kernel_sendmsg\w*|tcp_sendmsg\w*|inet6?_sendmsg'
+     r'|__sys_send\w+|unix_stream_sendmsg)'),
     ('socket: arrival (softirq)', r'(__do_softirq|handle_softirqs|net_rx_action)'),
     ('clock', r'(sysvec_apic_timer_interrupt|asm_sysvec_apic_timer_interrupt|hrtimer_interrupt)'),
-    ('block layer: complete', r'(blk_mq_end_request\w*|blk_mq_complete_request\w*|blk_update_request'
-     r'|blk_complete_reqs|blk_mq_free_request|blk_done_softirq|blk_mq_end_request_batch)'),
+    ('block layer: complete', r'(blk_mq_end_request\w*|blk_mq_complete_request\w*'
+     r'|blk_update_request|blk_complete_reqs|blk_mq_free_request|blk_done_softirq|blk_mq_end_request_batch)'),
     ('block layer: submit, aio', r'(__x64_sys_io_\w+|submit_bio\w*|blk_mq_\w+|blkdev_\w+'
      r'|__blk_\w+|blk_finish_plug|read_events|io_submit_one)'),
     ('epoll', r'(__x64_sys_epoll\w*|do_epoll_\w+)'))]
@@ -48,7 +48,8 @@ class Guest:
             for line in file:
                 address, kind, name, *module = line.split()
                 if kind in 'tTwW':
-                    self.functions.append((int(address, 16), name, module and module[0].strip('[]')))
+                    module = module[0].strip('[]') if module else ''
+                    self.functions.append((int(address, 16), name, module))
         self.functions.sort()
         self.addresses = [function[0] for function in self.functions]
         with open(f'{directory}/images') as file:
@@ -149,7 +150,7 @@ def inclusive(title, rows, ios):
     counter = collections.Counter()
     total = sum(n for _, _, n in rows)
     for who, names, n in rows:
-        for name in {name for name, _ in names}:
+        for name in sorted({name for name, _ in names}):
             counter[f'{who:16} {name}'] += n
     for name in [name for name, n in counter.items() if n < LEAST * total]:
         del counter[name]

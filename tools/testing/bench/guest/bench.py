@@ -183,7 +183,7 @@ WHOLE = {f'read {rig.SIZE >> 20} MiB of holes': bench_holes,
 
 
 def bench(driver, quick, only):
-    plan, seconds = (QUICK, 0.3) if quick else (FULL, 0.4)
+    plan, seconds = (QUICK, 0.2) if quick else (FULL, 0.3)
     plan = [(kind, transport, connections, [what for what in jobs if only.search(what['name'])])
             for kind, transport, connections, jobs in plan]
     if driver in ('null', 'libnbd'):

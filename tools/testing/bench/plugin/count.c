@@ -10,9 +10,9 @@
  * and the guest runs nothing that it would not run anyway.
  *
  * Nobody tells a plugin what the stack pointer is. But a call writes its return
- * address, and a return reads it: where, is the stack. Interrupts have a stack
- * of their own, and so do softirqs; they belong to what they came in the middle
- * of. Only __switch_to_asm leads to the stack of another task.
+ * address: where, is the stack. Interrupts have a stack of their own, and so do
+ * softirqs; they belong to what they came in the middle of. Only
+ * __switch_to_asm leads to the stack of another task.
  *
  *	-plugin libcount.so,to=FILE
  *
@@ -43,11 +43,13 @@ int qemu_plugin_version = 1;
  * @next: of the same bucket
  * @vaddr: where they begin
  * @len: how many they are
+ * @returns: the last one returns from a call
  */
 struct block {
 	struct block *next;
 	uint64_t vaddr;
 	uint64_t len;
+	bool returns;
 };
 
 /**
@@ -83,7 +85,7 @@ struct tally {
  * @root: stands for the stack itself
  * @base: what no call of this stack has led to: @root, or what was interrupted
  * @depth: number of @frames
- * @frames: return addresses, and what was called; NULL before it has begun
+ * @frames: where the return address is, and what it is; what was called, NULL before it has begun
  */
 struct stack {
 	uint64_t id;
@@ -94,6 +96,7 @@ struct stack {
 	unsigned int depth;
 	struct {
 		uint64_t slot;
+		uint64_t back;
 		const struct call *call;
 	} frames[DEPTH];
 };
@@ -105,7 +108,7 @@ static struct stack stacks[STACKS];
 static struct stack *current;
 static unsigned int n_stacks, n_calls;
 static uint64_t last_user;
-static bool counting, switched;
+static bool counting, switched, returning;
 static FILE *output;
 
 static unsigned int bucket(uint64_t a, uint64_t b)
@@ -216,33 +219,37 @@ static void change_stack(uint64_t slot)
 	switched = false;
 }
 
-/* Calls that have returned */
-static void pop(uint64_t slot)
-{
-	if (current->id != slot >> STACK_SHIFT)
-		change_stack(slot);
-	while (current->depth && current->frames[current->depth - 1].slot <= slot)
-		current->depth--;
-}
-
+/* @data is the return address. What had its own there or below it has returned. */
 static void called(unsigned int cpu, uint32_t info, uint64_t slot, void *data)
 {
 	if (!counting)
 		return;
-	pop(slot);
+	if (current->id != slot >> STACK_SHIFT)
+		change_stack(slot);
+	while (current->depth && current->frames[current->depth - 1].slot <= slot)
+		current->depth--;
 	if (last_user)
 		current->user = last_user;
 	last_user = 0;
 	if (current->depth == DEPTH)
 		return;
 	current->frames[current->depth].slot = slot;
+	current->frames[current->depth].back = (uintptr_t)data;
 	current->frames[current->depth++].call = NULL;
 }
 
-static void returned(unsigned int cpu, uint32_t info, uint64_t slot, void *data)
+/* The call whose return address is @vaddr is over, on this stack or on one it interrupts. */
+static void pop(uint64_t vaddr)
 {
-	if (counting)
-		pop(slot);
+	for (struct stack *stack = current; stack; stack = stack->outer) {
+		for (unsigned int i = stack->depth; i; i--) {
+			if (stack->frames[i - 1].back == vaddr) {
+				stack->depth = i - 1;
+				current = stack;
+				return;
+			}
+		}
+	}
 }
 
 static void switching(unsigned int cpu, void *data)
@@ -262,6 +269,9 @@ static void executed(unsigned int cpu, void *data)
 		current->depth = 0;
 		last_user = block->vaddr;
 	}
+	if (returning)
+		pop(block->vaddr);
+	returning = block->returns;
 	enter(current, block);
 	count(top(current), block);
 }
@@ -279,6 +289,7 @@ static void begin(unsigned int cpu, void *data)
 	n_stacks = 0;
 	current = find_stack(0);
 	switched = true;
+	returning = false;
 	counting = true;
 }
 
@@ -327,33 +338,42 @@ static bool is_indirect_call(const struct qemu_plugin_insn *insn)
 	return bytes[0] == 0xff && (bytes[1] & 0x38) == 0x10;
 }
 
-static void watch(struct qemu_plugin_insn *insn)
+static void watch_kernel(struct qemu_plugin_insn *insn)
 {
+	uintptr_t back = qemu_plugin_insn_vaddr(insn) + qemu_plugin_insn_size(insn);
+
 	if (IS(insn, 0xe8) || is_indirect_call(insn))
-		qemu_plugin_register_vcpu_mem_cb(insn, called, QEMU_NO_REGS, QEMU_WRITES, NULL);
-	else if (IS(insn, 0xc3))
-		qemu_plugin_register_vcpu_mem_cb(insn, returned, QEMU_NO_REGS, QEMU_READS, NULL);
+		qemu_plugin_register_vcpu_mem_cb(insn, called, QEMU_NO_REGS, QEMU_WRITES,
+						 (void *)back);
 	/* mov ...(%rsi),%rsp */
 	else if (IS(insn, 0x48, 0x8b, 0xa6))
 		qemu_plugin_register_vcpu_insn_exec_cb(insn, switching, QEMU_NO_REGS, NULL);
+}
+
+static void watch_program(struct qemu_plugin_insn *insn)
+{
+	if (IS(insn, 0x0f, 0x1f, 0x84, 0x00, 'n', 'b', 'd', 'b'))
+		qemu_plugin_register_vcpu_insn_exec_cb(insn, begin, QEMU_NO_REGS, NULL);
+	else if (IS(insn, 0x0f, 0x1f, 0x84, 0x00, 'n', 'b', 'd', 'e'))
+		qemu_plugin_register_vcpu_insn_exec_cb(insn, tell, QEMU_NO_REGS, NULL);
 }
 
 static void translated(uint64_t id, struct qemu_plugin_tb *tb)
 {
 	size_t len = qemu_plugin_tb_n_insns(tb);
 	uint64_t vaddr = qemu_plugin_tb_vaddr(tb);
-	struct qemu_plugin_insn *insn;
+	struct block *block = find_block(vaddr, len);
+	struct qemu_plugin_insn *insn = NULL;
 
-	qemu_plugin_register_vcpu_tb_exec_cb(tb, executed, QEMU_NO_REGS, find_block(vaddr, len));
+	qemu_plugin_register_vcpu_tb_exec_cb(tb, executed, QEMU_NO_REGS, block);
 	for (size_t i = 0; i < len; i++) {
 		insn = qemu_plugin_tb_get_insn(tb, i);
 		if (vaddr & KERNEL)
-			watch(insn);
-		else if (IS(insn, 0x0f, 0x1f, 0x84, 0x00, 'n', 'b', 'd', 'b'))
-			qemu_plugin_register_vcpu_insn_exec_cb(insn, begin, QEMU_NO_REGS, NULL);
-		else if (IS(insn, 0x0f, 0x1f, 0x84, 0x00, 'n', 'b', 'd', 'e'))
-			qemu_plugin_register_vcpu_insn_exec_cb(insn, tell, QEMU_NO_REGS, NULL);
+			watch_kernel(insn);
+		else
+			watch_program(insn);
 	}
+	block->returns = vaddr & KERNEL && insn && IS(insn, 0xc3);
 }
 
 int qemu_plugin_install(uint64_t id, const void *info, int argc, char **argv)

@@ -13,7 +13,7 @@ struct qemu_plugin_tb;
 struct qemu_plugin_insn;
 
 enum { QEMU_NO_REGS };
-enum { QEMU_READS = 1, QEMU_WRITES };
+enum { QEMU_WRITES = 2 };
 
 typedef void (*qemu_executed)(unsigned int cpu, void *data);
 typedef void (*qemu_accessed)(unsigned int cpu, uint32_t info, uint64_t vaddr, void *data);
@@ -33,6 +33,7 @@ void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *insn, qemu_access
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *tb);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t i);
+uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
 const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
 size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
 
