@@ -33,7 +33,7 @@ PARTS = [(part, re.compile(f'({names})$')) for part, names in (
     ('socket: arrival (softirq)', r'(__do_softirq|handle_softirqs|net_rx_action)'),
     ('clock', r'(sysvec_apic_timer_interrupt|asm_sysvec_apic_timer_interrupt|hrtimer_interrupt)'),
     ('block layer: complete', r'(blk_mq_end_request\w*|blk_mq_complete_request\w*'
-     r'|blk_update_request|blk_complete_reqs|blk_mq_free_request|blk_done_softirq|blk_mq_end_request_batch)'),
+     r'|blk_update_request|blk_complete_reqs|blk_mq_free_request|blk_done_softirq)'),
     ('block layer: submit, aio', r'(__x64_sys_io_\w+|submit_bio\w*|blk_mq_\w+|blkdev_\w+'
      r'|__blk_\w+|blk_finish_plug|read_events|io_submit_one)'),
     ('epoll', r'(__x64_sys_epoll\w*|do_epoll_\w+)'))]
