@@ -196,13 +196,13 @@ static void dispatch(struct nbd_conn *conn, struct nbd_cmd *cmd)
  */
 void nbd_session_kick(struct nbd_session *session, u32 queue)
 {
+	struct nbd_conn *conn;
 	bool waits = false;
 	u32 i;
 
 	rcu_read_lock();
 	for (i = 0; i < nr_homes(session); i++) {
-		struct nbd_conn *conn = rcu_dereference(session->slots[home(session, queue, i)].conn);
-
+		conn = rcu_dereference(session->slots[home(session, queue, i)].conn);
 		if (conn && !nbd_conn_kick(conn))
 			waits = true;
 	}
