@@ -15,15 +15,27 @@
 #define GATHER_MOST	16u
 #define GATHER_TIME	(30 * NSEC_PER_USEC)
 
-/* With fewer than so many it was in vain, and is not done for so many */
+/* With fewer than so many it was in vain */
 #define GATHER_WORTH	4u
+/* Then it is not done for so many, and each time it is in vain again for more, up to so many */
 #define GATHER_SKIP	63u
+#define GATHER_SKIP_MOST	1023u
 
 static s64 time_left(const struct nbd_gather *g)
 {
 	s64 since = ktime_get_ns() - READ_ONCE(g->last);
 
 	return clamp_t(s64, GATHER_TIME - since, 0, GATHER_TIME);
+}
+
+/* Learn from what came of it */
+static void judge(struct nbd_gather *g, bool worth)
+{
+	u32 vain = min(READ_ONCE(g->vain) * 2 + GATHER_SKIP, GATHER_SKIP_MOST);
+
+	WRITE_ONCE(g->vain, worth ? 0 : vain);
+	if (!worth)
+		WRITE_ONCE(g->skip, vain);
 }
 
 static enum hrtimer_restart look(struct hrtimer *timer)
@@ -39,8 +51,7 @@ static enum hrtimer_restart look(struct hrtimer *timer)
 	/* Who adds and finds it armed was before that; pairs with nbd_gather() */
 	smp_mb__after_atomic();
 	if (!llist_empty(g->submitted)) {
-		if (READ_ONCE(g->waiting) < GATHER_WORTH)
-			WRITE_ONCE(g->skip, GATHER_SKIP);
+		judge(g, READ_ONCE(g->waiting) >= GATHER_WORTH);
 		nbd_gather_over(g);
 	}
 	return HRTIMER_NORESTART;
@@ -84,8 +95,10 @@ bool nbd_gather(struct nbd_gather *g)
 		WRITE_ONCE(g->skip, skip - 1);
 		return false;
 	}
-	if (waiting == GATHER_MOST)
+	if (waiting == GATHER_MOST) {
+		judge(g, true);
 		return false;
+	}
 	WRITE_ONCE(g->waiting, waiting + 1);
 	WRITE_ONCE(g->last, ktime_get_ns());
 	if (!test_and_set_bit(0, &g->armed))

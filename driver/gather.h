@@ -15,7 +15,8 @@
  * @slept: how often it had slept until then
  * @last: when, in nanoseconds
  * @waiting: submissions that wait
- * @skip: submissions that shall not be
+ * @skip: submissions that shall not wait
+ * @vain: how many did not, the last time that it was in vain
  */
 struct nbd_gather {
 	const struct llist_head *submitted;
@@ -26,6 +27,7 @@ struct nbd_gather {
 	u64 last;
 	u32 waiting;
 	u32 skip;
+	u32 vain;
 };
 
 void nbd_gather_init(struct nbd_gather *g, const struct llist_head *submitted);
