@@ -47,7 +47,13 @@ static int alloc_tag_set(struct nbd_device *dev, u32 queues, u32 depth)
 	dev->tag_set.reserved_tags = NBD_PRIVATE_TAGS;
 	dev->tag_set.numa_node = NUMA_NO_NODE;
 	dev->tag_set.cmd_size = sizeof(struct nbd_pdu);
-	dev->tag_set.flags = NBD_MQ_SHOULD_MERGE | BLK_MQ_F_NO_SCHED_BY_DEFAULT;
+	/*
+	 * Stacking: a processor goes offline without waiting for the answers to what it
+	 * asked for. They come to another; and when the machine goes to sleep the network
+	 * sleeps already, so they would never come.
+	 */
+	dev->tag_set.flags = NBD_MQ_SHOULD_MERGE | BLK_MQ_F_NO_SCHED_BY_DEFAULT |
+			     BLK_MQ_F_STACKING;
 	return blk_mq_alloc_tag_set(&dev->tag_set);
 }
 

@@ -102,6 +102,8 @@ note() { ktap_print_msg "$*"; }
 
 fail() {
 	_why=$*
+	# From a command whose output somebody takes, that is the way to tell
+	[ "$BASH_SUBSHELL" -eq 0 ] || echo "$_why" >&2
 	exit "$KSFT_FAIL"
 }
 
