@@ -258,6 +258,10 @@ serve_qemu() {
 	_launch qemu-nbd -t -e 16 -x "${EXPORT-}" "${where[@]}" "$@" "$image"
 }
 
+# nbd-server looks for primes before its first greeting, for up to a minute if emulated
+_no_primes=$(command -v no_primes.so || true)
+NBD_SERVER=(env ${_no_primes:+LD_PRELOAD="$_no_primes"} nbd-server)
+
 serve_nbd_server() {
 	local file=$1 config
 	shift
@@ -273,7 +277,8 @@ serve_nbd_server() {
 		fi
 		printf '%s\n' "[disk]" "exportname = $file" "$@"
 	} >"$config"
-	_launch nbd-server -d -C "$config"
+	requires nbd-server
+	_launch "${NBD_SERVER[@]}" -d -C "$config"
 }
 
 serve() {

@@ -51,6 +51,7 @@ soak_server() {
 	_place
 	URI="nbd://$SERVER_IP:$PORT/${EXPORT-}"
 	_server=(nbdkit -f -i "$SERVER_IP" -p "$PORT")
+	_server_daemon=
 	case $1 in
 	file) _server+=(file "$image") ;;
 	cache) _server+=(--filter=cache file "$image" cache=writeback) ;;
@@ -63,7 +64,8 @@ soak_server() {
 		requires nbd-server
 		printf '%s\n' "[generic]" "listenaddr = $SERVER_IP" "port = $PORT" "[disk]" \
 			"exportname = $image" "flush = true" "fua = true" "trim = true" >"$TMP/conf"
-		_server=(nbd-server -C "$TMP/conf" -p "$TMP/pid")
+		_server=("${NBD_SERVER[@]}" -C "$TMP/conf" -p "$TMP/pid")
+		_server_daemon=1
 		URI="nbd://$SERVER_IP:$PORT/disk"
 		;;
 	*) fail "no server $1" ;;
@@ -75,7 +77,7 @@ _server_listens() { [ "$("${IN_NETNS[@]}" ss -Hltn "sport = :$PORT")" ]; }
 # A session of its own: some servers are several processes. nbd-server has one for each client only
 # if it makes itself a daemon, which is a session too.
 _server_start() {
-	if [ "${_server[0]}" = nbd-server ]; then
+	if [ "$_server_daemon" ]; then
 		rm -f "$TMP/pid"
 		"${IN_NETNS[@]}" "${_server[@]}" </dev/null >>"$SERVER_LOG" 2>&1
 		wait_until 10 test -s "$TMP/pid"
