@@ -128,16 +128,7 @@ static inline int nbd_commit_limits(struct gendisk *disk, const struct nbd_limit
 		lim.features |= BLK_FEAT_FUA;
 	if (l->rotational)
 		lim.features |= BLK_FEAT_ROTATIONAL;
-#ifdef NBD_HAVE_COMMIT_FROZEN
-	return queue_limits_commit_update_frozen(disk->queue, &lim);
-#else
-	int err;
-
-	blk_mq_freeze_queue(disk->queue);
-	err = queue_limits_commit_update(disk->queue, &lim);
-	blk_mq_unfreeze_queue(disk->queue);
-	return err;
-#endif
+	return queue_limits_commit_update(disk->queue, &lim);
 }
 
 #else
@@ -158,7 +149,6 @@ static inline int nbd_commit_limits(struct gendisk *disk, const struct nbd_limit
 {
 	struct request_queue *q = disk->queue;
 
-	blk_mq_freeze_queue(q);
 	blk_queue_logical_block_size(q, l->block);
 	blk_queue_physical_block_size(q, l->block);
 	blk_queue_io_min(q, l->io_min);
@@ -174,7 +164,6 @@ static inline int nbd_commit_limits(struct gendisk *disk, const struct nbd_limit
 		blk_queue_flag_clear(QUEUE_FLAG_NONROT, q);
 	else
 		blk_queue_flag_set(QUEUE_FLAG_NONROT, q);
-	blk_mq_unfreeze_queue(q);
 	return 0;
 }
 

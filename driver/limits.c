@@ -18,7 +18,8 @@ static u32 max_effect(const struct nbd_export *export)
 
 /**
  * nbd_set_limits() - make the queue suit an export
- * @disk: the disk, which has no requests
+ * @disk: the disk, of size 0: no I/O gets as far as the limits, so that the queue
+ *	need not be frozen, which would take longer than all the rest of an attach
  * @export: the facts
  *
  * All limits are set anew, so that none is left of an earlier export. TRIM says
