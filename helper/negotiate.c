@@ -98,6 +98,8 @@ int negotiation_start(struct negotiation *neg, const struct negotiation_request 
 		neg->stuck = 0;
 	if (neg->stuck)
 		careful.connect.no_lookup = true;
+	if (sandbox_prepare(err))
+		return -1;
 	rc = pass_pair(fds);
 	if (rc)
 		return error_errno(err, EXIT_SYSTEM, -rc, "cannot begin to negotiate");

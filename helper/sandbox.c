@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -13,6 +14,8 @@
 #include <unistd.h>
 
 #include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
 
 #include "error.h"
@@ -205,7 +208,7 @@ static const int sandbox_calls[] = {
 	SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(ppoll_time64), SCMP_SYS(restart_syscall),
 	SCMP_SYS(clock_gettime), SCMP_SYS(clock_gettime64), SCMP_SYS(gettimeofday),
 	SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise),
-	SCMP_SYS(futex), SCMP_SYS(getrandom), SCMP_SYS(waitid),
+	SCMP_SYS(futex), SCMP_SYS(getrandom), SCMP_SYS(waitid), SCMP_SYS(pidfd_open),
 	SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask),
 	SCMP_SYS(exit), SCMP_SYS(exit_group),
 };
@@ -215,6 +218,9 @@ static const int sandbox_refused[] = {
 	SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(statx),
 	SCMP_SYS(ioctl), SCMP_SYS(lseek),
 };
+
+/* The filter as the kernel takes it. */
+static struct sock_fprog sandbox_program;
 
 /* Memory, but neither code nor files in it. */
 static int sandbox_allow_map(scmp_filter_ctx filter, int call)
@@ -231,6 +237,9 @@ static int sandbox_fill(scmp_filter_ctx filter)
 
 	/* Calls of another architecture's interface, too. */
 	rc = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	/* Searched, not walked through: the kernel tries each system call once. */
+	if (!rc)
+		rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	for (i = 0; !rc && i < sizeof(sandbox_calls) / sizeof(sandbox_calls[0]); i++)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, sandbox_calls[i], 0);
 	for (i = 0; !rc && i < sizeof(sandbox_refused) / sizeof(sandbox_refused[0]); i++)
@@ -242,32 +251,75 @@ static int sandbox_fill(scmp_filter_ctx filter)
 	return rc;
 }
 
-static int sandbox_filter(struct error *err)
+static int sandbox_read_program(int fd, struct sock_fprog *program)
+{
+	off_t length = lseek(fd, 0, SEEK_END);
+	void *filter;
+
+	if (length < 0)
+		return -errno;
+	filter = malloc(length);
+	if (!filter)
+		return -ENOMEM;
+	if (pread(fd, filter, length, 0) != length) {
+		free(filter);
+		return -EIO;
+	}
+	program->filter = filter;
+	program->len = length / sizeof(*program->filter);
+	return 0;
+}
+
+/* libseccomp's way out is a file. */
+static int sandbox_export(scmp_filter_ctx filter, struct sock_fprog *program)
+{
+	int fd, rc;
+
+	fd = memfd_create("filter", MFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	rc = seccomp_export_bpf(filter, fd);
+	if (!rc)
+		rc = sandbox_read_program(fd, program);
+	close(fd);
+	return rc;
+}
+
+int sandbox_prepare(struct error *err)
 {
 	scmp_filter_ctx filter;
 	int rc;
 
-	if (SANDBOX_SANITIZED)
+	if (SANDBOX_SANITIZED || sandbox_program.filter)
 		return 0;
-	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) < 0) {
-		log_note("this kernel cannot filter system calls");
-		return 0;
-	}
 	filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	if (!filter)
 		return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot give up system calls");
 	rc = sandbox_fill(filter);
 	if (!rc)
-		rc = seccomp_load(filter);
+		rc = sandbox_export(filter, &sandbox_program);
 	seccomp_release(filter);
 	if (rc)
 		return error_errno(err, EXIT_SYSTEM, -rc, "cannot give up system calls");
 	return 0;
 }
 
+static int sandbox_filter(struct error *err)
+{
+	if (SANDBOX_SANITIZED)
+		return 0;
+	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) < 0) {
+		log_note("this kernel cannot filter system calls");
+		return 0;
+	}
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &sandbox_program, 0, 0))
+		return sandbox_error("system calls", err);
+	return 0;
+}
+
 int sandbox_enter(unsigned int flags, const int *fds, unsigned int n, struct error *err)
 {
-	if (sandbox_files(flags, fds, n, err) || sandbox_limits(flags, err) ||
+	if (sandbox_prepare(err) || sandbox_files(flags, fds, n, err) || sandbox_limits(flags, err) ||
 	    sandbox_user(err) || sandbox_capabilities(err) || sandbox_process(flags, err) ||
 	    sandbox_landlock(err) || sandbox_filter(err))
 		return -1;

@@ -23,4 +23,10 @@ enum sandbox_flags {
  */
 int sandbox_enter(unsigned int flags, const int *fds, unsigned int n, struct error *err);
 
+/*
+ * Makes ready what takes longest and is always the same. Who starts one process after the other
+ * that enters the sandbox does it first.
+ */
+int sandbox_prepare(struct error *err);
+
 #endif
