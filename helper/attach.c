@@ -29,15 +29,22 @@
 /* Of the further connections that "auto" tries, a mute one costs no more. */
 #define ATTACH_EXTRA_MS		5000
 #define ATTACH_AUTO_MAX		4
+/* Connections that are negotiated at the same time; servers let few wait to be accepted. */
+#define ATTACH_AT_ONCE		8
 /* For the keeper of an earlier attach to end. */
 #define ATTACH_PATIENCE_MS	5000
 
-/* One attach under way; the arrays have an entry for each connection. */
+/*
+ * One attach under way; the arrays have an entry for each connection. The first @n are there, those
+ * up to @begun are being negotiated.
+ */
 struct attach {
 	const struct attach_args *args;
 	const struct kernel_driver *driver;
 	struct handshake_request request;
 	unsigned int n;
+	unsigned int begun;
+	struct negotiation negotiations[ATTACH_AT_ONCE];
 	struct export exports[KERNEL_MAX_CONNECTIONS];
 	int fds[KERNEL_MAX_CONNECTIONS];
 	uint64_t size;
@@ -78,7 +85,12 @@ static int attach_fit_driver(struct attach *attach, struct error *err)
 	return 0;
 }
 
-static int attach_connect(struct attach *attach, unsigned int milliseconds, struct error *err)
+static struct negotiation *attach_negotiation(struct attach *attach, unsigned int i)
+{
+	return &attach->negotiations[i % ATTACH_AT_ONCE];
+}
+
+static int attach_begin(struct attach *attach, unsigned int milliseconds, struct error *err)
 {
 	const struct negotiation_request request = {
 		.connect = {
@@ -88,13 +100,36 @@ static int attach_connect(struct attach *attach, unsigned int milliseconds, stru
 		.handshake = attach->request,
 		.milliseconds = milliseconds,
 	};
-	struct negotiation neg = { 0 };
 
-	if (negotiation_start(&neg, &request, err) ||
-	    negotiation_finish(&neg, &attach->exports[attach->n], &attach->fds[attach->n], err))
+	if (negotiation_start(attach_negotiation(attach, attach->begun), &request, err))
+		return -1;
+	attach->begun++;
+	return 0;
+}
+
+/* Gets one connection more, on the way to @want, and begins with those after it. */
+static int attach_connect(struct attach *attach, unsigned int want, unsigned int milliseconds,
+			  struct error *err)
+{
+	unsigned int n = attach->n;
+
+	while (attach->begun < want && attach->begun < n + ATTACH_AT_ONCE)
+		if (attach_begin(attach, milliseconds, err))
+			break;
+	if (attach->begun == n)
+		return -1;
+	if (negotiation_finish(attach_negotiation(attach, n), &attach->exports[n], &attach->fds[n],
+			       err))
 		return -1;
 	attach->n++;
 	return 0;
+}
+
+/* Those that are still being negotiated are not wanted any more. */
+static void attach_cancel(struct attach *attach)
+{
+	while (attach->begun > attach->n)
+		negotiation_cancel(attach_negotiation(attach, --attach->begun));
 }
 
 /* The transmission phase of the connections is open, and ends if the driver did not take them. */
@@ -190,7 +225,7 @@ static int attach_further(struct attach *attach, struct error *err)
 	if (!fixed && limit > ATTACH_EXTRA_MS)
 		limit = ATTACH_EXTRA_MS;
 	while (attach->n < want) {
-		if (attach_connect(attach, limit, err)) {
+		if (attach_connect(attach, want, limit, err)) {
 			error_prefix(err, "connection %u of %u", attach->n + 1, want);
 			if (fixed)
 				return -1;
@@ -362,11 +397,12 @@ static int attach_with(struct kernel *kernel, struct attach *attach, struct erro
 	rc = attach_fit_driver(attach, err);
 	if (rc)
 		return rc;
-	rc = attach_connect(attach, args->connect_timeout, err);
+	rc = attach_connect(attach, 1, args->connect_timeout, err);
 	if (!rc)
 		rc = attach_check_export(attach, err);
 	if (!rc)
 		rc = attach_further(attach, err);
+	attach_cancel(attach);
 	if (!rc)
 		rc = attach_disk(kernel, attach, err);
 	if (rc && args->has_device)
