@@ -21,7 +21,8 @@ within $((${DURATION:-20} + 400)) "$HERE/races" "$SEED" "${DURATION:-20}" "$TMP/
 	>"$TMP/races" 2>&1 || fail "$(cat "$TMP/races")"
 dd if="$DEV" of=/dev/null bs=64k count=1 iflag=direct status=none || fail "another disk was hurt"
 detach
-settle
+# udev has yet to catch up with thousands of changes
+udevadm settle --timeout=$((PATIENCE + ${DURATION:-20}))
 wait_until 60 rmmod nbd
 modprobe nbd
 soaked "$(tail -n 1 "$TMP/races" | cut -c 3-)"
