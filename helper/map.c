@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "device.h"
 #include "error.h"
@@ -16,6 +17,9 @@
 
 /* Extents that one call to the driver may return: 2 MiB of them. */
 #define MAP_EXTENTS	65536
+
+/* Bytes that are written to a file or pipe at once. */
+#define MAP_OUTPUT	65536
 
 static const struct opt map_opts[] = {
 	{ OPT_CONTEXT, "context", "NAME",
@@ -205,10 +209,13 @@ static int map_as_list(const struct map_job *job, struct error *err)
 	struct map_printer printer;
 	int rc;
 
+	if (!isatty(STDOUT_FILENO))
+		setvbuf(stdout, NULL, _IOFBF, MAP_OUTPUT);
 	map_printer_begin(&printer, stdout, job->name, job->args->json);
 	rc = map_read(job, &printer.sink, err);
 	if (!rc)
 		map_printer_end(&printer);
+	map_printer_free(&printer);
 	return rc;
 }
 

@@ -175,6 +175,24 @@ int text_parse_seconds(const char *s, uint32_t *milliseconds)
 	return 0;
 }
 
+char *text_put_number(char *to, uint64_t number, unsigned int width)
+{
+	char digits[TEXT_NUMBER_ROOM], *at = digits + sizeof(digits);
+	size_t length;
+
+	do {
+		*--at = '0' + number % 10;
+		number /= 10;
+	} while (number);
+	length = digits + sizeof(digits) - at;
+	if (width > length) {
+		memset(to, ' ', width - length);
+		to += width - length;
+	}
+	memcpy(to, at, length);
+	return to + length;
+}
+
 char *text_format_size(char *to, uint64_t size)
 {
 	unsigned int unit = 0;

@@ -30,6 +30,11 @@ int text_parse_number(const char *s, uint64_t max, uint64_t *number);
 /* Seconds with an optional fraction -> milliseconds. */
 int text_parse_seconds(const char *s, uint32_t *milliseconds);
 
+/* Digits of the largest number, without a NUL. */
+#define TEXT_NUMBER_ROOM	20
+/* Writes @number, at least @width wide, which is no more than TEXT_NUMBER_ROOM. Returns its end. */
+char *text_put_number(char *to, uint64_t number, unsigned int width);
+
 /* "10M", "1.5G"; at most TEXT_SIZE_ROOM bytes. Returns @to. */
 char *text_format_size(char *to, uint64_t size);
 

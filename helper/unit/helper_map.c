@@ -59,6 +59,7 @@ static void print_map(uint64_t start, uint64_t end, bool json)
 	add(&joiner, 9216 + (1ULL << 40), 512, 1);
 	assert_int_equal(run_joiner_finish(&joiner, &err), 0);
 	map_printer_end(&printer);
+	map_printer_free(&printer);
 	fclose(out);
 }
 
@@ -107,6 +108,7 @@ static void test_json_empty(void **state)
 	(void)state;
 	map_printer_begin(&printer, out, BASE, true);
 	map_printer_end(&printer);
+	map_printer_free(&printer);
 	fclose(out);
 	assert_string_equal(text, "[\n]\n");
 }
@@ -131,6 +133,32 @@ static void test_join_edges(void **state)
 	add(&joiner, 20000, 512, 2);
 	assert_int_equal(run_joiner_finish(&joiner, &err), 0);
 	assert_int_equal(run_joiner_finish(&joiner, &err), 0);
+	map_printer_free(&printer);
+	fclose(out);
+	assert_string_equal(text, want);
+}
+
+/* Tails that are kept at the same place, and numbers as wide as they get. */
+static void test_many_statuses(void **state)
+{
+	static const struct run runs[] = {
+		{ 0, 1, 1 }, { 1, 1, 1 + MAP_TAILS }, { 2, 1, 1 }, { 3, 1, 1 + 2 * MAP_TAILS },
+		{ UINT64_MAX, UINT64_MAX, UINT64_MAX },
+	};
+	static const char want[] =
+		"         0           1    1  hole\n"
+		"         1           1    9\n"
+		"         2           1    1  hole\n"
+		"         3           1   17\n"
+		"18446744073709551615  18446744073709551615  18446744073709551615\n";
+	struct map_printer printer;
+	size_t i;
+
+	(void)state;
+	map_printer_begin(&printer, out, BASE, false);
+	for (i = 0; i < N_ELEMENTS(runs); i++)
+		assert_int_equal(printer.sink.add(&printer.sink, &runs[i], &err), 0);
+	map_printer_free(&printer);
 	fclose(out);
 	assert_string_equal(text, want);
 }
@@ -325,6 +353,7 @@ int main(void)
 		TEST(range),
 		TEST(json),
 		TEST(json_empty),
+		TEST(many_statuses),
 		TEST(join_edges),
 		TEST(totals),
 		TEST(totals_json),

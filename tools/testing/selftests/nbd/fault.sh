@@ -24,6 +24,7 @@ knob ignore-gfp-highmem N
 knob min-order 0
 knob verbose 0
 # it would look into each disk that is new, while the module's users are counted
+settle
 udevadm control --stop-exec-queue
 defer udevadm control --start-exec-queue
 

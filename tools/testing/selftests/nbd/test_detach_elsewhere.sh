@@ -7,7 +7,7 @@
 
 image=$TMP/image
 truncate -s 4M "$image"
-mke2fs -q -F -t ext2 "$image"
+mkfs.ext4 -q -F "$image"
 serve_nbdkit file "$image"
 attach
 mkdir "$TMP/there"
