@@ -319,9 +319,9 @@ static int sandbox_filter(struct error *err)
 
 int sandbox_enter(unsigned int flags, const int *fds, unsigned int n, struct error *err)
 {
-	if (sandbox_prepare(err) || sandbox_files(flags, fds, n, err) || sandbox_limits(flags, err) ||
-	    sandbox_user(err) || sandbox_capabilities(err) || sandbox_process(flags, err) ||
-	    sandbox_landlock(err) || sandbox_filter(err))
+	if (sandbox_prepare(err) || sandbox_files(flags, fds, n, err) ||
+	    sandbox_limits(flags, err) || sandbox_user(err) || sandbox_capabilities(err) ||
+	    sandbox_process(flags, err) || sandbox_landlock(err) || sandbox_filter(err))
 		return -1;
 	return 0;
 }

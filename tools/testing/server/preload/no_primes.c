@@ -4,8 +4,6 @@
  * primes that only TLS needs. In an emulated machine that takes anything up to a
  * minute, in which a client gets no greeting. Tests use no TLS of nbd-server.
  */
-int gnutls_dh_params_generate2(void *params, unsigned int bits);
-
 int gnutls_dh_params_generate2(void *params, unsigned int bits)
 {
 	(void)params;
