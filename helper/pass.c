@@ -49,7 +49,7 @@ static int pass_file(struct msghdr *msg)
 	return file;
 }
 
-ssize_t pass_receive(int fd, void *data, size_t room, int *file)
+static ssize_t pass_take(int fd, void *data, size_t room, int *file)
 {
 	struct iovec iov = { .iov_base = data, .iov_len = room };
 	union pass_control control;
@@ -75,4 +75,15 @@ ssize_t pass_receive(int fd, void *data, size_t room, int *file)
 		close(*file);
 	*file = -1;
 	return -EMSGSIZE;
+}
+
+ssize_t pass_receive(int fd, void *data, size_t room, int *file)
+{
+	ssize_t n = pass_take(fd, data, room, file);
+
+	/*
+	 * The kernel looks for a message first, and then whether the other side is gone. One
+	 * that came in between is still there, and the last.
+	 */
+	return n ? n : pass_take(fd, data, room, file);
 }

@@ -21,13 +21,17 @@ sleep_for() {
 # busy: write to the disk and read back, again and again until still_busy. The server sleeps too,
 # perhaps first; the machine can't while anybody waits uninterruptibly for an answer, as udev would.
 busy() {
+	local before
+
 	settle
 	udevadm control --stop-exec-queue
 	defer udevadm control --start-exec-queue
+	# the counter is that of all disks that this device has been
+	before=$(_writes)
 	_write_and_read &
 	_busy=$!
 	defer _kill "$_busy"
-	wait_until 30 _wrote 100
+	wait_until 30 _wrote $((before + 100))
 }
 
 _write_and_read() {

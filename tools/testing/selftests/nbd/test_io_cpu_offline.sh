@@ -11,18 +11,21 @@ control=/sys/devices/system/cpu/cpu1/online
 [ -w "$control" ] || skip "no processor that can go offline"
 
 in_flight() { awk '{ exit !$2 }' "/sys/block/$DISK/inflight"; }
-wrote() { [ "$(awk '{ print $5 }' "/sys/block/$DISK/stat")" -ge "$1" ]; }
+writes() { awk '{ print $5 }' "/sys/block/$DISK/stat"; }
+wrote() { [ "$(writes)" -ge "$1" ]; }
 set_online() { echo "$1" >"$control"; }
 
 serve_nbdkit memory 64M
 attach -C 2
 settle
+# the counter is that of all disks that this device has been
+before=$(writes)
 fio --name=writes --filename="$DEV" --ioengine=libaio --direct=1 --iodepth=8 --cpus_allowed=1 \
 	--rw=randwrite --bs=16k --size=16M --rate_iops=200 --verify=crc32c --verify_fatal=1 \
 	--verify_state_save=0 >"$TMP/fio" 2>&1 &
 fio=$!
 defer _kill "$fio"
-wait_until 30 wrote 50
+wait_until 30 wrote $((before + 50))
 defer set_online 1
 kill -STOP "$SERVER_PID"
 defer kill -CONT "$SERVER_PID"
