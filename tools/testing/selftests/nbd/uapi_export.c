@@ -64,7 +64,7 @@ FIXTURE_TEARDOWN(export)
 
 	EXPECT_EQ(0, read_disk(disk, 1 << 20));
 	close(disk);
-	EXPECT_EQ(SIZE / 512, read_number("/sys/block/nbd%d/size", INDEX));
+	EXPECT_EQ((long long)SIZE / 512, read_number("/sys/block/nbd%d/size", INDEX));
 	EXPECT_EQ(0, detach(&self->nl, INDEX, true));
 	close(self->conns[0]);
 	close(self->conns[1]);
