@@ -20,6 +20,7 @@
 #include "negotiate.h"
 #include "notify.h"
 #include "renew.h"
+#include "sandbox.h"
 #include "target.h"
 #include "transport.h"
 
@@ -360,6 +361,9 @@ static int keeper_open(struct keeper *keeper, int *report, struct error *err)
 
 	if (daemon_leave(report, err) ||
 	    claim_take(request->index, request->patience, &keeper->claim, err))
+		return -1;
+	/* Not when the disk is gone, and memory perhaps with it. */
+	if (sandbox_prepare(err))
 		return -1;
 	keeper->kernel = kernel_open(err);
 	if (!keeper->kernel)
