@@ -11,5 +11,5 @@ attach -C 9
 took=$((SECONDS - before))
 same "$(ss -Htn state established "dport = :$PORT" | wc -l)" 9 "connections"
 # one after the other it would be 36 seconds
-[ "$took" -lt 30 ] || fail "$took seconds"
+[ "$took" -lt 28 ] || fail "$took seconds"
 detach
