@@ -26,7 +26,8 @@ knob verbose 0
 # it would look into each disk that is new, while the module's users are counted
 settle
 udevadm control --stop-exec-queue
-defer udevadm control --start-exec-queue
+# hundreds of attaches are thousands of events, which are this test's to wait for
+defer eval "udevadm control --start-exec-queue; udevadm settle --timeout=600"
 
 # fail_below_nbd PERCENT: of the allocations that the driver makes or causes, in any context
 fail_below_nbd() {
