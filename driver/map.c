@@ -20,11 +20,11 @@ static void query_free(struct nbd_private *private)
 }
 
 /**
- * nbd_query_alloc() - make a query, to be run once or several times
+ * nbd_query_alloc() - make a query, to be started once or several times
  * @session: whose contexts; referenced
  * @first: first context to ask for
  * @nr: how many
- * @cap: extents to keep of each of them in one run
+ * @cap: extents to keep of each of them at most
  *
  * Return: the query, or NULL without memory.
  */
@@ -35,9 +35,10 @@ struct nbd_query *nbd_query_alloc(struct nbd_session *session, u32 first, u32 nr
 	struct nbd_query *query;
 	size_t head = ALIGN(struct_size(query, extents, nr_contexts), sizeof(u64));
 
-	query = kvzalloc(size_add(head, array3_size(cap, nr, sizeof(*list))), GFP_KERNEL);
+	query = kvmalloc(size_add(head, array3_size(cap, nr, sizeof(*list))), GFP_KERNEL);
 	if (!query)
 		return NULL;
+	memset(query, 0, head);
 	list = (void *)query + head;
 	nbd_private_init(&query->private, session, query_free);
 	query->private.query = query;
@@ -119,30 +120,28 @@ const char *nbd_query_context(struct nbd_query *query, const struct nbd_conn *co
 }
 
 /**
- * nbd_query_run() - ask a server
- * @query: where the answer goes
+ * nbd_query_start() - ask a server
+ * @query: where the answer goes; not under way
  * @q: queue of the disk
- * @offset: first byte
- * @length: bytes, not 0
- * @one: want one extent only for each context
+ * @req: offset and length in bytes, and whether one extent for each context is enough
+ * @wait: until it can be asked
  *
- * Process context; a fatal signal ends the wait, then only nbd_query_put() may
- * be called.
- *
- * Return: 0; -EINTR; what the server said; -EIO if no server could be asked.
+ * Return: as nbd_private_start().
  */
-int nbd_query_run(struct nbd_query *query, struct request_queue *q, u64 offset, u32 length,
-		  bool one)
+int nbd_query_start(struct nbd_query *query, struct request_queue *q, const struct nbd_req *req,
+		    bool wait)
 {
 	u32 i;
 
-	query->private.req = (struct nbd_req){
-		.offset = offset,
-		.length = length,
-		.type = NBD_BLOCK_STATUS,
-		.flags = one ? NBD_CF_REQ_ONE : 0,
-	};
+	query->private.req = *req;
+	query->private.req.type = NBD_BLOCK_STATUS;
 	for (i = 0; i < query->private.session->export.nr_contexts; i++)
-		query->extents[i].one = one;
-	return nbd_private_run(&query->private, q, MAX_SCHEDULE_TIMEOUT);
+		query->extents[i].one = req->flags & NBD_CF_REQ_ONE;
+	return nbd_private_start(&query->private, q, wait);
+}
+
+/* Have the answer; as nbd_private_wait() */
+int nbd_query_wait(struct nbd_query *query)
+{
+	return nbd_private_wait(&query->private, MAX_SCHEDULE_TIMEOUT);
 }

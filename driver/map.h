@@ -29,8 +29,9 @@ struct nbd_query {
 
 struct nbd_query *nbd_query_alloc(struct nbd_session *session, u32 first, u32 nr, u32 cap);
 void nbd_query_put(struct nbd_query *query);
-int nbd_query_run(struct nbd_query *query, struct request_queue *q, u64 offset, u32 length,
-		  bool one);
+int nbd_query_start(struct nbd_query *query, struct request_queue *q, const struct nbd_req *req,
+		    bool wait);
+int nbd_query_wait(struct nbd_query *query);
 
 bool nbd_query_possible(const struct nbd_query *query, const struct nbd_conn *conn);
 void nbd_query_restart(struct nbd_query *query);

@@ -43,14 +43,15 @@ static enum rq_end_io_ret private_end(struct request *rq, blk_status_t status)
 }
 
 /* A request from the reserved tags: there is one for each holder of @privates */
-static struct request *alloc_rq(const struct nbd_session *session, struct request_queue *q)
+static struct request *alloc_rq(const struct nbd_session *session, struct request_queue *q,
+				bool wait)
 {
 	struct request *rq;
 
 	for (;;) {
 		rq = blk_mq_alloc_request(q, REQ_OP_DRV_IN,
 					  BLK_MQ_REQ_RESERVED | BLK_MQ_REQ_NOWAIT);
-		if (!IS_ERR(rq) || PTR_ERR(rq) != -EAGAIN)
+		if (!IS_ERR(rq) || PTR_ERR(rq) != -EAGAIN || !wait)
 			return rq;
 		/* The queue of a disk that is gone is frozen for good */
 		if (READ_ONCE(session->state) == NBDCTL_STATE_DEAD)
@@ -62,26 +63,27 @@ static struct request *alloc_rq(const struct nbd_session *session, struct reques
 }
 
 /**
- * nbd_private_run() - ask the server
- * @private: what; not under way. It may be run again when this has returned 0
- *	or what the server said
+ * nbd_private_start() - ask the server
+ * @private: what; not under way
  * @q: queue of the disk
- * @timeout: jiffies to wait, MAX_SCHEDULE_TIMEOUT for no end
+ * @wait: for a tag, and for a queue that is frozen
  *
  * Process context; a fatal signal ends the wait.
  *
- * Return: 0; what the server said; -EIO if it could not be asked; -EINTR or
- * -ETIMEDOUT, then @private may only be put.
+ * Return: 0, then it is under way; -EAGAIN without @wait; -EINTR; -EIO.
  */
-int nbd_private_run(struct nbd_private *private, struct request_queue *q, unsigned long timeout)
+int nbd_private_start(struct nbd_private *private, struct request_queue *q, bool wait)
 {
 	struct nbd_pdu *pdu;
 	struct request *rq;
-	long left;
 
-	if (down_killable(&private->session->privates))
-		return -EINTR;
-	rq = alloc_rq(private->session, q);
+	if (down_trylock(&private->session->privates)) {
+		if (!wait)
+			return -EAGAIN;
+		if (down_killable(&private->session->privates))
+			return -EINTR;
+	}
+	rq = alloc_rq(private->session, q, wait);
 	if (IS_ERR(rq)) {
 		up(&private->session->privates);
 		return PTR_ERR(rq);
@@ -95,6 +97,23 @@ int nbd_private_run(struct nbd_private *private, struct request_queue *q, unsign
 	rq->end_io = private_end;
 	rq->end_io_data = private;
 	blk_execute_rq_nowait(rq, false);
+	return 0;
+}
+
+/**
+ * nbd_private_wait() - have the answer
+ * @private: was started
+ * @timeout: jiffies to wait, MAX_SCHEDULE_TIMEOUT for no end
+ *
+ * Process context; a fatal signal ends the wait.
+ *
+ * Return: 0 or what the server said, then it may be started again; -EIO if no
+ * server could be asked; -EINTR or -ETIMEDOUT, then @private may only be put.
+ */
+int nbd_private_wait(struct nbd_private *private, unsigned long timeout)
+{
+	long left;
+
 	left = wait_for_completion_killable_timeout(&private->done, timeout);
 	if (left < 0)
 		return -EINTR;
@@ -112,7 +131,7 @@ static void free_flush(struct nbd_private *private)
  * @q: queue of the disk
  * @timeout: jiffies to wait
  *
- * Return: as nbd_private_run(), or -ENOMEM.
+ * Return: as nbd_private_wait(), or -ENOMEM.
  */
 int nbd_flush(struct nbd_session *session, struct request_queue *q, unsigned long timeout)
 {
@@ -124,7 +143,7 @@ int nbd_flush(struct nbd_session *session, struct request_queue *q, unsigned lon
 		return -ENOMEM;
 	nbd_private_init(private, session, free_flush);
 	private->req = (struct nbd_req){ .type = NBD_FLUSH };
-	err = nbd_private_run(private, q, timeout);
+	err = nbd_private_start(private, q, true) ?: nbd_private_wait(private, timeout);
 	nbd_private_put(private);
 	return err;
 }

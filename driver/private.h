@@ -39,7 +39,8 @@ struct nbd_private {
 void nbd_private_init(struct nbd_private *private, struct nbd_session *session,
 		      void (*free)(struct nbd_private *private));
 void nbd_private_put(struct nbd_private *private);
-int nbd_private_run(struct nbd_private *private, struct request_queue *q, unsigned long timeout);
+int nbd_private_start(struct nbd_private *private, struct request_queue *q, bool wait);
+int nbd_private_wait(struct nbd_private *private, unsigned long timeout);
 int nbd_flush(struct nbd_session *session, struct request_queue *q, unsigned long timeout);
 
 #endif /* NBD_PRIVATE_H */

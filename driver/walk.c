@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Walks: a range of a disk is asked for in stretches, and what came is put out. */
+/*
+ * Walks: a range of a disk is asked for in stretches, and what came is put out
+ * in their order. While one is put out the next are under way already.
+ */
 #include <linux/blkdev.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -13,6 +16,9 @@
 /* Bytes asked of a server at once; some answer much slower, or not at all, to more */
 #define MAX_STRETCH	(1u << 30)
 
+/* Stretches under way at once */
+#define MAX_AHEAD	NBD_PRIVATE_TAGS
+
 /* Extents taken from one reply, of all contexts asked for */
 #define MAX_EXTENTS	65536u
 
@@ -20,15 +26,32 @@
 #define MAX_STUCK	3u
 
 /**
+ * struct stretch - part of a range
+ * @query: asks for it; made when it is first needed
+ * @offset: of what is not yet put out, in the node
+ * @length: likewise, in bytes
+ */
+struct stretch {
+	struct nbd_query *query;
+	u64 offset;
+	u32 length;
+};
+
+/**
  * struct walk - a block status call under way
  * @arg: what the caller wants, and gets
  * @session: what is asked
  * @q: queue of the disk
- * @query: for the stretch at hand
  * @start: offset of the node on the disk, in bytes
  * @first: first context asked for
  * @nr: how many
  * @stuck: answers in a row that brought nothing
+ * @stretches: a ring
+ * @head: the stretch that is put out next
+ * @asked: stretches from @head on that are under way, or answered
+ * @next: end of those, in the node
+ * @window: how many there may be, as the server's answers are
+ * @brought: extents of one context in the answer before, at most
  * @out: memory for what is copied out at once
  * @last: per context, the extent written last, which the next may extend
  * @last_at: per context, its place in the caller's array
@@ -37,15 +60,93 @@ struct walk {
 	struct nbdmap_status *arg;
 	struct nbd_session *session;
 	struct request_queue *q;
-	struct nbd_query *query;
 	u64 start;
 	u32 first;
 	u32 nr;
 	u32 stuck;
+	struct stretch stretches[MAX_AHEAD];
+	u32 head;
+	u32 asked;
+	u64 next;
+	u32 window;
+	u32 brought;
 	struct nbdmap_extent *out;
 	struct nbdmap_extent last[NBD_MAX_CONTEXTS];
 	u32 last_at[NBD_MAX_CONTEXTS];
 };
+
+static u64 end(const struct walk *w)
+{
+	return w->arg->offset + w->arg->length;
+}
+
+/* Extents of each context that the caller has room for */
+static u32 room(const struct walk *w)
+{
+	return (w->arg->capacity - w->arg->count) / w->nr;
+}
+
+static bool only_one(const struct walk *w)
+{
+	return w->arg->flags & NBDMAP_REQ_ONE;
+}
+
+/* Extents that are kept of each context's answer */
+static u32 list_size(const struct walk *w)
+{
+	return min(w->arg->capacity, MAX_EXTENTS) / w->nr;
+}
+
+/*
+ * How many stretches are worth asking for: answers for which there will be no
+ * room are work for nothing.
+ */
+static u32 window(const struct walk *w)
+{
+	return clamp(room(w) / (w->brought + 1), 1u, w->window);
+}
+
+/* ---- asking ---- */
+
+static int ask(struct walk *w, struct stretch *s, bool wait)
+{
+	struct nbd_req req = {
+		.offset = w->start + s->offset,
+		/* A node that ends within a block is asked for as a whole */
+		.length = round_up(s->length, w->session->export.min_block),
+		.flags = only_one(w) ? NBD_CF_REQ_ONE : 0,
+	};
+	u32 i;
+
+	if (!s->query)
+		s->query = nbd_query_alloc(w->session, w->first, w->nr, list_size(w));
+	if (!s->query)
+		return -ENOMEM;
+	for (i = 0; i < w->nr; i++)
+		s->query->extents[w->first + i].cap = min(room(w), list_size(w));
+	return nbd_query_start(s->query, w->q, &req, wait);
+}
+
+/* Only the first must be asked; the others can be when it is their turn */
+static int ask_ahead(struct walk *w)
+{
+	struct stretch *s;
+	int err;
+
+	while (w->asked < window(w) && w->next < end(w)) {
+		s = &w->stretches[(w->head + w->asked) % MAX_AHEAD];
+		s->offset = w->next;
+		s->length = min_t(u64, end(w) - w->next, MAX_STRETCH);
+		err = ask(w, s, !w->asked);
+		if (err)
+			return w->asked ? 0 : err;
+		w->next += s->length;
+		w->asked++;
+	}
+	return 0;
+}
+
+/* ---- putting out ---- */
 
 static int put_extents(struct walk *w, u32 at, const struct nbdmap_extent *extents, u32 nr)
 {
@@ -55,9 +156,8 @@ static int put_extents(struct walk *w, u32 at, const struct nbdmap_extent *exten
 }
 
 /* Put out what one context says of [offset, offset + length) of the node */
-static int emit_context(struct walk *w, u32 i, u64 offset, u64 length)
+static int emit_context(struct walk *w, const struct nbd_extents *in, u32 i, u64 offset, u64 length)
 {
-	const struct nbd_extents *in = &w->query->extents[w->first + i];
 	struct nbdmap_extent *last = &w->last[i];
 	u32 nr = 0, k;
 	int err;
@@ -84,59 +184,17 @@ static int emit_context(struct walk *w, u32 i, u64 offset, u64 length)
 	return err;
 }
 
-/* How much of a stretch all contexts asked for have answered */
-static u32 common(const struct walk *w, u32 length)
+static int emit(struct walk *w, const struct stretch *s, u32 covered)
 {
-	u64 covered = length;
 	u32 i;
-
-	for (i = 0; i < w->nr; i++)
-		covered = min(covered, w->query->extents[w->first + i].covered);
-	return covered;
-}
-
-/* Was there no room for what came, rather than little that came? */
-static bool overflowed(const struct walk *w)
-{
-	const struct nbd_extents *e;
-	u32 i;
-
-	for (i = 0; i < w->nr; i++) {
-		e = &w->query->extents[w->first + i];
-		if (e->covered < min(e->total, e->length))
-			return true;
-	}
-	return false;
-}
-
-/*
- * Ask for one stretch, and put out what came. Contexts may have answered for
- * different lengths; only what all of them know of counts, and of that only
- * whole blocks, for only there the next request may begin. A node that ends
- * within a block is asked for as a whole.
- */
-static int walk_stretch(struct walk *w)
-{
-	u64 offset = w->arg->offset + w->arg->covered;
-	u32 length = min_t(u64, w->arg->length - w->arg->covered, MAX_STRETCH);
-	u32 i, room = (w->arg->capacity - w->arg->count) / w->nr, block, covered;
 	int err;
 
-	block = w->session->export.min_block;
-	for (i = 0; i < w->nr; i++)
-		w->query->extents[w->first + i].cap = min(room, MAX_EXTENTS / w->nr);
-	err = nbd_query_run(w->query, w->q, w->start + offset, round_up(length, block),
-			    w->arg->flags & NBDMAP_REQ_ONE);
-	if (err)
-		return err;
-	covered = common(w, length);
-	if (covered < length && !(w->arg->flags & NBDMAP_REQ_ONE))
-		covered = round_down(covered, block);
-	if (!covered)
-		return overflowed(w) ? -EOVERFLOW : ++w->stuck < MAX_STUCK ? 0 : -EIO;
-	w->stuck = 0;
+	w->brought = 0;
 	for (i = 0; i < w->nr; i++) {
-		err = emit_context(w, i, offset, covered);
+		const struct nbd_extents *in = &s->query->extents[w->first + i];
+
+		w->brought = max(w->brought, in->nr);
+		err = emit_context(w, in, i, s->offset, covered);
 		if (err)
 			return err;
 	}
@@ -144,10 +202,106 @@ static int walk_stretch(struct walk *w)
 	return 0;
 }
 
+/* How many bytes one context's answer covers, in so many extents */
+static u64 covered_in(const struct nbd_extents *e, u32 nr)
+{
+	u64 covered = 0;
+	u32 k;
+
+	if (e->nr <= nr)
+		return e->covered;
+	for (k = 0; k < nr; k++)
+		covered += e->list[k].length;
+	return covered;
+}
+
+/*
+ * How much of a stretch all contexts asked for have answered, and there is room
+ * for. Of that only whole blocks count, for only there the next request may begin.
+ */
+static u32 common(const struct walk *w, const struct stretch *s)
+{
+	u64 covered = s->length;
+	u32 i;
+
+	for (i = 0; i < w->nr; i++)
+		covered = min(covered, covered_in(&s->query->extents[w->first + i], room(w)));
+	if (covered < s->length && !only_one(w))
+		covered = round_down(covered, w->session->export.min_block);
+	return covered;
+}
+
+/* Was there no room for what came, rather than little that came? */
+static bool overflowed(const struct walk *w, const struct stretch *s)
+{
+	const struct nbd_extents *e;
+	u32 i;
+
+	for (i = 0; i < w->nr; i++) {
+		e = &s->query->extents[w->first + i];
+		if (covered_in(e, room(w)) < min(e->total, e->length))
+			return true;
+	}
+	return false;
+}
+
+/* The first stretch is through, or its rest must be asked for again */
+static int advance(struct walk *w, struct stretch *s, u32 covered)
+{
+	s->offset += covered;
+	s->length -= covered;
+	if (!s->length)
+		w->window = min(2 * w->window, MAX_AHEAD);
+	else
+		w->window = 1;
+	if (s->length && w->asked > 1)
+		return room(w) ? ask(w, s, true) : 0;
+	/* Nothing behind it is asked for; the rest may become part of a longer one */
+	w->next -= s->length;
+	w->head = (w->head + 1) % MAX_AHEAD;
+	w->asked--;
+	return 0;
+}
+
+static int take(struct walk *w)
+{
+	struct stretch *s = &w->stretches[w->head];
+	u32 covered;
+	int err;
+
+	err = nbd_query_wait(s->query);
+	if (err)
+		return err;
+	covered = common(w, s);
+	if (covered) {
+		w->stuck = 0;
+		err = emit(w, s, covered);
+	} else if (overflowed(w, s)) {
+		err = -EOVERFLOW;
+	} else if (++w->stuck == MAX_STUCK) {
+		err = -EIO;
+	}
+	return err ?: advance(w, s, covered);
+}
+
 static bool more(const struct walk *w)
 {
-	return w->arg->covered < w->arg->length && w->arg->capacity - w->arg->count >= w->nr &&
-	       !(w->arg->flags & NBDMAP_REQ_ONE);
+	return w->arg->covered < w->arg->length && room(w) && !only_one(w);
+}
+
+static int walk(struct walk *w)
+{
+	u32 i;
+	int err;
+
+	do {
+		err = ask_ahead(w) ?: take(w);
+	} while (!err && more(w));
+	for (i = 0; i < MAX_AHEAD; i++)
+		if (w->stretches[i].query)
+			nbd_query_put(w->stretches[i].query);
+	/* What there is already is worth having; the next call meets the error again */
+	return err != -EFAULT && w->arg->covered ? 0 : err;
 }
 
 /**
@@ -167,7 +321,6 @@ int nbd_walk(struct nbd_session *session, struct block_device *bdev, struct nbdm
 	bool all = arg->context == NBDMAP_ALL;
 	struct walk *w;
 	int err = -ENOMEM;
-	u32 cap;
 
 	arg->count = 0;
 	arg->covered = 0;
@@ -180,21 +333,14 @@ int nbd_walk(struct nbd_session *session, struct block_device *bdev, struct nbdm
 	w->start = (u64)get_start_sect(bdev) << SECTOR_SHIFT;
 	w->first = all ? 0 : arg->context;
 	w->nr = all ? session->export.nr_contexts : 1;
-	cap = min(arg->capacity, MAX_EXTENTS) / w->nr;
-	w->query = nbd_query_alloc(w->session, w->first, w->nr, cap);
-	w->out = kvmalloc_array(cap, sizeof(*w->out), GFP_KERNEL);
-	if (!w->query || !w->out)
+	w->next = arg->offset;
+	w->window = 1;
+	w->out = kvmalloc_array(list_size(w), sizeof(*w->out), GFP_KERNEL);
+	if (!w->out)
 		goto free;
-	do {
-		err = walk_stretch(w);
-	} while (!err && more(w));
-	/* What there is already is worth having; the next call meets the error again */
-	if (err != -EFAULT && arg->covered)
-		err = 0;
-free:
+	err = walk(w);
 	kvfree(w->out);
-	if (w->query)
-		nbd_query_put(w->query);
+free:
 	kfree(w);
 	return err;
 }

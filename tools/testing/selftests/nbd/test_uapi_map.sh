@@ -6,4 +6,6 @@
 
 requires_nbdctl
 requires evil-nbd
+harness uapi_extents
 harness uapi_ioctl
+harness uapi_walk
