@@ -11,8 +11,16 @@ truncate -s 8M "$TMP/image"
 serve evil-nbd --port @PORT@ --log "$TMP/blue" --image "$TMP/image"
 attach -C 2
 blue=$SERVER_PID pid=$(keeper)
-background fio fio --name=w --filename="$DEV" --direct=1 --ioengine=libaio --iodepth=8 \
-	--rw=randwrite --bs=32k --size=8M --rate_iops=20 --verify=crc32c --verify_fatal=1 --do_verify=1
+# 13 seconds each time, as often as the moves take
+writes() {
+	until [ -e "$TMP/enough" ]; do
+		fio --name=w --filename="$DEV" --direct=1 --ioengine=libaio --iodepth=8 --rw=randwrite \
+			--bs=32k --size=8M --rate_iops=20 --verify=crc32c --verify_fatal=1 --do_verify=1 ||
+			return
+	done
+}
+
+background fio writes
 wait_until 20 grep -q ^WRITE "$TMP/blue"
 
 serve_nbdkit memory 4M
@@ -32,6 +40,7 @@ stop_server
 wait_until 10 is_state waiting
 again nbdkit -f -i 127.0.0.1 -p @PORT@ file "$TMP/image"
 wait_until 15 are_established 2
+touch "$TMP/enough"
 ends fio 0
 cmp "$DEV" "$TMP/image"
 detach
