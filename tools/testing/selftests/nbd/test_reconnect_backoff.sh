@@ -25,12 +25,9 @@ for evil in close-greeting close-opened; do
 	now
 	tries "$evil"
 done
-# lockdep and what else is in that kernel have their share
-most=100
-[ ! -e /proc/lockdep_stats ] || most=400
 stat=$(</proc/"$(keeper)"/stat)
 read -r -a stat <<<"${stat##*) }"
-[ $((stat[11] + stat[12])) -lt "$most" ] || fail "the keeper took $((stat[11] + stat[12])) ticks"
+[ $((stat[11] + stat[12])) -lt $((100 * SLOW)) ] || fail "the keeper took $((stat[11] + stat[12])) ticks"
 stop_server
 again evil-nbd --port @PORT@
 now
