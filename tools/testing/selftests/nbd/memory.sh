@@ -29,7 +29,7 @@ leave() {
 	"$HERE/hold.py" "$((free - $1))" >"$TMP/held" &
 	HOLDER=$!
 	defer _kill "$HOLDER"
-	wait_until "$PATIENCE" test -s "$TMP/held"
+	wait_until $((PATIENCE * SLOW)) test -s "$TMP/held"
 }
 
 _swapped_out() { awk '/^pswpout / { print $2 }' /proc/vmstat; }

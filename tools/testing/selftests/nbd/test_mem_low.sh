@@ -8,7 +8,7 @@
 
 TRANSPORT=unix swap_on memory 160M allocator=malloc,mlock=true
 leave 90
-within 100 "$HERE/hog.py" 120 1 >"$TMP/hog" 2>&1 || fail "$(<"$TMP/hog")"
+within $((100 * SLOW)) "$HERE/hog.py" 120 1 >"$TMP/hog" 2>&1 || fail "$(<"$TMP/hog")"
 swapped 16
 _kill "$HOLDER"
 within 60 swapoff "$DEV"
