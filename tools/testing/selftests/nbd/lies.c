@@ -288,7 +288,8 @@ static void refill(struct disk *d)
 		d->used += empty[i];
 	}
 	if (!any) {
-		usleep(5000);
+		/* to ask costs more than a connection that is missing for a while */
+		usleep(30000);
 		return;
 	}
 	/* contexts are the slot's here */

@@ -35,6 +35,8 @@ PLACE = 4 * MIB
 ELSEWHERE = 10 * MIB
 STATUS_LENGTH = 2 * MIB
 HUNG = 30
+# exit status of nbd-detach
+BUSY = 7
 # programs take longer on a kernel with lockdep and KASAN
 SLOW = 4 if os.path.exists('/proc/lockdep_stats') else 1
 
@@ -362,7 +364,11 @@ class Row:
         if self.fd is not None:
             os.close(self.fd)
             self.fd = None
-        rc, said = self.tool('nbd-detach', self.dev)
+        # udev has each new disk open for a moment, of which a slow machine makes many
+        for _ in range(SLOW):
+            rc, said = self.tool('nbd-detach', self.dev)
+            if rc != BUSY:
+                break
         demand(rc == 0 and not self.attached(), f'detach: exit status {rc}: {said}')
 
     # the I/O that meets the misbehaviour

@@ -42,8 +42,8 @@ void server_start(struct server *s, ...)
 {
 	static unsigned int serial;
 	char *argv[40] = { "evil-nbd", "--unix", s->path, "--log", s->log };
-	long long end = now_ms() + 20000;
-	int n = 5;
+	long long end = now_ms() + 60000;
+	int n = 5, status;
 	va_list args;
 
 	sprintf(s->path, "/tmp/uapi-%d-%u.sock", getpid(), ++serial);
@@ -60,7 +60,9 @@ void server_start(struct server *s, ...)
 		_exit(127);
 	}
 	while (access(s->path, F_OK)) {
-		if (now_ms() > end || waitpid(s->pid, NULL, WNOHANG))
+		if (waitpid(s->pid, &status, WNOHANG))
+			errx(1, "evil-nbd has ended: %#x", status);
+		if (now_ms() > end)
 			errx(1, "evil-nbd does not listen");
 		nap();
 	}
