@@ -119,7 +119,7 @@ static inline void tear_down(struct __test_metadata *_metadata, struct ground *g
 
 /* A call. Return: 0 or a positive errno */
 static inline int ask(struct ground *g, unsigned int context, uint64_t offset, uint64_t length,
-	       unsigned int capacity)
+		      unsigned int capacity)
 {
 	g->arg = (struct nbdmap_status){
 		.offset = offset,
@@ -166,7 +166,7 @@ static inline void take(struct __test_metadata *_metadata, struct ground *g, uns
 }
 
 static inline void same(struct __test_metadata *_metadata, struct ground *g, unsigned int context,
-		 unsigned int from, unsigned int length)
+			unsigned int from, unsigned int length)
 {
 	unsigned int b;
 
@@ -176,7 +176,7 @@ static inline void same(struct __test_metadata *_metadata, struct ground *g, uns
 
 /* All of a range, with an array of this size. Return: how many calls it took */
 static inline int walk(struct __test_metadata *_metadata, struct ground *g, unsigned int context,
-		unsigned int from, unsigned int length, unsigned int capacity)
+		       unsigned int from, unsigned int length, unsigned int capacity)
 {
 	unsigned int done = 0;
 	int calls = 0;
