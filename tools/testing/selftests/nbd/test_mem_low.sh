@@ -6,10 +6,12 @@
 
 . "$(dirname "$0")/memory.sh"
 
+# making the memory small sometimes takes an emulated processor longer than a test may last
+[ "${LONG-}" ] || skip "takes no bounded time where processors are emulated; LONG=1 runs it"
 TRANSPORT=unix swap_on memory 160M allocator=malloc,mlock=true
 leave 90
-within $((100 * SLOW)) "$HERE/hog.py" 120 1 >"$TMP/hog" 2>&1 || fail "$(<"$TMP/hog")"
+within 100 "$HERE/hog.py" 120 1 >"$TMP/hog" 2>&1 || fail "$(<"$TMP/hog")"
 swapped 16
-_kill "$HOLDER"
+echo 0 >/proc/sys/vm/nr_hugepages
 within 60 swapoff "$DEV"
 detach
