@@ -38,16 +38,19 @@ _write_and_read() {
 	until [ -e "$TMP/enough" ]; do
 		fio --name=busy --filename="$DEV" --ioengine=libaio --direct=1 --iodepth=16 \
 			--rw=randwrite --bs=16k --size=64M --io_size=8M --verify=crc32c \
-			--verify_fatal=1 --verify_state_save=0 >"$TMP/fio" 2>&1 || return
+			--verify_fatal=1 --verify_state_save=0 --eta=never >"$TMP/fio" 2>&1 || return
 	done
 }
 
 _writes() { awk '{ print $5 }' "/sys/block/$DISK/stat"; }
 _wrote() { [ "$(_writes)" -ge "$1" ]; }
 
+_wrote_or_ended() { _wrote "$1" || ! kill -0 "$_busy"; }
+
 # still_busy: it goes on, and has not seen an error
 still_busy() {
-	wait_until 60 _wrote $(($(_writes) + 200))
+	wait_until 60 _wrote_or_ended $(($(_writes) + 200))
+	kill -0 "$_busy" 2>/dev/null || fail "fio has ended: $(tail -n 5 "$TMP/fio")"
 	touch "$TMP/enough"
 	wait "$_busy" || fail "fio: $(tail -n 5 "$TMP/fio")"
 }
