@@ -81,10 +81,6 @@ fi
 
 # The longest that one attach or detach may take, in seconds; emulated debug kernels are slow.
 PATIENCE=60
-# How many times longer a program takes on this kernel than on others: lockdep and KASAN come together.
-SLOW=1
-# shellcheck disable=SC2034 # for the tests
-[ ! -e /proc/lockdep_stats ] || SLOW=4
 
 OUTPUT=
 DEV=

@@ -35,8 +35,6 @@ PLACE = 4 * MIB
 ELSEWHERE = 10 * MIB
 STATUS_LENGTH = 2 * MIB
 HUNG = 30
-# exit status of nbd-detach
-BUSY = 7
 
 # Rows that show only when time runs out
 MUTE = re.compile('stall|deaf|reply-none|mute|never|slow')
@@ -76,8 +74,6 @@ RULES = [
 
 # A kernel that looks for mistakes may need seconds for what else takes none
 SLOW = os.path.exists('/sys/kernel/debug/kmemleak') or os.path.exists('/sys/kernel/debug/kcsan')
-# how many times longer a program takes
-LONGER = 4 if SLOW else 1
 
 # Exit status of nbd-attach where it refuses
 EXITS = [
@@ -364,11 +360,7 @@ class Row:
         if self.fd is not None:
             os.close(self.fd)
             self.fd = None
-        # udev has each new disk open for a moment, of which a slow machine makes many
-        for _ in range(LONGER):
-            rc, said = self.tool('nbd-detach', self.dev)
-            if rc != BUSY:
-                break
+        rc, said = self.tool('nbd-detach', self.dev)
         demand(rc == 0 and not self.attached(), f'detach: exit status {rc}: {said}')
 
     # the I/O that meets the misbehaviour
@@ -516,7 +508,7 @@ class Row:
         demand(rc in want, f'exit status {rc}, want {want}: {said}')
         demand(said.startswith(f'nbd-attach: {self.dev}: cannot attach '), f'message: {said}')
         demand(re.fullmatch(r'[ -~\n]*', said), f'control bytes in the message: {said!r}')
-        demand(took < 20 * LONGER, f'took {took:.0f} s')
+        demand(took < 20, f'took {took:.0f} s')
 
     def degrade(self):
         if self.second:

@@ -42,7 +42,7 @@ void server_start(struct server *s, ...)
 {
 	static unsigned int serial;
 	char *argv[40] = { "evil-nbd", "--unix", s->path, "--log", s->log };
-	long long end = now_ms() + 60000;
+	long long end = now_ms() + 20000;
 	int n = 5, status;
 	va_list args;
 
