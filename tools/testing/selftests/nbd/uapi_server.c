@@ -43,7 +43,7 @@ void server_start(struct server *s, ...)
 	static unsigned int serial;
 	char *argv[40] = { "evil-nbd", "--unix", s->path, "--log", s->log };
 	long long end = now_ms() + 20000;
-	int n = 5, status;
+	int n = 5, status = 0;
 	va_list args;
 
 	sprintf(s->path, "/tmp/uapi-%d-%u.sock", getpid(), ++serial);
