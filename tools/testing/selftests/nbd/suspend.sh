@@ -19,13 +19,15 @@ sleep_for() {
 }
 
 # busy: write to the disk and read back, again and again until still_busy. The server sleeps too,
-# perhaps first; the machine can't while anybody waits uninterruptibly for an answer, as udev would.
+# perhaps first; the machine can't while anybody waits uninterruptibly for an answer, as udev would
+# with what it reads of a disk that somebody has written to. It leaves one that is locked alone.
 busy() {
 	local before
 
 	settle
-	udevadm control --stop-exec-queue
-	defer udevadm control --start-exec-queue
+	flock --exclusive --no-fork "$DEV" sleep infinity &
+	_lock=$!
+	defer _kill "$_lock"
 	# the counter is that of all disks that this device has been
 	before=$(_writes)
 	_write_and_read &
@@ -53,4 +55,5 @@ still_busy() {
 	kill -0 "$_busy" 2>/dev/null || fail "fio has ended: $(tail -n 5 "$TMP/fio")"
 	touch "$TMP/enough"
 	wait "$_busy" || fail "fio: $(tail -n 5 "$TMP/fio")"
+	_kill "$_lock"
 }
