@@ -326,12 +326,17 @@ static bool forget_session(struct nbd_device *dev, struct nbd_session *session)
 /* How long an orderly detach waits for what is in flight */
 #define DRAIN_TIME	(10 * HZ)
 
-/* Nobody may come in between the look at the openers and the state that keeps them out */
+/*
+ * Nobody may come in between the look at the openers and the state that keeps them out. Who has the
+ * mutex is one of them, and may wait for a server: for as long as the dead time lasts, and for a
+ * replacement that needs the device's lock.
+ */
 static int begin_drain(struct nbd_device *dev, struct nbd_session *session, bool *usable)
 {
 	int err;
 
-	mutex_lock(&dev->disk->open_mutex);
+	if (!mutex_trylock(&dev->disk->open_mutex))
+		return -EBUSY;
 	if (disk_openers(dev->disk))
 		err = -EBUSY;
 	else
@@ -345,8 +350,8 @@ static int begin_drain(struct nbd_device *dev, struct nbd_session *session, bool
  * @dev: locked
  * @why: set to a text for people when it fails
  *
- * Nobody may have the disk open. Caches are flushed to the server, requests in
- * flight are waited for, the servers are told.
+ * Nobody may have the disk open, or be about to open or close it. Caches are
+ * flushed to the server, requests in flight are waited for, the servers are told.
  *
  * Return: 0; -ENOTCONN; -EBUSY while the disk is open; -ETIMEDOUT if the server
  * does not answer; what it said to the flush. On failure all is as before.

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <linux/fs.h>
 
 #include "uapi_session.h"
 
@@ -92,6 +94,40 @@ TEST_F(detach, force_parked)
 	server_stop(&g->s[0]);
 	ASSERT_TRUE(wait_state(&g->nl, INDEX, NBDCTL_STATE_WAITING, 5000));
 	force(_metadata, g);
+}
+
+/* BLKRRPART in a process of its own, which ends with its errno */
+static pid_t rescan(void)
+{
+	pid_t pid = fork();
+	int fd;
+
+	if (pid)
+		return pid;
+	fd = open_disk(INDEX, O_RDONLY);
+	_exit(ioctl(fd, BLKRRPART) ? errno : 0);
+}
+
+/* Whoever reads the partition table waits for a server, and keeps all others from opening the disk */
+TEST_F(detach, rescan_parked)
+{
+	struct ground *g = &self->g;
+	long long begin;
+	pid_t pid;
+
+	ASSERT_EQ(0, attach(g, 1, NBDCTL_TIME_FOREVER, 0));
+	server_stop(&g->s[0]);
+	ASSERT_TRUE(wait_state(&g->nl, INDEX, NBDCTL_STATE_WAITING, 5000));
+	pid = rescan();
+	EXPECT_EQ(-1, status_of(pid, 300));
+	begin = now_ms();
+	EXPECT_EQ(EBUSY, detach(&g->nl, INDEX, false));
+	EXPECT_NE(NULL, strstr(g->nl.text, "open"));
+	EXPECT_LT(now_ms() - begin, 3000);
+	EXPECT_EQ(NBDCTL_STATE_WAITING, state_of(&g->nl, INDEX));
+	EXPECT_EQ(0, detach(&g->nl, INDEX, true));
+	EXPECT_LT(now_ms() - begin, 6000);
+	EXPECT_NE(-1, status_of(pid, 3000));
 }
 
 /* The module stays while anything is attached, and goes after */
