@@ -36,9 +36,11 @@ busy() {
 	wait_until 30 _wrote $((before + 100))
 }
 
+# By io_uring: when sleep interrupts its wait for several answers by libaio, fio asks for all of them
+# again, those that it has had included.
 _write_and_read() {
 	until [ -e "$TMP/enough" ]; do
-		fio --name=busy --filename="$DEV" --ioengine=libaio --direct=1 --iodepth=16 \
+		fio --name=busy --filename="$DEV" --ioengine=io_uring --direct=1 --iodepth=16 \
 			--rw=randwrite --bs=16k --size=64M --io_size=8M --verify=crc32c \
 			--verify_fatal=1 --verify_state_save=0 --eta=never >"$TMP/fio" 2>&1 || return
 	done
