@@ -108,7 +108,7 @@ static pid_t rescan(void)
 	_exit(ioctl(fd, BLKRRPART) ? errno : 0);
 }
 
-/* Whoever reads the partition table waits for a server, and keeps all others from opening the disk */
+/* Whoever reads the partition table waits for a server, and nobody can open the disk meanwhile */
 TEST_F(detach, rescan_parked)
 {
 	struct ground *g = &self->g;
