@@ -219,8 +219,9 @@ bool nbd_cmd_half(struct nbd_cmd *cmd, unsigned int half)
 /**
  * nbd_cmd_complete() - end the request of a command
  * @cmd: the caller's alone; the tag may be in use again before this returns
+ * @done: requests that the caller ends together, soon; or NULL
  */
-void nbd_cmd_complete(struct nbd_cmd *cmd)
+void nbd_cmd_complete(struct nbd_cmd *cmd, struct io_comp_batch *done)
 {
 	struct request *rq = cmd->rq;
 	struct nbd_pdu *pdu;
@@ -237,14 +238,28 @@ void nbd_cmd_complete(struct nbd_cmd *cmd)
 	pdu = blk_mq_rq_to_pdu(rq);
 	pdu->status = cmd->status;
 	pdu->error = cmd->error;
-	blk_mq_complete_request(rq);
+	if (blk_mq_complete_request_remote(rq))
+		return;
+	/* A batch knows of no errors, and not that private requests have tags of their own */
+	if (pdu->status != BLK_STS_OK || blk_rq_is_passthrough(rq) ||
+	    !blk_mq_add_to_batch(rq, done, 0, blk_mq_end_request_batch))
+		blk_mq_end_request(rq, pdu->status);
+}
+
+/* End what nbd_cmd_complete() has collected */
+void nbd_cmds_end(struct io_comp_batch *done)
+{
+	if (!done->complete)
+		return;
+	done->complete(done);
+	memset(done, 0, sizeof(*done));
 }
 
 /* No server answers it */
 void nbd_cmd_abort(struct nbd_cmd *cmd)
 {
 	cmd->status = BLK_STS_IOERR;
-	nbd_cmd_complete(cmd);
+	nbd_cmd_complete(cmd, NULL);
 }
 
 /* The reply carried an error; the first one counts */

@@ -108,7 +108,8 @@ blk_status_t nbd_cmd_prepare(struct nbd_cmd *cmd, struct request *rq,
 			     const struct nbd_export *export);
 void nbd_cmd_start(struct nbd_cmd *cmd, struct nbd_conn *conn);
 bool nbd_cmd_half(struct nbd_cmd *cmd, unsigned int half);
-void nbd_cmd_complete(struct nbd_cmd *cmd);
+void nbd_cmd_complete(struct nbd_cmd *cmd, struct io_comp_batch *done);
+void nbd_cmds_end(struct io_comp_batch *done);
 void nbd_cmd_abort(struct nbd_cmd *cmd);
 void nbd_cmd_fail(struct nbd_cmd *cmd, u32 error);
 void nbd_cmd_refused(struct nbd_cmd *cmd);

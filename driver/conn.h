@@ -86,6 +86,7 @@ struct nbd_tx {
  *	the connection is @in_place, the owner of the socket's lock
  * @reply: the parser
  * @cmd: the command it speaks of
+ * @done: requests that have been answered, and are ended together
  * @cursor: where the next byte of content goes
  * @at: offset in the export that @cursor stands for
  * @extents: where descriptors go
@@ -96,6 +97,7 @@ struct nbd_tx {
 struct nbd_rx {
 	struct nbd_reply reply;
 	struct nbd_cmd *cmd;
+	struct io_comp_batch done;
 	struct nbd_cursor cursor;
 	u64 at;
 	struct nbd_extents *extents;

@@ -168,7 +168,7 @@ static void step_end(struct nbd_conn *conn)
 		nbd_cmd_refused(cmd);
 		nbd_conn_leave(conn);
 	} else if (nbd_cmd_half(cmd, NBD_HALF_REPLY)) {
-		nbd_cmd_complete(cmd);
+		nbd_cmd_complete(cmd, &rx->done);
 	}
 	nbd_reply_done_step(&rx->reply);
 }
@@ -369,10 +369,12 @@ static int recv_in_place(struct nbd_conn *conn, bool softirq)
 	/* What a softirq has left to be done */
 	desc.error = feed(conn, &none);
 	if (desc.error)
-		return desc.error;
+		goto out;
 	n = tcp_read_sock(sk, &desc, read_actor);
 	if (n > 0)
 		conn->stats.bytes_received += n;
+out:
+	nbd_cmds_end(&conn->rx.done);
 	if (desc.error)
 		return desc.error;
 	if (n == 0 && sk->sk_err)
@@ -414,6 +416,7 @@ static int recv_message(struct nbd_conn *conn)
 		src.left = n;
 	}
 	err = feed(conn, &src);
+	nbd_cmds_end(&conn->rx.done);
 	return err ?: n;
 }
 

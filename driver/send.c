@@ -81,7 +81,7 @@ static void add_header(struct nbd_conn *conn, struct nbd_cmd *cmd, u32 nr_header
 static void header_written(struct nbd_cmd *cmd)
 {
 	if (nbd_cmd_half(cmd, NBD_HALF_SEND))
-		nbd_cmd_complete(cmd);
+		nbd_cmd_complete(cmd, NULL);
 }
 
 /* Add payload of the current command; false if there is no room for all of it */
@@ -154,7 +154,7 @@ static void batch_sent(struct nbd_tx *tx)
 	list_for_each_entry_safe(cmd, next, &tx->sent, list) {
 		list_del(&cmd->list);
 		if (nbd_cmd_half(cmd, NBD_HALF_SEND))
-			nbd_cmd_complete(cmd);
+			nbd_cmd_complete(cmd, NULL);
 	}
 }
 
