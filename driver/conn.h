@@ -201,6 +201,7 @@ void nbd_send_init(struct nbd_conn *conn);
 void nbd_send_work(struct work_struct *work);
 void nbd_conn_submit(struct nbd_conn *conn, struct nbd_cmd *cmd);
 bool nbd_conn_kick(struct nbd_conn *conn);
+void nbd_conn_send_waiting(struct nbd_conn *conn);
 void nbd_conn_answered(struct nbd_conn *conn, bool here);
 
 /* recv.c */

@@ -12,7 +12,7 @@
 #include "gather.h"
 
 /* Submissions that wait at most, and how long for the next */
-#define GATHER_MOST	16u
+#define GATHER_MOST	24u
 #define GATHER_TIME	(30 * NSEC_PER_USEC)
 
 /* With fewer than so many it was in vain */

@@ -23,7 +23,7 @@
 #define SEND_BUDGET	16
 
 /* Most bytes, about, that a submitter sends itself: it has softirqs off meanwhile */
-#define SEND_NOW_BYTES	SZ_64K
+#define SEND_NOW_BYTES	SZ_128K
 
 void nbd_send_init(struct nbd_conn *conn)
 {
@@ -332,16 +332,30 @@ void nbd_gather_over(struct nbd_gather *g)
 }
 
 /**
+ * nbd_conn_send_waiting() - send what waits for more to come
+ * @conn: the connection
+ *
+ * Any context; the caller keeps @conn.
+ */
+void nbd_conn_send_waiting(struct nbd_conn *conn)
+{
+	if (!llist_empty(&conn->submitted) && !send_now(conn))
+		send_later(conn);
+}
+
+/**
  * nbd_conn_answered() - replies have come, so send what waits for more to come
  * @conn: the caller is its receiver
  * @here: it has the socket's spinlock
+ *
+ * Here, and on its neighbours: who waits for answers may have filled this connection first.
  */
 void nbd_conn_answered(struct nbd_conn *conn, bool here)
 {
-	if (llist_empty(&conn->submitted))
-		return;
-	if (here)
+	if (!here)
+		nbd_conn_send_waiting(conn);
+	else if (!llist_empty(&conn->submitted))
 		send_here(conn);
-	else
-		send_later(conn);
+	if (conn->session->nr_slots > 1)
+		nbd_session_answered(conn->session, conn);
 }

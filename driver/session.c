@@ -212,6 +212,28 @@ void nbd_session_kick(struct nbd_session *session, u32 queue)
 }
 
 /**
+ * nbd_session_answered() - a server has replied: neighbours send what waits for more to come
+ * @session: the session
+ * @conn: by this connection, which has done so itself
+ *
+ * Any context, perhaps with the spinlock of @conn's socket. Its neighbours are the other slots of
+ * the queue.
+ */
+void nbd_session_answered(struct nbd_session *session, const struct nbd_conn *conn)
+{
+	u32 queue = conn->index % session->table.queues, i;
+	struct nbd_conn *other;
+
+	rcu_read_lock();
+	for (i = 0; i < nr_homes(session); i++) {
+		other = rcu_dereference(session->slots[home(session, queue, i)].conn);
+		if (other && other != conn)
+			nbd_conn_send_waiting(other);
+	}
+	rcu_read_unlock();
+}
+
+/**
  * nbd_session_submit() - send a command by any connection
  * @session: the session
  * @cmd: prepared, its request started

@@ -111,6 +111,7 @@ char *nbd_session_set_display(struct nbd_session *session, char *display);
 
 void nbd_session_submit(struct nbd_session *session, struct nbd_cmd *cmd, u32 queue, bool kick);
 void nbd_session_kick(struct nbd_session *session, u32 queue);
+void nbd_session_answered(struct nbd_session *session, const struct nbd_conn *conn);
 void nbd_session_timeout(struct nbd_session *session, struct nbd_cmd *cmd);
 void nbd_session_redistribute(struct nbd_session *session, struct nbd_conn *conn);
 void nbd_session_settle_parked(struct nbd_session *session);
