@@ -41,6 +41,7 @@
 #					export's section of the configuration
 #	serve PROGRAM ARGS...		any other; @PORT@ and @SOCKET@ in ARGS are replaced
 #	stop_server [PID]		kill it (-9) and wait; default: the last one started
+#	pause_server, resume_server	SIGSTOP, after which it answers nothing, and SIGCONT
 #
 # Devices
 #	attach [OPTIONS...]	nbd-attach OPTIONS $URI to a free device; sets DEV and DISK (its name)
@@ -291,6 +292,16 @@ serve() {
 }
 
 stop_server() { _kill "${1:-$SERVER_PID}"; }
+
+_paused() { ! grep -qv '^State:.T' <(grep -h '^State:' "/proc/$SERVER_PID"/task/*/status); }
+
+# Until all its threads have stopped, any of them may still answer
+pause_server() {
+	kill -STOP "$SERVER_PID"
+	wait_until 20 _paused
+}
+
+resume_server() { kill -CONT "$SERVER_PID"; }
 
 # ---- devices ----
 

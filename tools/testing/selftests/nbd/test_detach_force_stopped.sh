@@ -6,7 +6,7 @@
 . "$(dirname "$0")/detach.sh"
 
 use
-kill -STOP "$SERVER_PID"
+pause_server
 sleep 2
 detach_force
 same_index_again

@@ -27,8 +27,8 @@ fio=$!
 defer _kill "$fio"
 wait_until 30 wrote $((before + 50))
 defer set_online 1
-kill -STOP "$SERVER_PID"
-defer kill -CONT "$SERVER_PID"
+pause_server
+defer resume_server
 wait_until 30 in_flight
 
 set_online 0 &
@@ -38,7 +38,7 @@ wait_until 20 ended
 same "$(<"$control")" 0 "processor 1 online"
 in_flight || fail "a server that is stopped has answered"
 
-kill -CONT "$SERVER_PID"
+resume_server
 wait "$fio" || fail "fio: $(tail -n 5 "$TMP/fio")"
 set_online 1
 within 20 taskset -c 1 dd if="$DEV" of=/dev/null bs=16k count=16 iflag=direct status=none

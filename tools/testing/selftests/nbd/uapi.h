@@ -105,6 +105,9 @@ struct server {
 /* Arguments of evil-nbd follow, up to NULL */
 void server_start(struct server *s, ...);
 void server_stop(struct server *s);
+/* From the return of the first to the second, nothing is answered */
+void server_pause(const struct server *s);
+void server_resume(const struct server *s);
 /* Lines of its log that hold the text */
 int server_logged(const struct server *s, const char *text);
 bool server_logs(const struct server *s, const char *text, int ms);

@@ -3,7 +3,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -80,7 +79,7 @@ TEST_F(detach, force_stopped_server)
 	ASSERT_EQ(0, attach(g, 1, 60000, 0));
 	g->disk = open_disk(INDEX, O_RDONLY | O_DIRECT);
 	ASSERT_EQ(0, read_disk(g->disk, 1 << 20));
-	kill(g->s[0].pid, SIGSTOP);
+	server_pause(&g->s[0]);
 	force(_metadata, g);
 }
 

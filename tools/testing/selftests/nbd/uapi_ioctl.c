@@ -254,7 +254,7 @@ TEST_F(call, killable)
 	int status;
 	pid_t pid;
 
-	kill(g->s.pid, SIGSTOP);
+	server_pause(&g->s);
 	pid = fork();
 	if (!pid)
 		_exit(ask(g, NBDMAP_ALL, 0, SIZE, MAX));
@@ -270,7 +270,7 @@ TEST_F(call, killable)
 	EXPECT_LT(now_ms() - begin, 3000);
 	EXPECT_EQ(NBDCTL_STATE_IDLE, state_of(&g->nl, INDEX));
 	/* for the end of the test */
-	kill(g->s.pid, SIGCONT);
+	server_resume(&g->s);
 	close(g->disk);
 	ASSERT_EQ(0, attach_to(g)) TH_LOG("%s", g->nl.text);
 }

@@ -79,6 +79,21 @@ void server_stop(struct server *s)
 	unlink(s->log);
 }
 
+void server_pause(const struct server *s)
+{
+	int status;
+
+	kill(s->pid, SIGSTOP);
+	/* until it has stopped, any of its threads may still answer */
+	if (waitpid(s->pid, &status, WUNTRACED) != s->pid || !WIFSTOPPED(status))
+		errx(1, "evil-nbd does not stop: %#x", status);
+}
+
+void server_resume(const struct server *s)
+{
+	kill(s->pid, SIGCONT);
+}
+
 int server_logged(const struct server *s, const char *text)
 {
 	int n = 0;

@@ -3,7 +3,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdint.h>
 #include <unistd.h>
 #include <sys/wait.h>
@@ -191,7 +190,7 @@ TEST_F(request_timeout, silent_server)
 	pid_t pid;
 
 	ASSERT_EQ(0, attach(g, 1, 10000, 1000));
-	kill(g->s[0].pid, SIGSTOP);
+	server_pause(&g->s[0]);
 	begin = now_ms();
 	pid = reader();
 	ASSERT_TRUE(wait_state(&g->nl, INDEX, NBDCTL_STATE_WAITING, 15000));
@@ -208,11 +207,11 @@ TEST_F(request_timeout, none)
 	pid_t pid;
 
 	ASSERT_EQ(0, attach(g, 1, 0, 0));
-	kill(g->s[0].pid, SIGSTOP);
+	server_pause(&g->s[0]);
 	pid = reader();
 	EXPECT_EQ(-1, status_of(pid, 4000));
 	EXPECT_EQ(NBDCTL_STATE_LIVE, state_of(&g->nl, INDEX));
-	kill(g->s[0].pid, SIGCONT);
+	server_resume(&g->s[0]);
 	EXPECT_EQ(0, status_of(pid, 10000));
 }
 
