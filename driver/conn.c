@@ -81,13 +81,16 @@ static void data_ready(struct sock *sk)
 	read_unlock_bh(&sk->sk_callback_lock);
 }
 
+/* A Unix socket says so for each buffer the peer has done with, missed or not */
 static void write_space(struct sock *sk)
 {
 	struct nbd_conn *conn;
 
 	read_lock_bh(&sk->sk_callback_lock);
 	conn = sk->sk_user_data;
-	if (conn && sk_stream_is_writeable(sk)) {
+	/* Room first, then the mark; pairs with write_socket() */
+	smp_mb();
+	if (conn && test_bit(SOCK_NOSPACE, &sk->sk_socket->flags) && sk_stream_is_writeable(sk)) {
 		clear_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
 		queue_delayed_work(nbd_io_wq, &conn->send_work, 0);
 	}

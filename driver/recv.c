@@ -443,13 +443,22 @@ static void recv_ended(struct nbd_conn *conn, int err)
 	nbd_conn_fail(conn, err ?: -ECONNABORTED);
 }
 
+/* Has all been taken that data_ready() was called for? Spares a call that finds nothing */
+static bool drained(const struct nbd_conn *conn)
+{
+	return conn->transport == NBDCTL_TRANSPORT_UNIX &&
+	       skb_queue_empty_lockless(&conn->sock->sk->sk_receive_queue);
+}
+
 static int recv_some(struct nbd_conn *conn)
 {
 	struct sock *sk = conn->sock->sk;
 	int n;
 
-	if (!conn->in_place)
-		return recv_message(conn);
+	if (!conn->in_place) {
+		n = recv_message(conn);
+		return n > 0 && drained(conn) ? -EAGAIN : n;
+	}
 	lock_sock(sk);
 	n = recv_in_place(conn, false);
 	release_sock(sk);

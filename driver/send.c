@@ -161,9 +161,17 @@ static void batch_sent(struct nbd_tx *tx)
 static int write_socket(struct nbd_conn *conn, const struct iov_iter *iter, int flags)
 {
 	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL | flags, .msg_iter = *iter };
+	int n;
 
 	if (conn->in_place)
 		return tcp_sendmsg_locked(conn->sock->sk, &msg, iov_iter_count(iter));
+	n = sock_sendmsg(conn->sock, &msg);
+	if (n != -EAGAIN)
+		return n;
+	set_bit(SOCK_NOSPACE, &conn->sock->flags);
+	/* Whoever made room before this mark calls nobody back; pairs with write_space() */
+	smp_mb__after_atomic();
+	msg.msg_iter = *iter;
 	return sock_sendmsg(conn->sock, &msg);
 }
 
