@@ -18,6 +18,14 @@ sleep_for() {
 	same "$(</sys/power/suspend_stats/success)" $((before + 1)) "times it slept"
 }
 
+# frozen: for how many seconds, rounded up, the last sleep kept all programs from running; the machine's
+# own time, which stands still while it sleeps. Waking takes an emulated machine long now and then.
+frozen() {
+	klog | tr -d '[]' | awk '/ Freezing user space processes/ { since = $1 }
+		/ Restarting tasks/ { took = $1 - since }
+		END { print int(took) + 1 }'
+}
+
 # busy: write to the disk and read back, again and again until still_busy. The server sleeps too,
 # perhaps first; the machine can't while anybody waits uninterruptibly for an answer, as udev would
 # with what it reads of a disk that somebody has written to. It leaves one that is locked alone.
@@ -51,11 +59,17 @@ _wrote() { [ "$(_writes)" -ge "$1" ]; }
 
 _wrote_or_ended() { _wrote "$1" || ! kill -0 "$_busy"; }
 
-# still_busy: it goes on, and has not seen an error
-still_busy() {
+# goes_on: it writes as before, and has not seen an error
+goes_on() {
 	wait_until 60 _wrote_or_ended $(($(_writes) + 200))
 	kill -0 "$_busy" 2>/dev/null || fail "fio has ended: $(tail -n 5 "$TMP/fio")"
+}
+
+# still_busy: it goes on to the last; then it may end
+still_busy() {
+	goes_on
 	touch "$TMP/enough"
 	wait "$_busy" || fail "fio: $(tail -n 5 "$TMP/fio")"
 	_kill "$_lock"
+	settle
 }

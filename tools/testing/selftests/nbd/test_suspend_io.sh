@@ -1,15 +1,32 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # The machine sleeps twice while a disk is busy, for longer than a request may take: no request fails,
-# no connection is lost, and all data are right.
+# no connection is lost, and all data are right. Not by nbdkit: some of its versions end with an
+# assertion when a connection is lost while they answer.
 
 . "$(dirname "$0")/suspend.sh"
 
-serve_nbdkit memory 64M
-attach -C 2 --timeout 5
+TIMEOUT=5
+
+lost() { klog | grep -c "lost, error" || true; }
+
+truncate -s 64M "$TMP/image"
+serve_qemu "$TMP/image" --format raw
+attach -C 2 --timeout $TIMEOUT
 busy
-sleep_for 8
-sleep_for 8
+slept=0
+for try in {1..5}; do
+	before=$(lost)
+	sleep_for 8
+	goes_on
+	# The server was kept from answering for longer than it may: that is no sleep
+	[ "$(frozen)" -lt $TIMEOUT ] || continue
+	same "$(lost)" "$before" "connections lost"
+	slept=$((slept + 1))
+	[ $slept -lt 2 ] || break
+done
+same $slept 2 "sleeps of $try that kept the server from answering for less than $TIMEOUT s"
+before=$(lost)
 still_busy
-same "$(klog | grep "lost, error" || true)" "" "connections lost"
+same "$(lost)" "$before" "connections lost at last"
 detach
