@@ -32,6 +32,7 @@ help:
 	@echo '  bench        instructions per I/O, beside the in-tree driver; KERNELS, ARGS=--json'
 	@echo '  bench-quick  likewise, few jobs'
 	@echo '  bench-profile where the instructions of a 4k read and write go; KERNEL, ARGS'
+	@echo '  bench-scale  what four connections bring over one, on two processors; KERNELS, ARGS'
 	@echo '  bench-clock  the jobs of bench on this machine itself, in time; needs root and the modules'
 	@echo '  fuzz         fuzz what parses other people'"'"'s bytes; SECONDS=60 for each fuzzer'
 
@@ -86,7 +87,10 @@ uninstall: check-kdir
 
 # ---- test ----
 
-demo vm check lint unit selftests debug-check soak bench bench-quick bench-profile bench-clock fuzz:
+demo vm check lint unit selftests debug-check soak fuzz:
+	@$(MAKE) --no-print-directory -C tools/testing $@
+
+bench bench-quick bench-profile bench-scale bench-clock:
 	@$(MAKE) --no-print-directory -C tools/testing $@
 
 clean:
@@ -96,4 +100,4 @@ clean:
 
 .PHONY: all help module check-kdir check-config helper install install-module install-helper \
 	install-headers uninstall demo vm check lint unit selftests debug-check soak bench \
-	bench-quick bench-profile bench-clock fuzz clean
+	bench-quick bench-profile bench-scale bench-clock fuzz clean

@@ -81,8 +81,8 @@ def row(driver, **more):
                        'connections': 1, 'job': '4k randread QD1', 'per_io': 300, **more}) + '\n'
 
 
-def table(directory, *rows):
-    return call(f'{HERE}/table.py', write(directory, 'rows', ''.join(rows)))
+def table(directory, *rows, options=()):
+    return call(f'{HERE}/table.py', *options, write(directory, 'rows', ''.join(rows)))
 
 
 @test('table: ratio of two drivers')
@@ -98,6 +98,15 @@ def _(directory):
     for lonely in 'ours', 'in-tree':
         done = table(directory, row('in-tree', job='other'), row('ours', job='other'), row(lonely))
         assert done.returncode == 1 and 'one driver only: 6.12 lean tcp 1 4k' in done.stderr, done
+
+
+@test('table: what four connections bring')
+def _(directory):
+    done = table(directory, row('in-tree'), row('ours', per_io=200),
+                 row('in-tree', connections=4, per_io=150), row('ours', connections=4, per_io=80),
+                 options=['--scale'])
+    assert done.returncode == 0, done.stderr
+    assert 'lean tcp 4k randread QD1 4 2.00 2.50' in ' '.join(done.stdout.split()), done.stdout
 
 
 @test('table: null_blk and libnbd need nobody beside them')

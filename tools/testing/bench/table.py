@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""table.py [--unit UNIT] ROWS: the rows of a measurement as tables, both drivers side by side.
+"""table.py [--unit UNIT] [--scale] ROWS: rows of a measurement as tables, both drivers side by side.
+
+With --scale also what four connections bring over one.
 
 Exit status 1 if a row of one driver has none of the other's to stand beside it.
 """
+import argparse
 import json
 import sys
 
@@ -81,11 +84,29 @@ def tables(kernel, measured, unit):
             if any(pair) and not all(pair)]
 
 
+def scaling(kernel, measured):
+    lines = []
+    for (server, transport, connections, job), many in measured.items():
+        one = measured.get((server, transport, 1, job))
+        if one and connections != 1:
+            lines.append([f'{server} {transport}', job, str(connections),
+                          *(ratio((one.get(driver), many.get(driver))) for driver in PAIR)])
+    show(f'{kernel}: times as many I/Os as over one connection',
+         ['server', 'job', 'connections', *PAIR], lines)
+
+
 def main():
-    unit = sys.argv[2] if sys.argv[1:2] == ['--unit'] else 'instructions'
-    kernels = read(sys.argv[-1])
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--unit', default='instructions')
+    parser.add_argument('--scale', action='store_true')
+    parser.add_argument('rows')
+    options = parser.parse_args()
+    kernels = read(options.rows)
     lonely = [name for kernel, measured in kernels.items()
-              for name in tables(kernel, measured, unit)]
+              for name in tables(kernel, measured, options.unit)]
+    if options.scale:
+        for kernel, measured in kernels.items():
+            scaling(kernel, measured)
     for name in lonely:
         print(f'table: one driver only: {name}', file=sys.stderr)
     if not kernels:

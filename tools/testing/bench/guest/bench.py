@@ -7,6 +7,7 @@ where a nanosecond is one instruction, so that time per I/O is instructions per 
 system: client, TCP and server. On a real machine the same figures are nanoseconds.
 
   --quick       few jobs
+  --scale       jobs of two tasks, over one connection and over four
   --only REGEX  those whose name matches
   --check       only say what this machine lacks for it; exit status 1 if it is something
   --profile     no rows; the plugin of the emulation counts
@@ -24,9 +25,9 @@ import marks
 import rig
 
 
-def job(name, rw, block, depth, engine='libaio', mix=None):
+def job(name, rw, block, depth, engine='libaio', mix=None, tasks=1):
     return {'name': name, 'rw': rw, 'bs': block, 'depth': depth, 'engine': engine, 'mix': mix,
-            'bytes': {'4k': 4 << 10, '128k': 128 << 10, '1M': 1 << 20}[block]}
+            'tasks': tasks, 'bytes': {'4k': 4 << 10, '128k': 128 << 10, '1M': 1 << 20}[block]}
 
 
 RANDOM = [job(f'4k rand{rw} QD{depth}', f'rand{rw}', '4k', depth)
@@ -42,6 +43,9 @@ FULL = [('lean', 'tcp', 1, RANDOM + LARGE + MIXED + URING),
         ('lean', 'tcp', 4, RANDOM[:4] + LARGE + MIXED),
         ('lean', 'unix', 1, RANDOM[:4] + LARGE),
         ('nbdkit', 'tcp', 1, RANDOM[:4] + LARGE)]
+TWO = [job(f'4k rand{rw} QD32, two tasks', f'rand{rw}', '4k', 32, tasks=2)
+       for rw in ('read', 'write')]
+SCALE = [('lean', 'tcp', connections, TWO) for connections in (1, 4)]
 QUICK = [('lean', 'tcp', 1, RANDOM[:4] + LARGE[:1] + LARGE[2:])]
 
 MAP_EXTENTS = 1000000
@@ -78,7 +82,7 @@ def measure(target, disk, what, seconds):
     result, switches = Window(disk, what, counters.switches).run(target, seconds)
     sides = [result[side] for side in ('read', 'write') if result[side]['total_ios']]
     iops = sum(side['iops'] for side in sides)
-    slow = max(sides, key=lambda side: side['clat_ns']['mean'])['clat_ns']['percentile']
+    slow = max((side['lat_ns'] for side in sides), key=lambda lat: lat['mean'])['percentile']
     return {'per_io': round(1e9 / iops), 'switches': switches,
             'ios': sum(side['total_ios'] for side in sides),
             'p50': slow['50.000000'], 'p99': slow['99.000000'], 'p99.9': slow['99.900000']}
@@ -182,8 +186,15 @@ WHOLE = {f'read {rig.SIZE >> 20} MiB of holes': bench_holes,
          f'map of {MAP_EXTENTS:,} extents': bench_map}
 
 
+def scale(driver, only):
+    """Where time is real, so it takes longer to know."""
+    rig.load(driver)
+    bench_jobs(driver, [(*where, [what for what in jobs if only.search(what['name'])])
+                        for *where, jobs in SCALE], 10)
+
+
 def bench(driver, quick, only):
-    plan, seconds = (QUICK, 0.2) if quick else (FULL, 0.3)
+    plan, seconds = (QUICK, 0.2) if quick else (FULL, 0.8)
     plan = [(kind, transport, connections, [what for what in jobs if only.search(what['name'])])
             for kind, transport, connections, jobs in plan]
     if driver in ('null', 'libnbd'):
@@ -209,6 +220,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--quick', action='store_true')
+    parser.add_argument('--scale', action='store_true')
     parser.add_argument('--check', action='store_true')
     parser.add_argument('--profile', action='store_true')
     parser.add_argument('--only', type=re.compile, default='')
@@ -220,6 +232,8 @@ def main():
     elif options.profile:
         marks.run(options.driver, [what for what in RANDOM[:4] + LARGE * bool(options.only.pattern)
                                    if options.only.search(what['name'])])
+    elif options.scale:
+        scale(options.driver, options.only)
     else:
         bench(options.driver, options.quick, options.only)
 

@@ -132,8 +132,9 @@ def disk(what, name=DISK):
 def fio_args(target, what, seconds):
     args = ['fio', '--output-format=json', '--name=bench', '--time_based', '--group_reporting',
             f'--runtime={int(seconds * 1000)}ms', '--direct=1', '--randrepeat=1', '--norandommap',
+            '--clat_percentiles=0', '--lat_percentiles=1',
             f'--size={SIZE}', f'--rw={what["rw"]}', f'--bs={what["bs"]}',
-            f'--iodepth={what["depth"]}', *target]
+            f'--iodepth={what["depth"]}', f'--numjobs={what.get("tasks", 1)}', *target]
     if what.get('mix'):
         args.append(f'--rwmixread={what["mix"]}')
     return args
