@@ -443,11 +443,17 @@ static void recv_ended(struct nbd_conn *conn, int err)
 	nbd_conn_fail(conn, err ?: -ECONNABORTED);
 }
 
-/* Has all been taken that data_ready() was called for? Spares a call that finds nothing */
+/*
+ * Has all been taken that data_ready() was called for? Spares a call that finds nothing. The end
+ * of the stream is for that call to find: one run of the work may be for both.
+ */
 static bool drained(const struct nbd_conn *conn)
 {
+	const struct sock *sk = conn->sock->sk;
+
 	return conn->transport == NBDCTL_TRANSPORT_UNIX &&
-	       skb_queue_empty_lockless(&conn->sock->sk->sk_receive_queue);
+	       skb_queue_empty_lockless(&sk->sk_receive_queue) &&
+	       !(READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN);
 }
 
 static int recv_some(struct nbd_conn *conn)
