@@ -39,6 +39,8 @@
 #	serve_qemu IMAGE [ARGS...]	qemu-nbd ARGS IMAGE (persistent, shared by 16)
 #	serve_nbd_server FILE [LINE...]	nbd-server with export "disk" of FILE; LINEs go into the
 #					export's section of the configuration
+#	serve_nbd_servers FILE [LINE...]	likewise, a process for each connection; SERVER_PID
+#					is their parent
 #	serve PROGRAM ARGS...		any other; @PORT@ and @SOCKET@ in ARGS are replaced
 #	stop_server [PID]		kill it (-9) and wait; default: the last one started
 #	pause_server, resume_server	SIGSTOP, after which it answers nothing, and SIGCONT
@@ -263,12 +265,12 @@ serve_qemu() {
 _no_primes=$(command -v no_primes.so || true)
 NBD_SERVER=(env ${_no_primes:+LD_PRELOAD="$_no_primes"} nbd-server)
 
-serve_nbd_server() {
-	local file=$1 config
+_nbd_server_config() {
+	local file=$1
 	shift
 
 	EXPORT=disk _place
-	config=$TMP/nbd-server-${#_servers[@]}.conf
+	requires nbd-server
 	{
 		echo "[generic]"
 		if [ "$SOCKET" ]; then
@@ -277,9 +279,23 @@ serve_nbd_server() {
 			printf '%s\n' "listenaddr = 127.0.0.1" "port = $PORT"
 		fi
 		printf '%s\n' "[disk]" "exportname = $file" "$@"
-	} >"$config"
-	requires nbd-server
-	_launch "${NBD_SERVER[@]}" -d -C "$config"
+	} >"$SERVER_LOG.conf"
+}
+
+serve_nbd_server() {
+	_nbd_server_config "$@"
+	_launch "${NBD_SERVER[@]}" -d -C "$SERVER_LOG.conf"
+}
+
+# In the foreground it has no children
+serve_nbd_servers() {
+	_nbd_server_config "$@"
+	"${NBD_SERVER[@]}" -C "$SERVER_LOG.conf" -p "$SERVER_LOG.pid" </dev/null >"$SERVER_LOG" 2>&1
+	wait_until "$PATIENCE" test -s "$SERVER_LOG.pid"
+	SERVER_PID=$(<"$SERVER_LOG.pid")
+	_servers+=("$SERVER_PID")
+	defer _kill "$SERVER_PID"
+	wait_until "$PATIENCE" _listening
 }
 
 serve() {
