@@ -381,7 +381,6 @@ void nbd_conn_stop(struct nbd_conn *conn)
 	kernel_sock_shutdown(conn->sock, SHUT_RDWR);
 	/* Without its callbacks the socket can't queue the workers again */
 	return_socket(conn);
-	nbd_gather_stop(&conn->gather);
 	cancel_delayed_work_sync(&conn->send_work);
 	cancel_work_sync(&conn->recv_work);
 	memalloc_noio_restore(noio);

@@ -15,7 +15,6 @@
 
 #include "cmd.h"
 #include "extents.h"
-#include "gather.h"
 #include "reply.h"
 
 struct nbd_session;
@@ -136,7 +135,7 @@ struct nbd_conn_stats {
  * @in_place: plain TCP. Requests are written and replies are read under the socket's lock,
  *	which is had without sleeping if it is free; else by sendmsg and recvmsg
  * @submitted: commands for the sender
- * @gather: decides whether they wait there for more
+ * @waiting: how many those are, about
  * @send_work: the sender
  * @recv_work: the receiver
  * @fail_work: the session takes the connection down
@@ -160,7 +159,7 @@ struct nbd_conn {
 	struct socket *sock;
 	bool in_place;
 	struct llist_head submitted;
-	struct nbd_gather gather;
+	u32 waiting;
 	struct delayed_work send_work;
 	struct work_struct recv_work;
 	struct work_struct fail_work;
@@ -200,8 +199,9 @@ void nbd_conn_stop(struct nbd_conn *conn);
 void nbd_send_init(struct nbd_conn *conn);
 void nbd_send_work(struct work_struct *work);
 void nbd_conn_submit(struct nbd_conn *conn, struct nbd_cmd *cmd);
-bool nbd_conn_kick(struct nbd_conn *conn);
-void nbd_conn_send_waiting(struct nbd_conn *conn);
+u32 nbd_conn_waiting(const struct nbd_conn *conn);
+void nbd_conn_kick(struct nbd_conn *conn);
+void nbd_conn_kick_later(struct nbd_conn *conn);
 void nbd_conn_answered(struct nbd_conn *conn, bool here);
 
 /* recv.c */

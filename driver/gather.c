@@ -4,7 +4,8 @@
  * slept since its last request is busy making requests, so it does not wait for this
  * one, and more will come. What was gathered is sent when it is much, when a reply
  * comes, or when no more has come for a while. Where that was in vain, say because
- * the submitter polls for the answer, it is not done for some time.
+ * the submitter polls for the answer, it is not done for some time. How many requests
+ * are under way tells nothing: a fast server answers each before the next.
  */
 #include <linux/ktime.h>
 #include <linux/sched.h>
@@ -17,9 +18,12 @@
 
 /* With fewer than so many it was in vain */
 #define GATHER_WORTH	4u
-/* Then it is not done for so many, and each time it is in vain again for more, up to so many */
+/*
+ * Then it is not done for so many, and each time it is in vain again for more, up to so many: one
+ * in a thousand must not wait in vain.
+ */
 #define GATHER_SKIP	63u
-#define GATHER_SKIP_MOST	1023u
+#define GATHER_SKIP_MOST	2047u
 
 static s64 time_left(const struct nbd_gather *g)
 {
@@ -42,24 +46,25 @@ static enum hrtimer_restart look(struct hrtimer *timer)
 {
 	struct nbd_gather *g = container_of(timer, struct nbd_gather, timer);
 	s64 left = time_left(g);
+	u32 waiting;
 
-	if (left && !llist_empty(g->submitted)) {
+	if (left && nbd_gather_waiting(g)) {
 		hrtimer_forward_now(timer, left);
 		return HRTIMER_RESTART;
 	}
 	clear_bit(0, &g->armed);
 	/* Who adds and finds it armed was before that; pairs with nbd_gather() */
 	smp_mb__after_atomic();
-	if (!llist_empty(g->submitted)) {
-		judge(g, READ_ONCE(g->waiting) >= GATHER_WORTH);
+	waiting = nbd_gather_waiting(g);
+	if (waiting) {
+		judge(g, waiting >= GATHER_WORTH);
 		nbd_gather_over(g);
 	}
 	return HRTIMER_NORESTART;
 }
 
-void nbd_gather_init(struct nbd_gather *g, const struct llist_head *submitted)
+void nbd_gather_init(struct nbd_gather *g)
 {
-	g->submitted = submitted;
 	hrtimer_setup(&g->timer, look, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
 }
 
@@ -81,13 +86,14 @@ static bool goes_on(struct nbd_gather *g)
 
 /**
  * nbd_gather() - may what was just submitted wait for more?
- * @g: of the connection it was submitted to
+ * @g: of the hardware queue it came by
+ * @waiting: submissions that wait, this one included
  *
  * Any context. If so, nbd_gather_over() is called when no more has come.
  */
-bool nbd_gather(struct nbd_gather *g)
+bool nbd_gather(struct nbd_gather *g, u32 waiting)
 {
-	u32 waiting = READ_ONCE(g->waiting), skip = READ_ONCE(g->skip);
+	u32 skip = READ_ONCE(g->skip);
 
 	if (!goes_on(g))
 		return false;
@@ -95,11 +101,10 @@ bool nbd_gather(struct nbd_gather *g)
 		WRITE_ONCE(g->skip, skip - 1);
 		return false;
 	}
-	if (waiting == GATHER_MOST) {
+	if (waiting > GATHER_MOST) {
 		judge(g, true);
 		return false;
 	}
-	WRITE_ONCE(g->waiting, waiting + 1);
 	WRITE_ONCE(g->last, ktime_get_ns());
 	if (!test_and_set_bit(0, &g->armed))
 		hrtimer_start(&g->timer, GATHER_TIME, HRTIMER_MODE_REL);

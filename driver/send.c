@@ -27,7 +27,6 @@
 
 void nbd_send_init(struct nbd_conn *conn)
 {
-	nbd_gather_init(&conn->gather, &conn->submitted);
 	INIT_DELAYED_WORK(&conn->send_work, nbd_send_work);
 	INIT_LIST_HEAD(&conn->tx.queue);
 	INIT_LIST_HEAD(&conn->tx.sent);
@@ -43,6 +42,7 @@ void nbd_send_init(struct nbd_conn *conn)
 void nbd_conn_submit(struct nbd_conn *conn, struct nbd_cmd *cmd)
 {
 	nbd_cmd_start(cmd, conn);
+	WRITE_ONCE(conn->waiting, READ_ONCE(conn->waiting) + 1);
 	llist_add(&cmd->snode, &conn->submitted);
 }
 
@@ -51,7 +51,7 @@ static void collect(struct nbd_conn *conn)
 	struct llist_node *node = llist_reverse_order(llist_del_all(&conn->submitted));
 	struct nbd_cmd *cmd, *next;
 
-	nbd_gather_taken(&conn->gather);
+	WRITE_ONCE(conn->waiting, 0);
 	llist_for_each_entry_safe(cmd, next, node, snode)
 		list_add_tail(&cmd->list, &conn->tx.queue);
 }
@@ -309,46 +309,34 @@ static bool send_now(struct nbd_conn *conn)
 	return free;
 }
 
-static void send_later(struct nbd_conn *conn)
+/**
+ * nbd_conn_waiting() - how many commands wait for the sender?
+ * @conn: the connection
+ *
+ * Any context. About so many; 0 is certain.
+ */
+u32 nbd_conn_waiting(const struct nbd_conn *conn)
 {
-	queue_delayed_work(nbd_io_wq, &conn->send_work, 0);
+	return llist_empty(&conn->submitted) ? 0 : max(READ_ONCE(conn->waiting), 1u);
 }
 
 /**
- * nbd_conn_kick() - start the sender if there is anything to send
+ * nbd_conn_kick() - send what waits, from here if it can be
  * @conn: the connection
  *
- * Any context, under RCU.
- *
- * Return: false if what there is waits for more.
+ * Any context but hard interrupts; under RCU, or the caller keeps @conn.
  */
-bool nbd_conn_kick(struct nbd_conn *conn)
-{
-	if (llist_empty(&conn->submitted))
-		return true;
-	if (nbd_gather(&conn->gather))
-		return false;
-	if (!send_now(conn))
-		send_later(conn);
-	return true;
-}
-
-/* No more has come for a while; hard interrupt */
-void nbd_gather_over(struct nbd_gather *g)
-{
-	send_later(container_of(g, struct nbd_conn, gather));
-}
-
-/**
- * nbd_conn_send_waiting() - send what waits for more to come
- * @conn: the connection
- *
- * Any context; the caller keeps @conn.
- */
-void nbd_conn_send_waiting(struct nbd_conn *conn)
+void nbd_conn_kick(struct nbd_conn *conn)
 {
 	if (!llist_empty(&conn->submitted) && !send_now(conn))
-		send_later(conn);
+		queue_delayed_work(nbd_io_wq, &conn->send_work, 0);
+}
+
+/* Likewise, hard interrupts too */
+void nbd_conn_kick_later(struct nbd_conn *conn)
+{
+	if (!llist_empty(&conn->submitted))
+		queue_delayed_work(nbd_io_wq, &conn->send_work, 0);
 }
 
 /**
@@ -361,7 +349,7 @@ void nbd_conn_send_waiting(struct nbd_conn *conn)
 void nbd_conn_answered(struct nbd_conn *conn, bool here)
 {
 	if (!here)
-		nbd_conn_send_waiting(conn);
+		nbd_conn_kick(conn);
 	else if (!llist_empty(&conn->submitted))
 		send_here(conn);
 	if (conn->session->nr_slots > 1)

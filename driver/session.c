@@ -21,11 +21,13 @@ static void free_work(struct work_struct *work)
 	struct nbd_session *session = container_of(work, struct nbd_session, free_work);
 	u32 i;
 
+	for (i = 0; i < session->table.queues; i++)
+		nbd_gather_stop(&session->queues[i].gather);
 	for (i = 0; i < session->export.nr_contexts; i++)
 		kfree(session->export.contexts[i]);
 	kfree(session->export.contexts);
 	nbd_cmd_table_free(&session->table);
-	kfree(session->turns);
+	kfree(session->queues);
 	kfree(session->identifier);
 	kfree(session->display);
 	kfree(session);
@@ -72,10 +74,16 @@ struct nbd_session *nbd_session_alloc(u32 nr_slots)
  */
 int nbd_session_shape(struct nbd_session *session, u32 index, u32 queues, u32 depth)
 {
+	u32 i;
+
 	session->index = index;
-	session->turns = kcalloc(queues, sizeof(*session->turns), GFP_KERNEL);
-	if (!session->turns)
+	session->queues = kcalloc(queues, sizeof(*session->queues), GFP_KERNEL);
+	if (!session->queues)
 		return -ENOMEM;
+	for (i = 0; i < queues; i++) {
+		session->queues[i].session = session;
+		nbd_gather_init(&session->queues[i].gather);
+	}
 	return nbd_cmd_table_alloc(&session->table, queues, depth);
 }
 
@@ -119,10 +127,16 @@ static u32 nr_homes(const struct nbd_session *session)
 	return DIV_ROUND_UP(session->nr_slots, session->table.queues);
 }
 
-/* The slot of a queue whose turn it is */
+/* A slot of a queue's own */
 static u32 home(const struct nbd_session *session, u32 queue, u32 turn)
 {
 	return (queue + session->table.queues * (turn % nr_homes(session))) % session->nr_slots;
+}
+
+/* The one whose turn it is */
+static u32 next_home(const struct nbd_session *session, u32 queue)
+{
+	return home(session, queue, READ_ONCE(session->queues[queue].turn));
 }
 
 /*
@@ -133,7 +147,7 @@ static u32 home(const struct nbd_session *session, u32 queue, u32 turn)
 static struct nbd_conn *pick(struct nbd_session *session, const struct nbd_cmd *cmd, u32 queue,
 			     bool *healthy)
 {
-	u32 first = home(session, queue, READ_ONCE(session->turns[queue]));
+	u32 first = next_home(session, queue);
 	u32 n = session->nr_slots, i;
 	struct nbd_conn *conn;
 
@@ -187,6 +201,34 @@ static void dispatch(struct nbd_conn *conn, struct nbd_cmd *cmd)
 	nbd_conn_submit(conn, cmd);
 }
 
+/* Of the connections in the slots of a queue, how many commands wait for the sender? */
+static u32 nr_waiting(const struct nbd_session_queue *q)
+{
+	struct nbd_session *session = q->session;
+	u32 queue = q - session->queues, sum = 0, i;
+	struct nbd_conn *conn;
+
+	for (i = 0; i < nr_homes(session); i++) {
+		conn = rcu_dereference(session->slots[home(session, queue, i)].conn);
+		if (conn)
+			sum += nbd_conn_waiting(conn);
+	}
+	return sum;
+}
+
+static void kick_homes(const struct nbd_session_queue *q, void (*kick)(struct nbd_conn *conn))
+{
+	struct nbd_session *session = q->session;
+	u32 queue = q - session->queues, i;
+	struct nbd_conn *conn;
+
+	for (i = 0; i < nr_homes(session); i++) {
+		conn = rcu_dereference(session->slots[home(session, queue, i)].conn);
+		if (conn)
+			kick(conn);
+	}
+}
+
 /**
  * nbd_session_kick() - start the senders that a queue has given commands to
  * @session: the session
@@ -196,19 +238,35 @@ static void dispatch(struct nbd_conn *conn, struct nbd_cmd *cmd)
  */
 void nbd_session_kick(struct nbd_session *session, u32 queue)
 {
-	struct nbd_conn *conn;
-	bool waits = false;
-	u32 i;
+	struct nbd_session_queue *q = &session->queues[queue];
+	u32 waiting;
 
 	rcu_read_lock();
-	for (i = 0; i < nr_homes(session); i++) {
-		conn = rcu_dereference(session->slots[home(session, queue, i)].conn);
-		if (conn && !nbd_conn_kick(conn))
-			waits = true;
+	waiting = nr_waiting(q);
+	if (waiting && !nbd_gather(&q->gather, waiting)) {
+		kick_homes(q, nbd_conn_kick);
+		WRITE_ONCE(q->turn, q->turn + 1);
 	}
 	rcu_read_unlock();
-	if (!waits)
-		WRITE_ONCE(session->turns[queue], session->turns[queue] + 1);
+}
+
+/* What a queue's timer asks for */
+u32 nbd_gather_waiting(struct nbd_gather *g)
+{
+	u32 waiting;
+
+	rcu_read_lock();
+	waiting = nr_waiting(container_of(g, struct nbd_session_queue, gather));
+	rcu_read_unlock();
+	return waiting;
+}
+
+/* No more has come for a while */
+void nbd_gather_over(struct nbd_gather *g)
+{
+	rcu_read_lock();
+	kick_homes(container_of(g, struct nbd_session_queue, gather), nbd_conn_kick_later);
+	rcu_read_unlock();
 }
 
 /**
@@ -228,7 +286,7 @@ void nbd_session_answered(struct nbd_session *session, const struct nbd_conn *co
 	for (i = 0; i < nr_homes(session); i++) {
 		other = rcu_dereference(session->slots[home(session, queue, i)].conn);
 		if (other && other != conn)
-			nbd_conn_send_waiting(other);
+			nbd_conn_kick(other);
 	}
 	rcu_read_unlock();
 }
@@ -257,7 +315,7 @@ void nbd_session_submit(struct nbd_session *session, struct nbd_cmd *cmd, u32 qu
 		if (conn) {
 			dispatch(conn, cmd);
 			/* No kick is for it, if it is not one of the queue's own */
-			if (conn->index != home(session, queue, READ_ONCE(session->turns[queue])))
+			if (conn->index != next_home(session, queue))
 				nbd_conn_kick(conn);
 			break;
 		}

@@ -20,6 +20,7 @@
 #include "cmd.h"
 #include "conn.h"
 #include "export.h"
+#include "gather.h"
 
 /* Most connections of a device, requests in flight per queue, requests for maps */
 #define NBD_MAX_SLOTS		64u
@@ -38,6 +39,18 @@ struct nbd_slot {
 	u32 reconnects;
 	u32 reason;
 };
+
+/**
+ * struct nbd_session_queue - what submitters to a hardware queue share
+ * @session: the session
+ * @gather: decides whether what they submit waits for more
+ * @turn: whose turn it is among the queue's slots
+ */
+struct nbd_session_queue {
+	struct nbd_session *session;
+	struct nbd_gather gather;
+	u32 turn;
+} ____cacheline_aligned_in_smp;
 
 /**
  * struct nbd_session - an attach
@@ -66,7 +79,7 @@ struct nbd_slot {
  * @privates: bounds the private requests in flight to their reserved tags
  * @free_work: the last reference may go in any context
  * @complaints: bounds what is logged of its servers
- * @turns: per hardware queue, whose turn it is among its slots
+ * @queues: one for each hardware queue
  * @nr_slots: entries in @slots
  * @slots: the connections
  */
@@ -96,7 +109,7 @@ struct nbd_session {
 	struct semaphore privates;
 	struct work_struct free_work;
 	struct ratelimit_state complaints;
-	u32 *turns;
+	struct nbd_session_queue *queues;
 	u32 nr_slots;
 	struct nbd_slot slots[];
 };
