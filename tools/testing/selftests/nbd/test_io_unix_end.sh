@@ -8,10 +8,10 @@
 requires evil-nbd chrt
 for evil in reply-eof-header15 read-eof-payload eof-idle; do
 	TRANSPORT=unix serve chrt --fifo 50 taskset -c 0 evil-nbd --unix @SOCKET@ \
-		--evil $evil --on READ --at 4M --log "$TMP/log"
+		--evil $evil --on READ --at 5M --log "$TMP/log"
 	attach -C 1 --no-reconnect --timeout 10
 	settle
-	dd if="$DEV" of=/dev/null bs=4k count=1 skip=1024 iflag=direct status=none 2>/dev/null || true
+	dd if="$DEV" of=/dev/null bs=4k count=1 skip=1280 iflag=direct status=none 2>/dev/null || true
 	wait_klog 5 "$DISK: conn 0: lost, error"
 	grep -q "^EVIL $evil" "$TMP/log" || fail "$evil did not happen"
 	klog | grep "no answer" && fail "the end was not seen"

@@ -22,7 +22,8 @@ verify() {
 
 truncate -s 64M "$TMP/image"
 serve_nbd_servers "$TMP/image"
-attach -C 2 --no-reconnect
+# Longer than the server is stopped: TCP itself gives a peer up that makes no room
+attach -C 2 --no-reconnect --timeout 600 --peer-timeout 600
 settle
 # udev reads a disk that somebody has written to, and nobody can open it then; not one that is locked
 flock --exclusive --no-fork "$DEV" sleep infinity &

@@ -29,12 +29,12 @@ attach -C 1 --dead-timeout 3
 stop_server
 wait_until 2 is_state waiting
 failed 500 6000
-failed 0 500
+failed 0 2000
 wait_klog 5 "$DISK: no longer waits"
 revived
 
 attach -C 1 --dead-timeout off
 stop_server
 wait_until 10 is_state waiting
-failed 0 500
+failed 0 2000
 revived
