@@ -102,11 +102,11 @@ def _(directory):
 
 @test('table: what four connections bring')
 def _(directory):
-    done = table(directory, row('in-tree'), row('ours', per_io=200),
-                 row('in-tree', connections=4, per_io=150), row('ours', connections=4, per_io=80),
-                 options=['--scale'])
+    done = table(directory, row('in-tree', busy=0.5), row('ours', per_io=200, busy=0.6),
+                 row('in-tree', connections=4, per_io=150, busy=0.8),
+                 row('ours', connections=4, per_io=80, busy=0.9), options=['--scale'])
     assert done.returncode == 0, done.stderr
-    assert 'lean tcp 4k randread QD1 4 2.00 2.50' in ' '.join(done.stdout.split()), done.stdout
+    assert 'lean tcp 4k randread QD1 4 2.00 2.50 0.50 0.60 0.80 0.90' in ' '.join(done.stdout.split()), done.stdout
 
 
 @test('table: null_blk and libnbd need nobody beside them')

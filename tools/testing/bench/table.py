@@ -90,9 +90,11 @@ def scaling(kernel, measured):
         one = measured.get((server, transport, 1, job))
         if one and connections != 1:
             lines.append([f'{server} {transport}', job, str(connections),
-                          *(ratio((one.get(driver), many.get(driver))) for driver in PAIR)])
-    show(f'{kernel}: times as many I/Os as over one connection',
-         ['server', 'job', 'connections', *PAIR], lines)
+                          *(ratio((one.get(driver), many.get(driver))) for driver in PAIR),
+                          *both(one, 'busy'), *both(many, 'busy')])
+    show(f'{kernel}: times as many I/Os as over one connection, and processors busy',
+         ['server', 'job', 'connections', *PAIR, 'one: in-tree', 'ours', 'many: in-tree', 'ours'],
+         lines)
 
 
 def main():

@@ -46,6 +46,7 @@ FULL = [('lean', 'tcp', 1, RANDOM + LARGE + MIXED + URING),
 TWO = [job(f'4k rand{rw} QD32, two tasks', f'rand{rw}', '4k', 32, tasks=2)
        for rw in ('read', 'write')]
 SCALE = [('lean', 'tcp', connections, TWO) for connections in (1, 4)]
+SCALE_ROUNDS = 5
 QUICK = [('lean', 'tcp', 1, RANDOM[:4] + LARGE[:1] + LARGE[2:])]
 
 MAP_EXTENTS = 1000000
@@ -79,11 +80,14 @@ class Window:
 
 
 def measure(target, disk, what, seconds):
+    before = counters.processors()
     result, switches = Window(disk, what, counters.switches).run(target, seconds)
+    spent, idle = (late - early for late, early in zip(counters.processors(), before))
     sides = [result[side] for side in ('read', 'write') if result[side]['total_ios']]
     iops = sum(side['iops'] for side in sides)
     slow = max((side['lat_ns'] for side in sides), key=lambda lat: lat['mean'])['percentile']
     return {'per_io': round(1e9 / iops), 'switches': switches,
+            'busy': round(1 - idle / max(spent, 1), 2),
             'ios': sum(side['total_ios'] for side in sides),
             'p50': slow['50.000000'], 'p99': slow['99.000000'], 'p99.9': slow['99.900000']}
 
@@ -97,8 +101,8 @@ def socket_calls(target, disk, what):
     return per_io
 
 
-def bench_jobs(driver, plan, seconds):
-    """The jobs of fio on the disk."""
+def rows_of_jobs(driver, plan, seconds, calls=True):
+    """The jobs of fio on the disk; @calls: count those of sockets, too."""
     for kind, transport, connections, jobs in plan:
         if not jobs:
             continue
@@ -106,10 +110,10 @@ def bench_jobs(driver, plan, seconds):
             rig.attach(driver, server.uri, connections)
             for what in jobs:
                 row = measure(rig.disk(what), 'nbd0', what, seconds)
-                if connections == 1:
+                if calls and connections == 1:
                     row['calls'] = socket_calls(rig.disk(what), 'nbd0', what)
-                tell(driver=driver, server=kind, transport=transport, connections=connections,
-                     job=what['name'], **row)
+                yield {'driver': driver, 'server': kind, 'transport': transport,
+                       'connections': connections, 'job': what['name'], **row}
             rig.detach(driver)
 
 
@@ -187,14 +191,20 @@ WHOLE = {f'read {rig.SIZE >> 20} MiB of holes': bench_holes,
 
 
 def scale(driver, only):
-    """Where time is real, so it takes longer to know."""
+    """Where time is real, whatever else the machine does shows: the median of some rounds."""
+    rounds = {}
+    plan = [(*where, [what for what in jobs if only.search(what['name'])])
+            for *where, jobs in SCALE]
     rig.load(driver)
-    bench_jobs(driver, [(*where, [what for what in jobs if only.search(what['name'])])
-                        for *where, jobs in SCALE], 10)
+    for _ in range(SCALE_ROUNDS):
+        for row in rows_of_jobs(driver, plan, 4, calls=False):
+            rounds.setdefault((row['connections'], row['job']), []).append(row)
+    for rows in rounds.values():
+        tell(**sorted(rows, key=lambda row: row['per_io'])[len(rows) // 2])
 
 
 def bench(driver, quick, only):
-    plan, seconds = (QUICK, 0.2) if quick else (FULL, 0.8)
+    plan, seconds = (QUICK, 0.2) if quick else (FULL, 0.5)
     plan = [(kind, transport, connections, [what for what in jobs if only.search(what['name'])])
             for kind, transport, connections, jobs in plan]
     if driver in ('null', 'libnbd'):
@@ -203,7 +213,8 @@ def bench(driver, quick, only):
         {'null': bench_null, 'libnbd': bench_libnbd}[driver](jobs, seconds)
     else:
         rig.load(driver)
-        bench_jobs(driver, plan, seconds)
+        for row in rows_of_jobs(driver, plan, seconds):
+            tell(**row)
         for name, function in WHOLE.items():
             if not quick and only.search(name):
                 function(driver, name, seconds)

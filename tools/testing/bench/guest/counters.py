@@ -17,6 +17,13 @@ def switches():
         return next(int(line.split()[1]) for line in file if line.startswith('ctxt'))
 
 
+def processors():
+    """Time that all of them have spent, and what of it idle, in ticks."""
+    with open('/proc/stat') as file:
+        ticks = [int(field) for field in file.readline().split()[1:9]]
+    return sum(ticks), ticks[3] + ticks[4]
+
+
 def moved(name):
     """Bytes that a disk has read and written."""
     with open(f'/sys/block/{name}/stat') as file:
