@@ -21,7 +21,7 @@ writes() {
 }
 
 background fio writes
-wait_until 20 grep -q ^WRITE "$TMP/blue"
+wait_until 60 grep -q ^WRITE "$TMP/blue"
 
 serve_nbdkit memory 4M
 exits 11 nbd-attach --adopt "$URI" "$DEV"
