@@ -45,8 +45,9 @@ FULL = [('lean', 'tcp', 1, RANDOM + LARGE + MIXED + URING),
         ('nbdkit', 'tcp', 1, RANDOM[:4] + LARGE)]
 TWO = [job(f'4k rand{rw} QD32, two tasks', f'rand{rw}', '4k', 32, tasks=2)
        for rw in ('read', 'write')]
-SCALE = [('lean', 'tcp', connections, TWO) for connections in (1, 4)]
-SCALE_ROUNDS = 5
+SCALE = [(server, 'tcp', connections, TWO) for server in ('lean', 'nbdkit')
+         for connections in (1, 4)]
+SCALE_ROUNDS = 3
 QUICK = [('lean', 'tcp', 1, RANDOM[:4] + LARGE[:1] + LARGE[2:])]
 
 MAP_EXTENTS = 1000000
@@ -198,7 +199,8 @@ def scale(driver, only):
     rig.load(driver)
     for _ in range(SCALE_ROUNDS):
         for row in rows_of_jobs(driver, plan, 4, calls=False):
-            rounds.setdefault((row['connections'], row['job']), []).append(row)
+            where = row['server'], row['connections'], row['job']
+            rounds.setdefault(where, []).append(row)
     for rows in rounds.values():
         tell(**sorted(rows, key=lambda row: row['per_io'])[len(rows) // 2])
 
