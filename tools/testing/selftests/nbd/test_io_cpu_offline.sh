@@ -25,7 +25,7 @@ fio --name=writes --filename="$DEV" --ioengine=libaio --direct=1 --iodepth=8 --c
 	--verify_state_save=0 >"$TMP/fio" 2>&1 &
 fio=$!
 defer _kill "$fio"
-wait_until 30 wrote $((before + 50))
+wait_until 120 wrote $((before + 50))
 defer set_online 1
 pause_server
 defer resume_server
