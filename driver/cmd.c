@@ -376,25 +376,51 @@ void nbd_cursor_advance(struct nbd_cursor *c, u32 bytes)
 }
 
 /**
- * nbd_cursor_fill() - describe the payload at a cursor
- * @c: where it begins; a copy, the caller's does not move
+ * nbd_cursor_iter() - payload at a cursor where it lies, to be read into; moves past it
+ * @c: where it begins
+ * @to: set to it: no more than there is in one bio
+ * @bytes: most bytes of it
+ *
+ * Return: bytes of it, 0 only at the end.
+ */
+u32 nbd_cursor_iter(struct nbd_cursor *c, struct iov_iter *to, u32 bytes)
+{
+	const struct bvec_iter from = c->iter;
+	const struct bio *bio = c->bio;
+	u32 n, nr;
+
+	if (!bio)
+		return 0;
+	n = min(bytes, from.bi_size);
+	bvec_iter_advance(bio->bi_io_vec, &c->iter, n);
+	nr = c->iter.bi_idx - from.bi_idx + !!c->iter.bi_bvec_done;
+	iov_iter_bvec(to, ITER_DEST, __bvec_iter_bvec(bio->bi_io_vec, from), nr, n);
+	to->iov_offset = from.bi_bvec_done;
+	settle(c);
+	return n;
+}
+
+/**
+ * nbd_cursor_fill() - describe the payload at a cursor, and move past it
+ * @c: where it begins
  * @vec: where the description goes
  * @nr: in: room at @vec, out: entries used
  * @bytes: most bytes to describe
  *
  * Return: bytes described.
  */
-u32 nbd_cursor_fill(struct nbd_cursor c, struct bio_vec *vec, u32 *nr, u32 bytes)
+u32 nbd_cursor_fill(struct nbd_cursor *c, struct bio_vec *vec, u32 *nr, u32 bytes)
 {
 	u32 left = bytes, used = 0;
 
-	while (left && c.bio && used < *nr) {
-		struct bio_vec v = mp_bvec_iter_bvec(c.bio->bi_io_vec, c.iter);
+	while (left && c->bio && used < *nr) {
+		struct bio_vec v = mp_bvec_iter_bvec(c->bio->bi_io_vec, c->iter);
 
 		v.bv_len = min(v.bv_len, left);
 		vec[used++] = v;
 		left -= v.bv_len;
-		nbd_cursor_advance(&c, v.bv_len);
+		bvec_iter_advance_single(c->bio->bi_io_vec, &c->iter, v.bv_len);
+		settle(c);
 	}
 	*nr = used;
 	return bytes - left;

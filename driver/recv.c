@@ -232,16 +232,14 @@ static void payload_taken(struct nbd_conn *conn, u32 n)
 static void step_data(struct nbd_conn *conn, struct source *src)
 {
 	struct nbd_rx *rx = &conn->rx;
-	u32 nr = NBD_RX_VECS, n;
 	struct iov_iter to;
+	u32 n;
 
-	n = nbd_cursor_fill(rx->cursor, rx->vec, &nr, min(rx->reply.left, src->left));
+	n = nbd_cursor_iter(&rx->cursor, &to, min(rx->reply.left, src->left));
 	if (!n)
 		return broken(conn, "no room for content");
-	iov_iter_bvec(&to, ITER_DEST, rx->vec, nr, n);
 	if (take_iter(src, &to, n))
 		return broken(conn, "lost bytes");
-	nbd_cursor_advance(&rx->cursor, n);
 	payload_taken(conn, n);
 }
 
@@ -394,8 +392,10 @@ static int recv_message(struct nbd_conn *conn)
 	int n, err;
 
 	if (rx->reply.step == NBD_STEP_DATA) {
+		struct nbd_cursor past = rx->cursor;
+
 		nr = NBD_RX_VECS;
-		content = nbd_cursor_fill(rx->cursor, rx->vec, &nr, rx->reply.left);
+		content = nbd_cursor_fill(&past, rx->vec, &nr, rx->reply.left);
 	}
 	if (!nr || content == rx->reply.left) {
 		room = PAGE_SIZE;

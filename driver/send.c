@@ -89,8 +89,7 @@ static bool add_payload(struct nbd_tx *tx, u32 *nr_vecs, u32 *bytes, u32 most)
 {
 	u32 nr = NBD_TX_VECS - *nr_vecs, n;
 
-	n = nbd_cursor_fill(tx->cursor, tx->vec + *nr_vecs, &nr, most);
-	nbd_cursor_advance(&tx->cursor, n);
+	n = nbd_cursor_fill(&tx->cursor, tx->vec + *nr_vecs, &nr, most);
 	*nr_vecs += nr;
 	*bytes += n;
 	if (tx->cursor.bio)
