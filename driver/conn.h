@@ -200,6 +200,7 @@ void nbd_send_init(struct nbd_conn *conn);
 void nbd_send_work(struct work_struct *work);
 void nbd_conn_submit(struct nbd_conn *conn, struct nbd_cmd *cmd);
 u32 nbd_conn_waiting(const struct nbd_conn *conn);
+u32 nbd_conn_under_way(const struct nbd_conn *conn);
 void nbd_conn_kick(struct nbd_conn *conn);
 void nbd_conn_kick_later(struct nbd_conn *conn);
 void nbd_conn_answered(struct nbd_conn *conn, bool here);

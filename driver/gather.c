@@ -4,8 +4,9 @@
  * slept since its last request is busy making requests, so it does not wait for this
  * one, and more will come. What was gathered is sent when it is much, when a reply
  * comes, or when no more has come for a while. Where that was in vain, say because
- * the submitter polls for the answer, it is not done for some time. How many requests
- * are under way tells nothing: a fast server answers each before the next.
+ * the submitter polls for the answer, it is not done for some time. That few requests
+ * are under way tells nothing: a fast server answers each before the next. But many
+ * keep a server busy, so that nothing is lost by waiting for the reply that comes soon.
  */
 #include <linux/ktime.h>
 #include <linux/sched.h>
@@ -18,8 +19,10 @@
 
 /* With fewer than so many it was in vain */
 #define GATHER_WORTH	4u
+/* Or rather, with so many under way it was not, however few waited */
+#define GATHER_BUSY	24u
 /*
- * Then it is not done for so many, and each time it is in vain again for more, up to so many: one
+ * Else it is not done for so many, and each time it is in vain again for more, up to so many: one
  * in a thousand must not wait in vain.
  */
 #define GATHER_SKIP	63u
@@ -30,6 +33,11 @@ static s64 time_left(const struct nbd_gather *g)
 	s64 since = ktime_get_ns() - READ_ONCE(g->last);
 
 	return clamp_t(s64, GATHER_TIME - since, 0, GATHER_TIME);
+}
+
+static bool server_busy(struct nbd_gather *g)
+{
+	return nbd_gather_under_way(g) >= GATHER_BUSY;
 }
 
 /* Learn from what came of it */
@@ -57,7 +65,7 @@ static enum hrtimer_restart look(struct hrtimer *timer)
 	smp_mb__after_atomic();
 	waiting = nbd_gather_waiting(g);
 	if (waiting) {
-		judge(g, waiting >= GATHER_WORTH);
+		judge(g, waiting >= GATHER_WORTH || server_busy(g));
 		nbd_gather_over(g);
 	}
 	return HRTIMER_NORESTART;
@@ -97,7 +105,7 @@ bool nbd_gather(struct nbd_gather *g, u32 waiting)
 
 	if (!goes_on(g))
 		return false;
-	if (skip) {
+	if (skip && !server_busy(g)) {
 		WRITE_ONCE(g->skip, skip - 1);
 		return false;
 	}

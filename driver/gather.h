@@ -30,8 +30,9 @@ void nbd_gather_init(struct nbd_gather *g);
 void nbd_gather_stop(struct nbd_gather *g);
 bool nbd_gather(struct nbd_gather *g, u32 waiting);
 
-/* session.c; both in hard interrupt */
+/* session.c; in hard interrupt, too */
 u32 nbd_gather_waiting(struct nbd_gather *g);
+u32 nbd_gather_under_way(struct nbd_gather *g);
 void nbd_gather_over(struct nbd_gather *g);
 
 #endif /* NBD_GATHER_H */

@@ -319,6 +319,14 @@ u32 nbd_conn_waiting(const struct nbd_conn *conn)
 	return llist_empty(&conn->submitted) ? 0 : max(READ_ONCE(conn->waiting), 1u);
 }
 
+/* And how many are sent, and not answered? About so many; any context */
+u32 nbd_conn_under_way(const struct nbd_conn *conn)
+{
+	u64 replies = READ_ONCE(conn->stats.replies);
+
+	return READ_ONCE(conn->stats.requests) - replies;
+}
+
 /**
  * nbd_conn_kick() - send what waits, from here if it can be
  * @conn: the connection

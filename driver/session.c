@@ -201,8 +201,9 @@ static void dispatch(struct nbd_conn *conn, struct nbd_cmd *cmd)
 	nbd_conn_submit(conn, cmd);
 }
 
-/* Of the connections in the slots of a queue, how many commands wait for the sender? */
-static u32 nr_waiting(const struct nbd_session_queue *q)
+/* The sum of something over the connections in the slots of a queue */
+static __always_inline u32
+sum_homes(const struct nbd_session_queue *q, u32 (*count)(const struct nbd_conn *conn))
 {
 	struct nbd_session *session = q->session;
 	u32 queue = q - session->queues, sum = 0, i;
@@ -211,7 +212,7 @@ static u32 nr_waiting(const struct nbd_session_queue *q)
 	for (i = 0; i < nr_homes(session); i++) {
 		conn = rcu_dereference(session->slots[home(session, queue, i)].conn);
 		if (conn)
-			sum += nbd_conn_waiting(conn);
+			sum += count(conn);
 	}
 	return sum;
 }
@@ -242,7 +243,7 @@ void nbd_session_kick(struct nbd_session *session, u32 queue)
 	u32 waiting;
 
 	rcu_read_lock();
-	waiting = nr_waiting(q);
+	waiting = sum_homes(q, nbd_conn_waiting);
 	if (waiting && !nbd_gather(&q->gather, waiting)) {
 		kick_homes(q, nbd_conn_kick);
 		WRITE_ONCE(q->turn, q->turn + 1);
@@ -250,15 +251,26 @@ void nbd_session_kick(struct nbd_session *session, u32 queue)
 	rcu_read_unlock();
 }
 
-/* What a queue's timer asks for */
+/* How many commands has the queue that wait for a sender? */
 u32 nbd_gather_waiting(struct nbd_gather *g)
 {
 	u32 waiting;
 
 	rcu_read_lock();
-	waiting = nr_waiting(container_of(g, struct nbd_session_queue, gather));
+	waiting = sum_homes(container_of(g, struct nbd_session_queue, gather), nbd_conn_waiting);
 	rcu_read_unlock();
 	return waiting;
+}
+
+/* And how many has it sent that are not answered? */
+u32 nbd_gather_under_way(struct nbd_gather *g)
+{
+	u32 under_way;
+
+	rcu_read_lock();
+	under_way = sum_homes(container_of(g, struct nbd_session_queue, gather), nbd_conn_under_way);
+	rcu_read_unlock();
+	return under_way;
 }
 
 /* No more has come for a while */
