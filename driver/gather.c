@@ -13,9 +13,17 @@
 
 #include "gather.h"
 
-/* Submissions that wait at most, and how long for the next */
+/* Submissions that wait at most */
 #define GATHER_MOST	24u
-#define GATHER_TIME	(30 * NSEC_PER_USEC)
+
+/* How long for the next, where it was in vain the last time */
+#define GATHER_TIME	(20 * NSEC_PER_USEC)
+/*
+ * Else as long as so many take that are sent by themselves, which is what can be saved, and tells
+ * how fast the machine is; but at most so long
+ */
+#define GATHER_SENDS	5u
+#define GATHER_TIME_MOST	(500 * NSEC_PER_USEC)
 
 /* With fewer than so many it was in vain */
 #define GATHER_WORTH	4u
@@ -28,11 +36,18 @@
 #define GATHER_SKIP	63u
 #define GATHER_SKIP_MOST	2047u
 
+static s64 patience(const struct nbd_gather *g)
+{
+	if (READ_ONCE(g->vain))
+		return GATHER_TIME;
+	return clamp_t(s64, READ_ONCE(g->cost) * GATHER_SENDS, GATHER_TIME, GATHER_TIME_MOST);
+}
+
 static s64 time_left(const struct nbd_gather *g)
 {
-	s64 since = ktime_get_ns() - READ_ONCE(g->last);
+	s64 since = ktime_get_ns() - READ_ONCE(g->last), most = patience(g);
 
-	return clamp_t(s64, GATHER_TIME - since, 0, GATHER_TIME);
+	return clamp_t(s64, most - since, 0, most);
 }
 
 static bool server_busy(struct nbd_gather *g)
@@ -103,8 +118,11 @@ bool nbd_gather(struct nbd_gather *g, u32 waiting)
 {
 	u32 skip = READ_ONCE(g->skip);
 
-	if (!goes_on(g))
+	if (!goes_on(g)) {
+		WRITE_ONCE(g->last, 0);
 		return false;
+	}
+	WRITE_ONCE(g->last, ktime_get_ns());
 	if (skip && !server_busy(g)) {
 		WRITE_ONCE(g->skip, skip - 1);
 		return false;
@@ -113,8 +131,22 @@ bool nbd_gather(struct nbd_gather *g, u32 waiting)
 		judge(g, true);
 		return false;
 	}
-	WRITE_ONCE(g->last, ktime_get_ns());
 	if (!test_and_set_bit(0, &g->armed))
-		hrtimer_start(&g->timer, GATHER_TIME, HRTIMER_MODE_REL);
+		hrtimer_start(&g->timer, patience(g), HRTIMER_MODE_REL);
 	return true;
+}
+
+/**
+ * nbd_gather_sent() - what was not to wait was sent
+ * @g: nbd_gather() has said so just now
+ */
+void nbd_gather_sent(struct nbd_gather *g)
+{
+	u64 last = READ_ONCE(g->last), cost = READ_ONCE(g->cost), taken;
+
+	/* Who had slept never waits, so it is not for them */
+	if (!last)
+		return;
+	taken = min_t(u64, ktime_get_ns() - last, GATHER_TIME_MOST);
+	WRITE_ONCE(g->cost, cost - cost / 8 + taken / 8);
 }

@@ -12,7 +12,8 @@
  * @armed: bit 0: @timer will look at what waits
  * @task: who submitted last; never dereferenced
  * @slept: how often it had slept until then
- * @last: when, in nanoseconds
+ * @last: when, in nanoseconds; 0 if it had slept since
+ * @cost: nanoseconds that it takes to send, on average
  * @skip: submissions that shall not wait
  * @vain: how many did not, the last time that it was in vain
  */
@@ -22,6 +23,7 @@ struct nbd_gather {
 	const struct task_struct *task;
 	unsigned long slept;
 	u64 last;
+	u64 cost;
 	u32 skip;
 	u32 vain;
 };
@@ -29,6 +31,7 @@ struct nbd_gather {
 void nbd_gather_init(struct nbd_gather *g);
 void nbd_gather_stop(struct nbd_gather *g);
 bool nbd_gather(struct nbd_gather *g, u32 waiting);
+void nbd_gather_sent(struct nbd_gather *g);
 
 /* session.c; in hard interrupt, too */
 u32 nbd_gather_waiting(struct nbd_gather *g);

@@ -246,6 +246,7 @@ void nbd_session_kick(struct nbd_session *session, u32 queue)
 	waiting = sum_homes(q, nbd_conn_waiting);
 	if (waiting && !nbd_gather(&q->gather, waiting)) {
 		kick_homes(q, nbd_conn_kick);
+		nbd_gather_sent(&q->gather);
 		WRITE_ONCE(q->turn, q->turn + 1);
 	}
 	rcu_read_unlock();
