@@ -269,7 +269,8 @@ u32 nbd_gather_under_way(struct nbd_gather *g)
 	u32 under_way;
 
 	rcu_read_lock();
-	under_way = sum_homes(container_of(g, struct nbd_session_queue, gather), nbd_conn_under_way);
+	under_way = sum_homes(container_of(g, struct nbd_session_queue, gather),
+			      nbd_conn_under_way);
 	rcu_read_unlock();
 	return under_way;
 }
