@@ -72,3 +72,24 @@ restart() {
 	sleep 1
 	_serve_swap
 }
+
+# hog_through RESTARTS: a program with more memory than it may have writes all of it and finds it
+# again, round after round, while the server dies so many times; the round of the last death ends well
+hog_through() {
+	local hog i
+
+	in_memory 20 "$HERE/hog.py" 32 1000 >"$TMP/hog" 2>&1 &
+	hog=$!
+	defer _kill "$hog"
+	for ((i = 0; i < $1; i++)); do
+		sleep 3
+		restart
+	done
+	wait_until 240 _more_rounds "$hog" "$(_rounds)"
+	kill -0 "$hog" 2>/dev/null || { wait "$hog" || fail "the program: $?: $(<"$TMP/hog")"; }
+	_kill "$hog"
+}
+
+_rounds() { wc -l <"$TMP/hog"; }
+
+_more_rounds() { ! kill -0 "$1" || [ "$(_rounds)" -gt "$2" ]; }

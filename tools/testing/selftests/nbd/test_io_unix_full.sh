@@ -8,7 +8,7 @@
 requires fio
 write_and_read() {
 	within 100 fio --name=writes --filename="$DEV" --ioengine=libaio --direct=1 --iodepth=16 \
-		--rw=randwrite --bs=256k --size=16M --verify=crc32c --verify_fatal=1 \
+		--rw=randwrite --bs=256k --size=8M --verify=crc32c --verify_fatal=1 \
 		--verify_state_save=0 >"$TMP/fio" 2>&1
 }
 # More than the socket holds, and of a stopped server's requests none is answered
@@ -21,7 +21,7 @@ settle
 flock --exclusive --no-fork "$DEV" sleep infinity &
 lock=$!
 defer _kill $lock
-for _ in {1..10}; do
+for _ in {1..5}; do
 	pause_server
 	write_and_read &
 	fio=$!

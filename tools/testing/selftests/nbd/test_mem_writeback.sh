@@ -9,7 +9,7 @@ requires mke2fs debugfs
 image=$ROOM/image
 truncate -s 192M "$image"
 mke2fs -q -F -t ext4 "$image"
-seq 1 10000000 | head -c 64M >"$ROOM/source"
+seq 1 10000000 | head -c 40M >"$ROOM/source"
 serve_nbdkit file "$image" cache=none
 attach
 mkdir "$TMP/mnt"
