@@ -74,7 +74,8 @@ restart() {
 }
 
 # hog_through RESTARTS: a program with more memory than it may have writes all of it and finds it
-# again, round after round, while the server dies so many times; the round of the last death ends well
+# again, round after round, while the server dies so many times with some of it; the round of the last
+# death ends well
 hog_through() {
 	local hog i
 
@@ -82,7 +83,7 @@ hog_through() {
 	hog=$!
 	defer _kill "$hog"
 	for ((i = 0; i < $1; i++)); do
-		sleep 3
+		wait_until 120 _more_swapped $(($(_swapped_out) + 1024))
 		restart
 	done
 	wait_until 240 _more_rounds "$hog" "$(_rounds)"
@@ -93,3 +94,5 @@ hog_through() {
 _rounds() { wc -l <"$TMP/hog"; }
 
 _more_rounds() { ! kill -0 "$1" || [ "$(_rounds)" -gt "$2" ]; }
+
+_more_swapped() { [ "$(_swapped_out)" -ge "$1" ]; }
