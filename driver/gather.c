@@ -20,9 +20,10 @@
 #define GATHER_TIME	(20 * NSEC_PER_USEC)
 /*
  * Else as long as so many take that are sent by themselves, which is what can be saved, and tells
- * how fast the machine is; but at most so long
+ * how fast the machine is; but at least, and at most, so long
  */
 #define GATHER_SENDS	5u
+#define GATHER_TIME_LEAST	(30 * NSEC_PER_USEC)
 #define GATHER_TIME_MOST	(500 * NSEC_PER_USEC)
 
 /* With fewer than so many it was in vain */
@@ -40,7 +41,8 @@ static s64 patience(const struct nbd_gather *g)
 {
 	if (READ_ONCE(g->vain))
 		return GATHER_TIME;
-	return clamp_t(s64, READ_ONCE(g->cost) * GATHER_SENDS, GATHER_TIME, GATHER_TIME_MOST);
+	return clamp_t(s64, READ_ONCE(g->cost) * GATHER_SENDS, GATHER_TIME_LEAST,
+		       GATHER_TIME_MOST);
 }
 
 static s64 time_left(const struct nbd_gather *g)
@@ -123,6 +125,7 @@ bool nbd_gather(struct nbd_gather *g, u32 waiting)
 		return false;
 	}
 	WRITE_ONCE(g->last, ktime_get_ns());
+	WRITE_ONCE(g->preempted, current->nivcsw);
 	if (skip && !server_busy(g)) {
 		WRITE_ONCE(g->skip, skip - 1);
 		return false;
@@ -144,8 +147,8 @@ void nbd_gather_sent(struct nbd_gather *g)
 {
 	u64 last = READ_ONCE(g->last), cost = READ_ONCE(g->cost), taken;
 
-	/* Who had slept never waits, so it is not for them */
-	if (!last)
+	/* Who had slept never waits, so it is not for them; and what others did is no cost of it */
+	if (!last || READ_ONCE(g->preempted) != current->nivcsw)
 		return;
 	taken = min_t(u64, ktime_get_ns() - last, GATHER_TIME_MOST);
 	WRITE_ONCE(g->cost, cost - cost / 8 + taken / 8);

@@ -13,6 +13,7 @@
  * @task: who submitted last; never dereferenced
  * @slept: how often it had slept until then
  * @last: when, in nanoseconds; 0 if it had slept since
+ * @preempted: how often it had been preempted until then
  * @cost: nanoseconds that it takes to send, on average
  * @skip: submissions that shall not wait
  * @vain: how many did not, the last time that it was in vain
@@ -23,6 +24,7 @@ struct nbd_gather {
 	const struct task_struct *task;
 	unsigned long slept;
 	u64 last;
+	unsigned long preempted;
 	u64 cost;
 	u32 skip;
 	u32 vain;
