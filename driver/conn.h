@@ -135,7 +135,7 @@ struct nbd_conn_stats {
  * @in_place: plain TCP. Requests are written and replies are read under the socket's lock,
  *	which is had without sleeping if it is free; else by sendmsg and recvmsg
  * @submitted: commands for the sender
- * @waiting: how many those are, about
+ * @waiting: how many those are, about, see nbd_conn_waiting()
  * @send_work: the sender
  * @recv_work: the receiver
  * @fail_work: the session takes the connection down

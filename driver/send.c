@@ -32,6 +32,9 @@ void nbd_send_init(struct nbd_conn *conn)
 	INIT_LIST_HEAD(&conn->tx.sent);
 }
 
+/* What a command weighs among those that wait to be sent: one for each so many bytes of payload */
+#define WEIGHT_BYTES	SZ_4K
+
 /**
  * nbd_conn_submit() - queue a command for sending
  * @conn: a connection found in its slot, under RCU
@@ -41,8 +44,10 @@ void nbd_send_init(struct nbd_conn *conn)
  */
 void nbd_conn_submit(struct nbd_conn *conn, struct nbd_cmd *cmd)
 {
+	u32 weight = max(nbd_cmd_payload(cmd) / WEIGHT_BYTES, 1u);
+
 	nbd_cmd_start(cmd, conn);
-	WRITE_ONCE(conn->waiting, READ_ONCE(conn->waiting) + 1);
+	WRITE_ONCE(conn->waiting, READ_ONCE(conn->waiting) + weight);
 	llist_add(&cmd->snode, &conn->submitted);
 }
 
@@ -309,10 +314,11 @@ static bool send_now(struct nbd_conn *conn)
 }
 
 /**
- * nbd_conn_waiting() - how many commands wait for the sender?
+ * nbd_conn_waiting() - how much waits for the sender?
  * @conn: the connection
  *
- * Any context. About so many; 0 is certain.
+ * Any context. About so many commands, where those with much payload count for as many as would
+ * carry it by 4 KiB; 0 is certain.
  */
 u32 nbd_conn_waiting(const struct nbd_conn *conn)
 {
