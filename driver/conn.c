@@ -70,12 +70,20 @@ static int check_socket(struct nbd_conn *conn, const char **why)
 	return 0;
 }
 
+/* Whose socket is it, if that still does anything? Under sk_callback_lock */
+static struct nbd_conn *conn_of(const struct sock *sk)
+{
+	struct nbd_conn *conn = sk->sk_user_data;
+
+	return conn && !nbd_conn_failed(conn) ? conn : NULL;
+}
+
 static void data_ready(struct sock *sk)
 {
 	struct nbd_conn *conn;
 
 	read_lock_bh(&sk->sk_callback_lock);
-	conn = sk->sk_user_data;
+	conn = conn_of(sk);
 	if (conn)
 		nbd_conn_data_ready(conn);
 	read_unlock_bh(&sk->sk_callback_lock);
@@ -87,7 +95,7 @@ static void write_space(struct sock *sk)
 	struct nbd_conn *conn;
 
 	read_lock_bh(&sk->sk_callback_lock);
-	conn = sk->sk_user_data;
+	conn = conn_of(sk);
 	/* Room first, then the mark; pairs with write_socket() */
 	smp_mb();
 	if (conn && test_bit(SOCK_NOSPACE, &sk->sk_socket->flags) && sk_stream_is_writeable(sk)) {
@@ -103,7 +111,7 @@ static void state_change(struct sock *sk)
 	struct nbd_conn *conn;
 
 	read_lock_bh(&sk->sk_callback_lock);
-	conn = sk->sk_user_data;
+	conn = conn_of(sk);
 	if (conn)
 		queue_work(nbd_io_wq, &conn->recv_work);
 	read_unlock_bh(&sk->sk_callback_lock);
@@ -379,9 +387,11 @@ void nbd_conn_stop(struct nbd_conn *conn)
 	if (conn->transport == NBDCTL_TRANSPORT_TCP)
 		tcp_abort(sk, ECONNRESET);
 	kernel_sock_shutdown(conn->sock, SHUT_RDWR);
-	/* Without its callbacks the socket can't queue the workers again */
-	return_socket(conn);
+	/* Let those callbacks end that have not seen the mark; the others queue no worker */
+	write_lock_bh(&sk->sk_callback_lock);
+	write_unlock_bh(&sk->sk_callback_lock);
 	cancel_delayed_work_sync(&conn->send_work);
 	cancel_work_sync(&conn->recv_work);
+	return_socket(conn);
 	memalloc_noio_restore(noio);
 }

@@ -505,8 +505,6 @@ void nbd_conn_data_ready(struct nbd_conn *conn)
 {
 	int n = -EINPROGRESS;
 
-	if (nbd_conn_failed(conn))
-		return;
 	if (conn->in_place && !sock_owned_by_user_nocheck(conn->sock->sk))
 		n = recv_in_place(conn, true);
 	if (n > 0)
