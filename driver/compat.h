@@ -37,6 +37,13 @@
 #define NBD_MQ_SHOULD_MERGE	0
 #endif
 
+/* Do buffers belong to whom read_skb() gives them? tcp_eat_skb() came with that */
+#ifdef NBD_HAVE_SKB_OWNER
+#define NBD_READ_SKB		1
+#else
+#define NBD_READ_SKB		0
+#endif
+
 #ifndef NBD_HAVE_HRTIMER_SETUP
 static inline void hrtimer_setup(struct hrtimer *timer,
 				 enum hrtimer_restart (*function)(struct hrtimer *timer),

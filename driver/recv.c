@@ -2,11 +2,12 @@
 /*
  * Receiver: takes bytes from the socket, asks the parser what they mean, and
  * does it. There are two ways to get at the bytes: in the socket's own buffers
- * (TCP), or by recvmsg straight to where they belong. Mirror of send.c.
+ * (TCP, Unix), or by recvmsg straight to where they belong. Mirror of send.c.
  */
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/skbuff.h>
+#include <net/af_unix.h>
 #include <net/tcp.h>
 
 #include "conn.h"
@@ -15,7 +16,7 @@
 #include "session.h"
 #include "trace.h"
 
-/* Calls of recvmsg in one run, before other work gets its turn */
+/* Messages or buffers in one run, before other work gets its turn */
 #define RECV_BUDGET	64
 
 /* Zeroes that are written at most while softirqs are off */
@@ -382,6 +383,37 @@ out:
 	return n;
 }
 
+/* The buffer is ours, and so is the socket: nbd_conn_stop() waits for the work */
+static int take_buffer(struct sock *sk, struct sk_buff *skb)
+{
+	struct nbd_conn *conn = sk->sk_user_data;
+	u32 offset = UNIXCB(skb).consumed;
+	struct source src = { .skb = skb, .offset = offset, .left = skb->len - offset };
+	u32 n = src.left;
+	int err;
+
+	conn->stats.bytes_received += n;
+	err = feed(conn, &src);
+	consume_skb(skb);
+	return err ?: n;
+}
+
+/* Take a buffer of a Unix socket, as the peer has sent it; likewise */
+static int recv_buffer(struct nbd_conn *conn)
+{
+	struct sock *sk = conn->sock->sk;
+	/* Pairs with the peer's locks: what it sent before the end is in the queue by now */
+	bool ended = smp_load_acquire(&sk->sk_shutdown) & RCV_SHUTDOWN;
+	int n;
+
+	/* An error of the socket is told before what came earlier, and once */
+	do {
+		n = conn->sock->ops->read_skb(sk, take_buffer);
+	} while (n == -ECONNRESET && !skb_queue_empty_lockless(&sk->sk_receive_queue));
+	nbd_cmds_end(&conn->rx.done);
+	return n == -EAGAIN && ended ? 0 : n;
+}
+
 /* Receive content where it belongs, and what comes behind it into a page; likewise */
 static int recv_message(struct nbd_conn *conn)
 {
@@ -462,7 +494,10 @@ static int recv_some(struct nbd_conn *conn)
 	int n;
 
 	if (!conn->in_place) {
-		n = recv_message(conn);
+		if (NBD_READ_SKB && conn->transport == NBDCTL_TRANSPORT_UNIX)
+			n = recv_buffer(conn);
+		else
+			n = recv_message(conn);
 		return n > 0 && drained(conn) ? -EAGAIN : n;
 	}
 	lock_sock(sk);

@@ -5,7 +5,8 @@ import os
 TRACE = '/sys/kernel/tracing'
 
 # What sockets are driven by, counted in a pass of its own: by whoever is no server, ...
-CALLS = ('inet_sendmsg', 'inet_recvmsg', 'unix_stream_sendmsg', 'unix_stream_recvmsg')
+CALLS = ('inet_sendmsg', 'inet_recvmsg', 'unix_stream_sendmsg', 'unix_stream_recvmsg',
+         'unix_stream_read_skb')
 SERVERS = ('lean-nbd', 'nbdkit')
 # ... and what no server calls, but a driver in a softirq that came in the middle of one: reading in
 # place, and what sends under the lock, without those that tcp_sendmsg() does for all others
