@@ -8,15 +8,17 @@
 ROOM=$(mktemp -d /var/tmp/nbd.XXXXXX)
 defer rm -rf "$ROOM"
 
-# in_memory MB COMMAND...: run it in a control group that may have so much memory
+# in_memory max|high MB COMMAND...: run it in a control group that may have so much memory. Beyond
+# "high" it waits until some is reclaimed; at "max" it reclaims by itself, and is killed if it finds
+# none, as when all of it is on its way to a slow swap.
 in_memory() {
-	local group=/sys/fs/cgroup/nbd-test mb=$1
-	shift
+	local group=/sys/fs/cgroup/nbd-test-$1 limit=$1 mb=$2
+	shift 2
 
 	echo +memory >/sys/fs/cgroup/cgroup.subtree_control 2>/dev/null ||
 		skip "no memory controller (cgroup2)"
 	mkdir -p "$group"
-	echo "$((mb << 20))" >"$group/memory.max"
+	echo "$((mb << 20))" >"$group/memory.$limit"
 	(echo "$BASHPID" >"$group/cgroup.procs" && exec "$@")
 }
 
@@ -79,7 +81,7 @@ restart() {
 hog_through() {
 	local hog i
 
-	in_memory 20 "$HERE/hog.py" 32 1000 >"$TMP/hog" 2>&1 &
+	in_memory high 20 "$HERE/hog.py" 32 1000 >"$TMP/hog" 2>&1 &
 	hog=$!
 	defer _kill "$hog"
 	for ((i = 0; i < $1; i++)); do

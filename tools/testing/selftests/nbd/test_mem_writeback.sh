@@ -15,8 +15,8 @@ attach
 mkdir "$TMP/mnt"
 mount "$DEV" "$TMP/mnt"
 defer umount -q "$TMP/mnt"
-in_memory 32 timeout 120 cp "$ROOM/source" "$TMP/mnt/a"
-in_memory 32 timeout 120 dd if="$ROOM/source" of="$TMP/mnt/b" bs=1000 oseek=7 status=none
+in_memory max 32 timeout 120 cp "$ROOM/source" "$TMP/mnt/a"
+in_memory max 32 timeout 120 dd if="$ROOM/source" of="$TMP/mnt/b" bs=1000 oseek=7 status=none
 umount "$TMP/mnt"
 detach
 
