@@ -133,7 +133,7 @@ struct nbd_conn_stats {
  *	NBD_CONN_LEAVING
  * @sock: the socket; the connection holds a reference to its file
  * @in_place: plain TCP. Requests are written and replies are read under the socket's lock,
- *	which is had without sleeping if it is free; else by sendmsg and recvmsg
+ *	which is had without sleeping if it is free; else by calls that may sleep
  * @submitted: commands for the sender
  * @waiting: how many those are, about, see nbd_conn_waiting()
  * @send_work: the sender
