@@ -83,7 +83,7 @@ struct nbd_cmd *nbd_cmd_own(struct nbd_cmd_table *table, u16 type)
 /**
  * nbd_cmd_find() - the command a reply is for
  * @table: the session's commands
- * @conn: the connection the reply came on; the caller is its receive worker
+ * @conn: the connection the reply came on; the caller is its receiver
  * @cookie: from the reply, any number
  *
  * Return: the command, which stays @conn's until its reply half is ended; or

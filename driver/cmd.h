@@ -21,7 +21,7 @@ struct nbd_conn;
 struct nbd_private;
 struct nbd_query;
 
-/* A command that a connection took down with it this often fails with EIO */
+/* How often a command is sent again after it lost its connection; then it fails with EIO */
 #define NBD_MAX_REPLAYS		5u
 /* Of those, how often a lone READ is tried with the flag DF */
 #define NBD_MAX_DF_REPLAYS	2u

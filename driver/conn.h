@@ -123,7 +123,7 @@ struct nbd_conn_stats {
 
 /**
  * struct nbd_conn - a connection
- * @ref: the slot has one, and each work of it that is queued
+ * @ref: the slot has one, which @retire_work takes over, and @fail_work while it is queued
  * @session: it belongs to; the connection holds a reference
  * @index: number of its slot
  * @nth: which reconnect of its slot it is to be, 0 for any

@@ -4,9 +4,9 @@
  * as will go with one sendmsg. It never waits: when the socket is full it
  * leaves, and the socket's callback brings it back. Mirror of recv.c.
  *
- * On TCP it is the socket's lock that makes one sender at a time. A submitter
- * who finds the connection at rest, and the lock free, sends in its own context;
- * all others leave it to the work, which has more in one go.
+ * On TCP it is the socket's lock that makes one sender at a time. A submitter, or
+ * a softirq that has brought replies, sends a batch itself if the lock is free;
+ * all else is left to the work, which has more in one go.
  */
 #include <linux/sched/mm.h>
 #include <linux/slab.h>

@@ -54,7 +54,7 @@ struct nbd_session_queue {
 
 /**
  * struct nbd_session - an attach
- * @ref: the device has one while it is attached, each connection, each map query
+ * @ref: the device has one while it is attached, each connection, each private request
  * @number: no other session has or had it
  * @index: number of the device
  * @export: the facts; only the size changes

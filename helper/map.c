@@ -24,7 +24,7 @@
 static const struct opt map_opts[] = {
 	{ OPT_CONTEXT, "context", "NAME",
 	  "metadata context (default base:allocation, or the only one)" },
-	{ OPT_OFFSET, "offset", "BYTES", "where to begin; suffixes K M G T are known" },
+	{ OPT_OFFSET, "offset", "BYTES", "where to begin; suffixes K M G T P E are known" },
 	{ OPT_LENGTH, "length", "BYTES", "how much to look at" },
 	{ OPT_TOTALS, "totals", NULL, "print the sum of each kind only" },
 	{ OPT_GRAPH, "graph", NULL, "draw a picture of the disk" },
