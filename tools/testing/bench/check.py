@@ -106,14 +106,19 @@ def _(directory):
                  row('in-tree', connections=4, per_io=150, busy=0.8),
                  row('ours', connections=4, per_io=80, busy=0.9), options=['--scale'])
     assert done.returncode == 0, done.stderr
-    assert 'lean tcp 4k randread QD1 4 2.00 2.50 0.50 0.60 0.80 0.90' in ' '.join(done.stdout.split()), done.stdout
+    assert 'lean tcp 4k randread QD1 4 2.00 2.50 0.50 0.60 0.80 0.90' in \
+        ' '.join(done.stdout.split()), done.stdout
 
 
-@test('table: null_blk and libnbd need nobody beside them')
+@test('table: null_blk, libnbd and bare-nbd need nobody beside them, and make a limit')
 def _(directory):
-    done = table(directory, row('null', server=''), row('libnbd', server=''), row('in-tree'),
-                 row('ours'))
-    assert done.returncode == 0 and done.stdout.count('null') == 1, done
+    done = table(directory, row('null', server='', per_io=100), row('libnbd', server=''),
+                 row('bare', server='', per_io=150), row('in-tree'), row('ours', per_io=500),
+                 row('null', server='', per_io=70, job='other'))
+    assert done.returncode == 0, done
+    lines = [' '.join(line.split()) for line in done.stdout.split('\n')]
+    assert '4k randread QD1 100 300 150 250 500 2.00' in lines, done.stdout
+    assert 'other 70 - - - - -' in lines, done.stdout
 
 
 @test('table: no rows are a failure')
@@ -133,13 +138,13 @@ def _(directory):
     assert done.returncode == 0, done.stderr
     rows = [(row['kernel'], row['driver']) for row in json.loads(done.stdout)]
     assert rows == [(kernel, driver) for kernel in ('6.1', '6.12')
-                    for driver in ('in-tree', 'ours', 'null', 'libnbd')], rows
+                    for driver in ('in-tree', 'ours', 'null', 'libnbd', 'bare')], rows
     assert os.path.getsize(f'{directory}/nbd-attach/artifacts/bench/rows')
 
 
 @test('bench: a VM that fails is told, and fails')
 def _(directory):
-    for driver in 'ours', 'in-tree', 'libnbd':
+    for driver in 'ours', 'in-tree', 'libnbd', 'bare':
         for form in ['6.12'], ['--json', '6.12']:
             done = bench(directory, *form, FAKE_LACKS=driver)
             assert done.returncode == 1 and f'{driver} on 6.12 failed' in done.stderr, done

@@ -11,6 +11,7 @@ import json
 import sys
 
 PAIR = ('in-tree', 'ours')
+OTHERS = ('null', 'libnbd', 'bare')
 
 
 def read(path):
@@ -61,6 +62,20 @@ def both(rows, *keys):
     return [cell(rows.get(driver), key) for key in keys for driver in PAIR]
 
 
+def others(kernel, measured, unit):
+    """What is measured for comparison; a disk can cost no less than null_blk and the cheapest client."""
+    lines = []
+    for job in dict.fromkeys(key[3] for key in measured if key[0] in OTHERS):
+        null, libnbd, bare = [measured.get((driver, '', '', job), {}).get(driver)
+                              for driver in OTHERS]
+        ours = measured.get(('lean', 'tcp', 1, job), {}).get('ours')
+        limit = {'per_io': null['per_io'] + bare['per_io']} if null and bare else None
+        lines.append([job, *(cell(row, 'per_io') for row in (null, libnbd, bare, limit, ours)),
+                      ratio((ours, limit))])
+    show(f'{kernel}: for comparison, {unit} per I/O; the limit is null_blk and bare-nbd together',
+         ['job', 'null_blk', 'libnbd', 'bare-nbd', 'limit', 'ours', 'ours/limit'], lines)
+
+
 def tables(kernel, measured, unit):
     pairs = {key: [rows.get(driver) for driver in PAIR] for key, rows in measured.items()}
     jobs = [key for key, rows in measured.items() if not any(r.get('whole') for r in rows.values())]
@@ -76,10 +91,7 @@ def tables(kernel, measured, unit):
          ['server', 'job', 'p50', 'ours', 'p99', 'ours', 'p99.9', 'ours'],
          [[place(key), key[3], *both(measured[key], 'p50', 'p99', 'p99.9')]
           for key in jobs if any(pairs[key]) and ('QD1' in key[3].split() or 'QD32' in key[3])])
-    show(f'{kernel}: for comparison, {unit} per I/O',
-         ['what', 'job', 'per I/O', 'switches'],
-         [[place(key), key[3], cell(row, 'per_io'), cell(row, 'switches')]
-          for key in jobs for driver, row in measured[key].items() if driver not in PAIR])
+    others(kernel, measured, unit)
     return [f'{kernel} {place(key)} {key[3]}' for key, pair in pairs.items()
             if any(pair) and not all(pair)]
 

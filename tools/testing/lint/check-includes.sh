@@ -16,6 +16,7 @@ helper/fuzz uapi/linux
 tools/testing/driver/unit driver
 tools/testing/driver/fuzz driver
 tools/testing/driver/fuzz tools/testing/driver/unit
+tools/testing/bench/client tools/testing/server
 tools/testing/server uapi/linux
 tools/testing/server/lean tools/testing/server
 tools/testing/selftests/nbd uapi/linux

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """bench.py [OPTIONS] DRIVER: measure one driver; a line of JSON for each row.
 
-DRIVER is ours, in-tree, null (null_blk) or libnbd (fio's own engine, no disk). It is run in the VM,
-where a nanosecond is one instruction, so that time per I/O is instructions per I/O of the whole
+DRIVER is ours, in-tree, null (null_blk), libnbd (fio's own engine, no disk) or bare (bare-nbd, no
+disk, the cheapest client). It is run in the VM, where a nanosecond is one instruction, so that time per I/O is instructions per I/O of the whole
 system: client, TCP and server. On a real machine the same figures are nanoseconds.
 
   --quick       few jobs
@@ -130,6 +130,13 @@ def bench_libnbd(jobs, seconds):
             tell_other('libnbd', what, measure(target, None, what, seconds))
 
 
+def bench_bare(jobs, seconds):
+    """The cheapest client: what nobody gets below, but for the disk that it is not."""
+    with rig.Server('lean', 'tcp'):
+        for what in jobs:
+            tell_other('bare', what, {'per_io': rig.bare(what, seconds)})
+
+
 def bench_null(jobs, seconds):
     rig.run('modprobe', 'null_blk', 'nr_devices=1', 'gb=1', 'bs=4096', 'queue_mode=2', 'irqmode=0')
     for what in jobs:
@@ -209,10 +216,12 @@ def bench(driver, quick, only):
     plan, seconds = (QUICK, 0.2) if quick else (FULL, 0.5)
     plan = [(kind, transport, connections, [what for what in jobs if only.search(what['name'])])
             for kind, transport, connections, jobs in plan]
-    if driver in ('null', 'libnbd'):
-        # an engine of fio is one of its own
-        jobs = [what for what in plan[0][3] if driver == 'null' or what['engine'] == 'libaio']
-        {'null': bench_null, 'libnbd': bench_libnbd}[driver](jobs, seconds)
+    others = {'null': bench_null, 'libnbd': bench_libnbd, 'bare': bench_bare}
+    if driver in others:
+        # an engine of fio is one of its own; bare-nbd reads, or writes
+        jobs = [what for what in plan[0][3] if driver == 'null' or what['engine'] == 'libaio' and
+                not (driver == 'bare' and what['mix'])]
+        others[driver](jobs, seconds)
     else:
         rig.load(driver)
         for row in rows_of_jobs(driver, plan, seconds):
@@ -237,7 +246,7 @@ def main():
     parser.add_argument('--check', action='store_true')
     parser.add_argument('--profile', action='store_true')
     parser.add_argument('--only', type=re.compile, default='')
-    parser.add_argument('driver', choices=('ours', 'in-tree', 'null', 'libnbd'))
+    parser.add_argument('driver', choices=('ours', 'in-tree', 'null', 'libnbd', 'bare'))
     options = parser.parse_args()
     os.environ['LC_ALL'] = 'C'
     if options.check:

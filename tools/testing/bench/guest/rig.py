@@ -125,6 +125,13 @@ def detach(driver):
         time.sleep(0.001)
 
 
+def bare(what, seconds):
+    """Nanoseconds for each request of bare-nbd."""
+    return int(run('bare-nbd', '--port', str(PORT), '--block', str(what['bytes']),
+                   '--depth', str(what['depth']), '--ms', str(int(seconds * 1000)),
+                   *['--write'] * what['rw'].endswith('write')))
+
+
 def disk(what, name=DISK):
     return [f'--ioengine={what["engine"]}', f'--filename={name}', '--ramp_time=50ms']
 
