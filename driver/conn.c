@@ -390,8 +390,9 @@ void nbd_conn_stop(struct nbd_conn *conn)
 	/* Let those callbacks end that have not seen the mark; the others queue no worker */
 	write_lock_bh(&sk->sk_callback_lock);
 	write_unlock_bh(&sk->sk_callback_lock);
-	cancel_delayed_work_sync(&conn->send_work);
+	/* In this order: the receiver starts the sender, and not the other way round */
 	cancel_work_sync(&conn->recv_work);
+	cancel_delayed_work_sync(&conn->send_work);
 	return_socket(conn);
 	memalloc_noio_restore(noio);
 }
