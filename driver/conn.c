@@ -154,6 +154,7 @@ static int take_socket(struct nbd_conn *conn, const char **why)
 	conn->saved.data_ready = sk->sk_data_ready;
 	conn->saved.write_space = sk->sk_write_space;
 	conn->saved.state_change = sk->sk_state_change;
+	conn->saved.error_report = sk->sk_error_report;
 	conn->saved.allocation = sk->sk_allocation;
 	conn->saved.use_task_frag = nbd_get_task_frag(sk);
 	conn->saved.memalloc = sock_flag(sk, SOCK_MEMALLOC);
@@ -188,6 +189,7 @@ static void return_socket(struct nbd_conn *conn)
 	sk->sk_data_ready = conn->saved.data_ready;
 	sk->sk_write_space = conn->saved.write_space;
 	sk->sk_state_change = conn->saved.state_change;
+	sk->sk_error_report = conn->saved.error_report;
 	sk->sk_allocation = conn->saved.allocation;
 	nbd_set_task_frag(sk, conn->saved.use_task_frag);
 	write_unlock_bh(&sk->sk_callback_lock);
@@ -301,6 +303,8 @@ void nbd_conn_start(struct nbd_conn *conn)
 	sk->sk_data_ready = data_ready;
 	sk->sk_write_space = write_space;
 	sk->sk_state_change = state_change;
+	/* All that is called when the host of a vsock's peer goes */
+	sk->sk_error_report = state_change;
 	write_unlock_bh(&sk->sk_callback_lock);
 	queue_work(nbd_io_wq, &conn->recv_work);
 }

@@ -172,6 +172,7 @@ struct nbd_conn {
 		void (*data_ready)(struct sock *sk);
 		void (*write_space)(struct sock *sk);
 		void (*state_change)(struct sock *sk);
+		void (*error_report)(struct sock *sk);
 		gfp_t allocation;
 		bool use_task_frag;
 		bool memalloc;
