@@ -374,6 +374,11 @@ static int recv_in_place(struct nbd_conn *conn, bool softirq)
 		conn->stats.bytes_received += n;
 out:
 	nbd_cmds_end(&conn->rx.done);
+	if (!desc.error && unlikely(tcp_sk(sk)->urg_data)) {
+		/* TCP gives out nothing beyond it */
+		broken(conn, "urgent data");
+		desc.error = -EPROTO;
+	}
 	if (desc.error)
 		return desc.error;
 	if (n == 0 && sk->sk_err)
@@ -406,10 +411,14 @@ static int recv_buffer(struct nbd_conn *conn)
 	bool ended = smp_load_acquire(&sk->sk_shutdown) & RCV_SHUTDOWN;
 	int n;
 
-	/* An error of the socket is told before what came earlier, and once */
+	/*
+	 * An error of the socket is told before what came earlier, and once. A byte out of band is
+	 * dropped, and what came after it is not told of again.
+	 */
 	do {
 		n = conn->sock->ops->read_skb(sk, take_buffer);
-	} while (n == -ECONNRESET && !skb_queue_empty_lockless(&sk->sk_receive_queue));
+	} while ((n == -ECONNRESET || n == -EAGAIN) &&
+		 !skb_queue_empty_lockless(&sk->sk_receive_queue));
 	nbd_cmds_end(&conn->rx.done);
 	return n == -EAGAIN && ended ? 0 : n;
 }
