@@ -19,7 +19,9 @@ struct workqueue_struct *nbd_io_wq;
 
 /*
  * The first socket in the system that may use the memory reserves has the kernel
- * patch its code, and so has the last. Once a module is enough for that.
+ * patch its code, and so has the last, with processors kept from coming and going.
+ * Once a module is enough for that: a processor that comes may be waiting for a disk
+ * of ours to have a connection. So sk_set_memalloc() is not for us.
  */
 void nbd_conns_init(void)
 {
@@ -145,6 +147,7 @@ static int take_socket(struct nbd_conn *conn, const char **why)
 	struct sock *sk = conn->sock->sk;
 	int err = 0;
 
+	lock_sock(sk);
 	write_lock_bh(&sk->sk_callback_lock);
 	if (sk->sk_user_data) {
 		*why = "fd is a socket that another part of the kernel uses";
@@ -159,14 +162,14 @@ static int take_socket(struct nbd_conn *conn, const char **why)
 	conn->saved.use_task_frag = nbd_get_task_frag(sk);
 	conn->saved.memalloc = sock_flag(sk, SOCK_MEMALLOC);
 	sk->sk_user_data = conn;
+	sock_set_flag(sk, SOCK_MEMALLOC);
 	sk->sk_allocation = GFP_NOIO | __GFP_MEMALLOC;
 	nbd_set_task_frag(sk, false);
 unlock:
 	write_unlock_bh(&sk->sk_callback_lock);
+	release_sock(sk);
 	if (err)
 		return err;
-	if (!conn->saved.memalloc)
-		sk_set_memalloc(sk);
 	conn->in_place = is_plain(conn);
 	if (conn->transport == NBDCTL_TRANSPORT_TCP) {
 		name_locks(sk);
@@ -180,11 +183,10 @@ static void return_socket(struct nbd_conn *conn)
 {
 	struct sock *sk = conn->sock->sk;
 
+	lock_sock(sk);
 	write_lock_bh(&sk->sk_callback_lock);
-	if (sk->sk_user_data != conn) {
-		write_unlock_bh(&sk->sk_callback_lock);
-		return;
-	}
+	if (sk->sk_user_data != conn)
+		goto unlock;
 	sk->sk_user_data = NULL;
 	sk->sk_data_ready = conn->saved.data_ready;
 	sk->sk_write_space = conn->saved.write_space;
@@ -192,9 +194,10 @@ static void return_socket(struct nbd_conn *conn)
 	sk->sk_error_report = conn->saved.error_report;
 	sk->sk_allocation = conn->saved.allocation;
 	nbd_set_task_frag(sk, conn->saved.use_task_frag);
+	sock_valbool_flag(sk, SOCK_MEMALLOC, conn->saved.memalloc);
+unlock:
 	write_unlock_bh(&sk->sk_callback_lock);
-	if (!conn->saved.memalloc)
-		sk_clear_memalloc(sk);
+	release_sock(sk);
 }
 
 static int alloc_buffers(struct nbd_conn *conn)
@@ -367,7 +370,8 @@ void nbd_conn_close(struct nbd_conn *conn)
 	unsigned long end = jiffies + CLOSE_TIME;
 
 	nbd_conn_goodbye(conn);
-	while (!READ_ONCE(conn->session->abrupt) && time_before(jiffies, end))
+	while (!READ_ONCE(conn->session->abrupt) && !nbd_conn_failed(conn) &&
+	       time_before(jiffies, end))
 		if (wait_for_completion_timeout(&conn->closed, msecs_to_jiffies(20)))
 			break;
 }
@@ -376,9 +380,10 @@ void nbd_conn_close(struct nbd_conn *conn)
  * nbd_conn_stop() - make sure the connection does nothing any more
  * @conn: no longer in its slot, and out of reach of new submitters
  *
- * The socket is reset, not shut down: what is in its buffers must never reach
+ * A TCP socket is reset, not shut down: what is in its buffers must never reach
  * the server after the same commands, or later ones, went over another
- * connection. When this returns, both workers are joined and the commands that
+ * connection. What the server has received, which on Unix and vsock is all, can't
+ * be taken back. When this returns, both workers are joined and the commands that
  * name this connection are the caller's. Process context, no lock that a
  * worker takes.
  */

@@ -22,7 +22,7 @@
 /* Batches in one run, before other work gets its turn */
 #define SEND_BUDGET	16
 
-/* Most bytes, about, that a submitter sends itself: it has softirqs off meanwhile */
+/* A batch that a submitter sends itself has less than twice that: softirqs are off meanwhile */
 #define SEND_NOW_BYTES	SZ_128K
 
 void nbd_send_init(struct nbd_conn *conn)
@@ -117,7 +117,10 @@ static struct nbd_cmd *next_cmd(struct nbd_conn *conn)
 	return cmd;
 }
 
-/* Gather the next batch, of @most bytes or little more; false if there is nothing to send */
+/*
+ * Gather the next batch: commands are added while it has less than @most bytes, and of the last
+ * one no more than so many. False if there is nothing to send.
+ */
 static bool fill_batch(struct nbd_conn *conn, u32 most)
 {
 	struct nbd_tx *tx = &conn->tx;
@@ -234,7 +237,8 @@ static void send_failed(struct nbd_conn *conn, int err)
 		fallthrough;
 	case -ENOMEM:
 	case -ENOBUFS:
-		queue_delayed_work(nbd_io_wq, &conn->send_work, RETRY_DELAY);
+		/* TCP has called back already if its queue is empty, but there is no memory yet */
+		mod_delayed_work(nbd_io_wq, &conn->send_work, RETRY_DELAY);
 		break;
 	default:
 		nbd_conn_fail(conn, err);
