@@ -19,7 +19,7 @@
 /* Messages or buffers in one run, before other work gets its turn */
 #define RECV_BUDGET	64
 
-/* Zeroes that are written at most while softirqs are off */
+/* Zeroes that are written at most in one run while softirqs are off */
 #define SOFTIRQ_ZEROES	SZ_64K
 
 /**
@@ -28,14 +28,14 @@
  * @buf: they are here; if not in @skb
  * @offset: of the next byte
  * @left: bytes not yet taken
- * @softirq: what takes long is left to the work
+ * @zeroes: how many may be written, the rest is left to the work; NULL for any number
  */
 struct source {
 	struct sk_buff *skb;
 	const u8 *buf;
 	u32 offset;
 	u32 left;
-	bool softirq;
+	u32 *zeroes;
 };
 
 static void take(struct source *src, u32 n)
@@ -193,6 +193,17 @@ static void step_hole(struct nbd_conn *conn)
 	nbd_reply_done_step(&rx->reply);
 }
 
+/* Zeroes take time and no bytes of the server's, so they are counted */
+static bool may_zero(struct source *src, u32 n)
+{
+	if (!src->zeroes)
+		return true;
+	if (n > *src->zeroes)
+		return false;
+	*src->zeroes -= n;
+	return true;
+}
+
 static void step_fill(struct nbd_conn *conn, struct source *src)
 {
 	struct nbd_reply *r = &conn->rx.reply;
@@ -308,7 +319,7 @@ static int feed(struct nbd_conn *conn, struct source *src)
 			step_data(conn, src);
 			break;
 		case NBD_STEP_HOLE:
-			if (src->softirq && r->length > SOFTIRQ_ZEROES)
+			if (!may_zero(src, r->length))
 				return -EINPROGRESS;
 			step_hole(conn);
 			break;
@@ -334,17 +345,17 @@ static int feed(struct nbd_conn *conn, struct source *src)
 /**
  * struct reading - who takes bytes from a socket's buffers
  * @conn: for this connection
- * @softirq: in a softirq, or at least with softirqs off
+ * @zeroes: as in struct source
  */
 struct reading {
 	struct nbd_conn *conn;
-	bool softirq;
+	u32 *zeroes;
 };
 
 static int read_actor(read_descriptor_t *desc, struct sk_buff *skb, unsigned int offset, size_t len)
 {
 	const struct reading *r = desc->arg.data;
-	struct source src = { .skb = skb, .offset = offset, .left = len, .softirq = r->softirq };
+	struct source src = { .skb = skb, .offset = offset, .left = len, .zeroes = r->zeroes };
 
 	desc->error = feed(r->conn, &src);
 	if (desc->error)
@@ -353,15 +364,16 @@ static int read_actor(read_descriptor_t *desc, struct sk_buff *skb, unsigned int
 }
 
 /*
- * Take what the socket has in its buffers. The caller has the socket's lock.
+ * Take what the socket has in its buffers, and write so many @zeroes at most, or any number if
+ * that is NULL. The caller has the socket's lock.
  *
  * Return: bytes taken, -EAGAIN if there are none, other negative errno; 0 at EOF.
  */
-static int recv_in_place(struct nbd_conn *conn, bool softirq)
+static int recv_in_place(struct nbd_conn *conn, u32 *zeroes)
 {
-	struct reading reading = { .conn = conn, .softirq = softirq };
+	struct reading reading = { .conn = conn, .zeroes = zeroes };
 	read_descriptor_t desc = { .arg.data = &reading, .count = 1 };
-	struct source none = { .softirq = softirq };
+	struct source none = { .zeroes = zeroes };
 	struct sock *sk = conn->sock->sk;
 	int n;
 
@@ -510,7 +522,7 @@ static int recv_some(struct nbd_conn *conn)
 		return n > 0 && drained(conn) ? -EAGAIN : n;
 	}
 	lock_sock(sk);
-	n = recv_in_place(conn, false);
+	n = recv_in_place(conn, NULL);
 	release_sock(sk);
 	return n;
 }
@@ -547,14 +559,15 @@ out:
  */
 void nbd_conn_data_ready(struct nbd_conn *conn)
 {
+	u32 zeroes = SOFTIRQ_ZEROES;
 	int n = -EINPROGRESS;
 
 	if (conn->in_place && !sock_owned_by_user_nocheck(conn->sock->sk))
-		n = recv_in_place(conn, true);
+		n = recv_in_place(conn, &zeroes);
 	if (n > 0)
 		nbd_conn_answered(conn, true);
 	else if (n == -EPROTO)
 		recv_ended(conn, n);
-	else if (n <= 0 && n != -EAGAIN)
+	else if (n != -EAGAIN)
 		queue_work(nbd_io_wq, &conn->recv_work);
 }
