@@ -19,12 +19,13 @@
  * @table: where to
  * @queues: hardware queues
  * @depth: tags of each
+ * @nr_own: commands that belong to no request
  *
  * Return: 0 or -ENOMEM.
  */
-int nbd_cmd_table_alloc(struct nbd_cmd_table *table, u32 queues, u32 depth)
+int nbd_cmd_table_alloc(struct nbd_cmd_table *table, u32 queues, u32 depth, u32 nr_own)
 {
-	u32 total = queues * depth + 1, i;
+	u32 total = queues * depth + nr_own, i;
 
 	table->cmds = kvcalloc(total, sizeof(*table->cmds), GFP_KERNEL);
 	if (!table->cmds)
@@ -61,20 +62,20 @@ struct nbd_cmd *nbd_cmd_of(const struct nbd_cmd_table *table, struct request *rq
 }
 
 /**
- * nbd_cmd_own() - the command that is no request's, prepared
- * @table: the session's commands; there is one, so its users take turns
+ * nbd_cmd_own() - a command that is no request's, prepared
+ * @table: the session's commands
+ * @nth: which of its own, whose users take turns
  * @type: what it is to do, without payload
- *
- * When it ends, @own_done of the table is completed.
+ * @done: is completed when it ends
  *
  * Return: the command.
  */
-struct nbd_cmd *nbd_cmd_own(struct nbd_cmd_table *table, u16 type)
+struct nbd_cmd *nbd_cmd_own(struct nbd_cmd_table *table, u32 nth, u16 type,
+			    struct completion *done)
 {
-	struct nbd_cmd *cmd = &table->cmds[table->total - 1];
+	struct nbd_cmd *cmd = &table->cmds[table->queues * table->depth + nth];
 
-	init_completion(&table->own_done);
-	cmd->own_done = &table->own_done;
+	cmd->own_done = done;
 	cmd->req = (struct nbd_req){ .type = type };
 	cmd->status = BLK_STS_OK;
 	return cmd;

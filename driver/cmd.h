@@ -85,23 +85,22 @@ struct nbd_cmd {
  * struct nbd_cmd_table - the commands of a session
  * @queues: hardware queues
  * @depth: tags of each
- * @total: commands: one for each tag of each queue, then the session's own
+ * @total: commands: one for each tag of each queue, then those of the session's own
  * @cmds: the commands
- * @own_done: the session's own command has ended
  */
 struct nbd_cmd_table {
 	u32 queues;
 	u32 depth;
 	u32 total;
 	struct nbd_cmd *cmds;
-	struct completion own_done;
 };
 
-int nbd_cmd_table_alloc(struct nbd_cmd_table *table, u32 queues, u32 depth);
+int nbd_cmd_table_alloc(struct nbd_cmd_table *table, u32 queues, u32 depth, u32 nr_own);
 void nbd_cmd_table_free(struct nbd_cmd_table *table);
 
 struct nbd_cmd *nbd_cmd_of(const struct nbd_cmd_table *table, struct request *rq);
-struct nbd_cmd *nbd_cmd_own(struct nbd_cmd_table *table, u16 type);
+struct nbd_cmd *nbd_cmd_own(struct nbd_cmd_table *table, u32 nth, u16 type,
+			    struct completion *done);
 struct nbd_cmd *nbd_cmd_find(const struct nbd_cmd_table *table, struct nbd_conn *conn, u64 cookie);
 u32 nbd_cmd_count(const struct nbd_cmd_table *table, const struct nbd_conn *conn);
 blk_status_t nbd_cmd_prepare(struct nbd_cmd *cmd, struct request *rq,

@@ -42,6 +42,7 @@ static void free_work(struct work_struct *work)
 struct nbd_session *nbd_session_alloc(u32 nr_slots)
 {
 	struct nbd_session *session;
+	u32 i;
 
 	session = kzalloc(struct_size(session, slots, nr_slots), GFP_KERNEL);
 	if (!session)
@@ -49,7 +50,6 @@ struct nbd_session *nbd_session_alloc(u32 nr_slots)
 	kref_init(&session->ref);
 	session->number = atomic64_inc_return(&last_number);
 	mutex_init(&session->lock);
-	mutex_init(&session->own_lock);
 	init_waitqueue_head(&session->left);
 	spin_lock_init(&session->park_lock);
 	INIT_LIST_HEAD(&session->parked);
@@ -60,6 +60,8 @@ struct nbd_session *nbd_session_alloc(u32 nr_slots)
 	sema_init(&session->privates, NBD_PRIVATE_TAGS);
 	session->state = NBDCTL_STATE_SETUP;
 	session->nr_slots = nr_slots;
+	for (i = 0; i < nr_slots; i++)
+		mutex_init(&session->slots[i].own_lock);
 	return session;
 }
 
@@ -84,7 +86,7 @@ int nbd_session_shape(struct nbd_session *session, u32 index, u32 queues, u32 de
 		session->queues[i].session = session;
 		nbd_gather_init(&session->queues[i].gather);
 	}
-	return nbd_cmd_table_alloc(&session->table, queues, depth);
+	return nbd_cmd_table_alloc(&session->table, queues, depth, session->nr_slots);
 }
 
 void nbd_session_get(struct nbd_session *session)

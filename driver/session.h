@@ -33,11 +33,13 @@
  * @conn: the connection in it, or NULL; written under the session's @lock
  * @reconnects: connections it had after the first
  * @reason: errno that ended the last one, positive, 0 for none
+ * @own_lock: held by who uses the command of its own that the session has for it
  */
 struct nbd_slot {
 	struct nbd_conn __rcu *conn;
 	u32 reconnects;
 	u32 reason;
+	struct mutex own_lock;	/* its own command */
 };
 
 /**
@@ -66,7 +68,6 @@ struct nbd_session_queue {
  * @lock: serialises what changes slots and state; held for short
  * @leaving: connections that are out of their slot and not yet taken down; under @lock
  * @left: @leaving has become 0
- * @own_lock: held by the user of the table's own command
  * @abrupt: nothing of the session is waited for any more
  * @state: written under @lock and @park_lock
  * @gave_up: the dead time ran out; likewise
@@ -96,7 +97,6 @@ struct nbd_session {
 	struct mutex lock;	/* slots, state, display, leaving */
 	u32 leaving;
 	wait_queue_head_t left;
-	struct mutex own_lock;	/* the table's own command */
 	bool abrupt;
 	enum nbdctl_state state;
 	bool gave_up;

@@ -143,22 +143,24 @@ static bool wait_for_own(struct nbd_session *session, struct nbd_conn *conn,
  */
 static void flush_last(struct nbd_session *session, struct nbd_conn *conn)
 {
+	struct mutex *own_lock = &session->slots[conn->index].own_lock;
+	DECLARE_COMPLETION_ONSTACK(done);
 	struct nbd_cmd *cmd;
 
 	if (!nbd_export_has(&session->export, NBD_TF_SEND_FLUSH) || session->export.read_only)
 		return;
-	mutex_lock(&session->own_lock);
-	cmd = nbd_cmd_own(&session->table, NBD_FLUSH);
+	mutex_lock(own_lock);
+	cmd = nbd_cmd_own(&session->table, conn->index, NBD_FLUSH, &done);
 	nbd_conn_submit(conn, cmd);
 	nbd_conn_kick(conn);
 	if (!wait_for_own(session, conn, cmd)) {
 		nbd_conn_stop(conn);
-		if (!completion_done(cmd->own_done))
+		if (!completion_done(&done))
 			nbd_cmd_abort(cmd);
 	}
 	if (cmd->status != BLK_STS_OK)
 		pr_warn("nbd%u: conn %u: left without a flush\n", session->index, conn->index);
-	mutex_unlock(&session->own_lock);
+	mutex_unlock(own_lock);
 }
 
 /* The last word on a connection that was taken down */
