@@ -221,11 +221,11 @@ static struct nbd_device *renew(struct nbd_device *dev, u32 queues, u32 depth)
 }
 
 /* udev looks at a disk for a moment when it has become idle */
-#define CLOSE_TIME	(2 * HZ)
+#define OPENERS_TIME	(2 * HZ)
 
 static bool wait_closed(struct nbd_device *dev)
 {
-	unsigned long end = jiffies + CLOSE_TIME;
+	unsigned long end = jiffies + OPENERS_TIME;
 
 	while (disk_openers(dev->disk) && time_before(jiffies, end))
 		schedule_timeout_uninterruptible(msecs_to_jiffies(10));

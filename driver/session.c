@@ -203,16 +203,21 @@ static void dispatch(struct nbd_conn *conn, struct nbd_cmd *cmd)
 	nbd_conn_submit(conn, cmd);
 }
 
+/* What is in a slot of a queue's own, or NULL; under RCU */
+static struct nbd_conn *home_conn(struct nbd_session *session, u32 queue, u32 turn)
+{
+	return rcu_dereference(session->slots[home(session, queue, turn)].conn);
+}
+
 /* The sum of something over the connections in the slots of a queue */
 static __always_inline u32
 sum_homes(const struct nbd_session_queue *q, u32 (*count)(const struct nbd_conn *conn))
 {
-	struct nbd_session *session = q->session;
-	u32 queue = q - session->queues, sum = 0, i;
+	u32 queue = q - q->session->queues, sum = 0, i;
 	struct nbd_conn *conn;
 
-	for (i = 0; i < nr_homes(session); i++) {
-		conn = rcu_dereference(session->slots[home(session, queue, i)].conn);
+	for (i = 0; i < nr_homes(q->session); i++) {
+		conn = home_conn(q->session, queue, i);
 		if (conn)
 			sum += count(conn);
 	}
@@ -221,12 +226,11 @@ sum_homes(const struct nbd_session_queue *q, u32 (*count)(const struct nbd_conn 
 
 static void kick_homes(const struct nbd_session_queue *q, void (*kick)(struct nbd_conn *conn))
 {
-	struct nbd_session *session = q->session;
-	u32 queue = q - session->queues, i;
+	u32 queue = q - q->session->queues, i;
 	struct nbd_conn *conn;
 
-	for (i = 0; i < nr_homes(session); i++) {
-		conn = rcu_dereference(session->slots[home(session, queue, i)].conn);
+	for (i = 0; i < nr_homes(q->session); i++) {
+		conn = home_conn(q->session, queue, i);
 		if (conn)
 			kick(conn);
 	}
@@ -291,7 +295,7 @@ void nbd_gather_over(struct nbd_gather *g)
  * @conn: by this connection, which has done so itself
  *
  * Any context, perhaps with the spinlock of @conn's socket. Its neighbours are the other slots of
- * the queue.
+ * the first queue that has it.
  */
 void nbd_session_answered(struct nbd_session *session, const struct nbd_conn *conn)
 {
@@ -300,7 +304,7 @@ void nbd_session_answered(struct nbd_session *session, const struct nbd_conn *co
 
 	rcu_read_lock();
 	for (i = 0; i < nr_homes(session); i++) {
-		other = rcu_dereference(session->slots[home(session, queue, i)].conn);
+		other = home_conn(session, queue, i);
 		if (other && other != conn)
 			nbd_conn_kick(other);
 	}
