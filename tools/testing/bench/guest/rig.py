@@ -118,6 +118,12 @@ def attach(driver, where, connections):
         file.write('none')
 
 
+def fill():
+    """Write all of the disk: a server that has memory allocates it then, and not while measured."""
+    run('dd', 'if=/dev/zero', f'of={DISK}', 'bs=1M', 'oflag=direct', 'status=none',
+        f'count={SIZE >> 20}')
+
+
 def detach(driver):
     subprocess.run(['udevadm', 'settle'], check=False)
     run(*(['nbd-detach', DISK] if driver == 'ours' else ['nbd-client', '-d', DISK]))
