@@ -16,11 +16,6 @@ events=(workqueue/workqueue_queue_work timer/timer_start timer/hrtimer_start)
 # kernel threads that have nbd in their name; shared workers have that of what they did last
 threads() { ps -e -o ppid= -o comm= | awk '$1 == 2 && /nbd/ && !/kworker\/[0-9u]/' | wc -l; }
 
-busy() {
-	within 100 fio --name=busy --filename="$DEV" --direct=1 --ioengine=libaio --iodepth=32 \
-		--rw=randrw --bs=4k --size=64M --time_based --runtime="$1" >/dev/null
-}
-
 # what was started meanwhile that names a function of the module
 traced() {
 	local event
@@ -39,11 +34,11 @@ traced() {
 before=$(threads)
 serve_nbdkit memory 64M
 attach -C 4 --no-reconnect
-busy 2
+within 100 fio --name=busy --filename="$DEV" --direct=1 --ioengine=libaio --iodepth=32 \
+	--rw=randrw --bs=4k --size=64M --time_based --runtime=2 >/dev/null
 settle
 sleep 1
 same "$(threads)" "$before" "threads with nbd in their name"
 same "$(traced sleep 5)" "" "what an idle disk does"
-# and the same look finds it where there is something to do
-[ "$(traced busy 1)" ] || fail "nothing was traced"
-detach
+# and the same look finds what there is to do for the end
+[ "$(traced detach)" ] || fail "nothing was traced"
