@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""table.py [--unit UNIT] [--scale] ROWS: rows of a measurement as tables, both drivers side by side.
+"""table.py [--unit UNIT] [--scale] ROWS: rows of a measurement as tables, two drivers side by side.
 
 With --scale also what four connections bring over one.
 
@@ -63,7 +63,7 @@ def both(rows, *keys):
 
 
 def others(kernel, measured, unit):
-    """What is measured for comparison; a disk can cost no less than null_blk and the cheapest client."""
+    """What is measured for comparison; null_blk and the cheapest client together are the limit."""
     lines = []
     for job in dict.fromkeys(key[3] for key in measured if key[0] in OTHERS):
         null, libnbd, bare = [measured.get((driver, '', '', job), {}).get(driver)

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """bench.py [OPTIONS] DRIVER: measure one driver; a line of JSON for each row.
 
-DRIVER is ours, in-tree, null (null_blk), libnbd (fio's own engine, no disk) or bare (bare-nbd, no
-disk, the cheapest client). It is run in the VM, where a nanosecond is one instruction, so that time per I/O is instructions per I/O of the whole
-system: client, TCP and server. On a real machine the same figures are nanoseconds.
+DRIVER is ours, in-tree, null (null_blk), libnbd (fio's own engine, no disk) or bare (bare-nbd, the
+cheapest client, no disk). It is run in the VM, where a nanosecond is one instruction, so that time
+per I/O is instructions per I/O of the whole system: client, TCP and server. On a real machine the
+same figures are nanoseconds.
 
   --quick       few jobs
   --scale       jobs of two tasks, over one connection and over four

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 
 requires nbdkit fio
-# an instance has buffers of its own, small ones: to read large ones takes long where all is emulated
+# an instance has buffers of its own, small ones: to read large ones takes long if all is emulated
 tracing=/sys/kernel/tracing/instances/$NAME
 mkdir "$tracing" 2>/dev/null || skip "no instances of tracing"
 defer rmdir "$tracing"

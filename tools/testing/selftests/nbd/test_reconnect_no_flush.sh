@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# A disk that is moved away from a server that does not answer its last flushes waits for them all at
-# the same time: for ten seconds, not for ten for each connection.
+# A disk that is moved away from a server that does not answer its last flushes waits for them all
+# at the same time: for ten seconds, not for ten for each connection.
 
 . "$(dirname "$0")/keeper.sh"
 
