@@ -5,7 +5,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-requires nbdkit fio
+requires lean-nbd fio
 # an instance has buffers of its own, small ones: to read large ones takes long if all is emulated
 tracing=/sys/kernel/tracing/instances/$NAME
 mkdir "$tracing" 2>/dev/null || skip "no instances of tracing"
@@ -32,7 +32,7 @@ traced() {
 }
 
 before=$(threads)
-serve_nbdkit memory 64M
+serve lean-nbd --port @PORT@ --size $((64 << 20))
 attach -C 4 --no-reconnect
 within 100 fio --name=busy --filename="$DEV" --direct=1 --ioengine=libaio --iodepth=32 \
 	--rw=randrw --bs=4k --size=64M --time_based --runtime=2 >/dev/null
