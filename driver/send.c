@@ -227,6 +227,18 @@ static bool lacked_memory(const struct nbd_conn *conn)
 	return conn->transport == NBDCTL_TRANSPORT_TCP && sk_stream_is_writeable(conn->sock->sk);
 }
 
+/*
+ * If its queue is empty, TCP has called back by itself, and the work is queued though there is no
+ * memory yet. Under TCP's lock that is all it can be queued for; elsewhere room may have been made.
+ */
+static void retry_later(struct nbd_conn *conn)
+{
+	if (conn->in_place)
+		mod_delayed_work(nbd_io_wq, &conn->send_work, RETRY_DELAY);
+	else
+		queue_delayed_work(nbd_io_wq, &conn->send_work, RETRY_DELAY);
+}
+
 static void send_failed(struct nbd_conn *conn, int err)
 {
 	switch (err) {
@@ -237,8 +249,7 @@ static void send_failed(struct nbd_conn *conn, int err)
 		fallthrough;
 	case -ENOMEM:
 	case -ENOBUFS:
-		/* TCP has called back already if its queue is empty, but there is no memory yet */
-		mod_delayed_work(nbd_io_wq, &conn->send_work, RETRY_DELAY);
+		retry_later(conn);
 		break;
 	default:
 		nbd_conn_fail(conn, err);

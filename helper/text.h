@@ -23,7 +23,7 @@ char *text_escape(char *to, size_t room, const char *from, size_t len);
 /* Question marks for control characters and what is not UTF-8, for text that was escaped before. */
 void text_tame(char *s, size_t len);
 
-/* A number of bytes with an optional suffix K M G T P (powers of 1024). */
+/* A number of bytes with an optional suffix K M G T P E (powers of 1024). */
 int text_parse_size(const char *s, uint64_t *size);
 /* A decimal number, nothing before or after it, not above @max. */
 int text_parse_number(const char *s, uint64_t max, uint64_t *number);
