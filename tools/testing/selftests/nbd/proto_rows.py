@@ -35,6 +35,8 @@ PLACE = 4 * MIB
 ELSEWHERE = 10 * MIB
 STATUS_LENGTH = 2 * MIB
 HUNG = 30
+# of nbd-detach, while somebody has the disk open
+EXIT_BUSY = 7
 
 # Rows that show only when time runs out
 MUTE = re.compile('stall|deaf|reply-none|mute|never|slow')
@@ -360,7 +362,11 @@ class Row:
         if self.fd is not None:
             os.close(self.fd)
             self.fd = None
-        rc, said = self.tool('nbd-detach', self.dev)
+        # udev, with eight disks that come and go, may look at one for longer than the tool waits
+        for _ in range(6):
+            rc, said = self.tool('nbd-detach', self.dev)
+            if rc != EXIT_BUSY:
+                break
         demand(rc == 0 and not self.attached(), f'detach: exit status {rc}: {said}')
 
     # the I/O that meets the misbehaviour

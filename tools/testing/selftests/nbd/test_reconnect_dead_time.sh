@@ -6,15 +6,34 @@
 . "$(dirname "$0")/keeper.sh"
 
 allow_klog "I/O error"
-# failed MIN MAX: a read fails after so many ms
-failed() {
-	local start=${EPOCHREALTIME/./} took
+in_flight() { ! grep -qx ' *0 *0' "/sys/block/$DISK/inflight"; }
+ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
+is_read_error() { matches "$1" "Input/output error" "the read"; }
 
-	fails read_at 9
-	matches "$OUTPUT" "Input/output error" "the read"
-	took=$(((${EPOCHREALTIME/./} - start) / 1000))
+# held MIN MAX: a read that is under way when the server goes fails so many ms later
+held() {
+	local start took
+
+	pause_server
+	background read read_at 9
+	wait_until 20 in_flight
+	start=$(ms)
+	stop_server
+	ends read 1
+	took=$(($(ms) - start))
+	is_read_error "$(<"$TMP/read")"
 	[ "$took" -ge "$1" ] || fail "failed after $took ms already"
 	[ "$took" -le "$2" ] || fail "failed after $took ms only"
+}
+# at_once: a read fails, and does not wait for it
+at_once() {
+	local start took
+
+	start=$(ms)
+	fails read_at 9
+	took=$(($(ms) - start))
+	is_read_error "$OUTPUT"
+	[ "$took" -lt 2900 ] || fail "failed after $took ms only"
 }
 revived() {
 	again evil-nbd --port @PORT@
@@ -26,15 +45,13 @@ revived() {
 
 serve evil-nbd --port @PORT@
 attach -C 1 --dead-timeout 3
-stop_server
-wait_until 2 is_state waiting
-failed 500 6000
-failed 0 2000
+held 3000 10000
+at_once
 wait_klog 5 "$DISK: no longer waits"
 revived
 
 attach -C 1 --dead-timeout off
 stop_server
 wait_until 10 is_state waiting
-failed 0 2000
+at_once
 revived
