@@ -10,10 +10,9 @@ serve evil-nbd --port @PORT@ --log "$log"
 attach -C 4
 settle
 from=$(wc -l <"$log")
-within 60 fio --name=read --filename="$DEV" --ioengine=libaio --direct=1 --iodepth=32 \
+exits 0 within 120 fio --name=read --filename="$DEV" --ioengine=libaio --direct=1 --iodepth=32 \
 	--rw=randread --bs=4k --size=32M --number_ios=1000 --numjobs=2 --cpus_allowed=0,1 \
-	--cpus_allowed_policy=split --output-format=terse \
-	>"$TMP/fio" 2>&1 || fail "$(tail -n 5 "$TMP/fio")"
+	--cpus_allowed_policy=split --output-format=terse
 tail -n "+$((from + 1))" "$log" | grep ^READ >"$TMP/reads"
 detach
 for conn in 1 2 3 4; do
