@@ -10,7 +10,7 @@ serve evil-nbd --port @PORT@ --log "$log"
 attach -C 4
 settle
 from=$(wc -l <"$log")
-exits 0 within 120 fio --name=read --filename="$DEV" --ioengine=libaio --direct=1 --iodepth=32 \
+exits 0 within 60 fio --name=read --filename="$DEV" --ioengine=libaio --direct=1 --iodepth=32 \
 	--rw=randread --bs=4k --size=32M --number_ios=1000 --numjobs=2 --cpus_allowed=0,1 \
 	--cpus_allowed_policy=split --output-format=terse
 tail -n "+$((from + 1))" "$log" | grep ^READ >"$TMP/reads"

@@ -33,7 +33,7 @@ at_once() {
 	fails read_at 9
 	took=$(($(ms) - start))
 	is_read_error "$OUTPUT"
-	[ "$took" -lt 2900 ] || fail "failed after $took ms only"
+	[ "$took" -le 2000 ] || fail "failed after $took ms only"
 }
 revived() {
 	again evil-nbd --port @PORT@
@@ -45,7 +45,7 @@ revived() {
 
 serve evil-nbd --port @PORT@
 attach -C 1 --dead-timeout 3
-held 3000 10000
+held 3000 8000
 at_once
 wait_klog 5 "$DISK: no longer waits"
 revived
