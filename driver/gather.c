@@ -16,8 +16,11 @@
 /* Submissions that wait at most */
 #define GATHER_MOST	24u
 
-/* How long for the next, where it was in vain the last time */
-#define GATHER_TIME	(20 * NSEC_PER_USEC)
+/* How long for the next, where it was in vain so many times in a row */
+#define GATHER_GLANCE	(10 * NSEC_PER_USEC)
+#define GATHER_OFTEN	4u
+/* But every eighth time as long as else: a slow machine takes longer to make the next */
+#define GATHER_LONGER	8u
 /*
  * Else as long as so many take that are sent by themselves, which is what can be saved, and tells
  * how fast the machine is; but at least, and at most, so long
@@ -31,16 +34,19 @@
 /* Or rather, with so many under way it was not, however few waited */
 #define GATHER_BUSY	24u
 /*
- * Else it is not done for so many, and each time it is in vain again for more, up to so many: one
- * in a thousand must not wait in vain.
+ * Else it is not done for so many, and for twice as many when it is in vain again, up to so often.
+ * One in 256 waits for a glance then, which is lost among what is slow anyway, and one in 2,048 for
+ * longer: by that, what the slowest in a hundred and in a thousand take is not to rise.
  */
-#define GATHER_SKIP	63u
-#define GATHER_SKIP_MOST	2047u
+#define GATHER_SKIP	32u
+#define GATHER_DOUBLINGS	3u
 
 static s64 patience(const struct nbd_gather *g)
 {
-	if (READ_ONCE(g->vain))
-		return GATHER_TIME;
+	u32 vain = READ_ONCE(g->vain);
+
+	if (vain >= GATHER_OFTEN && vain % GATHER_LONGER)
+		return GATHER_GLANCE;
 	return clamp_t(s64, READ_ONCE(g->cost) * GATHER_SENDS, GATHER_TIME_LEAST,
 		       GATHER_TIME_MOST);
 }
@@ -60,11 +66,11 @@ static bool server_busy(struct nbd_gather *g)
 /* Learn from what came of it */
 static void judge(struct nbd_gather *g, bool worth)
 {
-	u32 vain = min(READ_ONCE(g->vain) * 2 + GATHER_SKIP, GATHER_SKIP_MOST);
+	u32 vain = READ_ONCE(g->vain);
 
-	WRITE_ONCE(g->vain, worth ? 0 : vain);
+	WRITE_ONCE(g->vain, worth ? 0 : vain + 1);
 	if (!worth)
-		WRITE_ONCE(g->skip, vain);
+		WRITE_ONCE(g->skip, GATHER_SKIP << min(vain, GATHER_DOUBLINGS));
 }
 
 static enum hrtimer_restart look(struct hrtimer *timer)

@@ -16,7 +16,7 @@
  * @preempted: how often it had been preempted until then
  * @cost: nanoseconds that it takes to send, on average
  * @skip: submissions that shall not wait
- * @vain: how many did not, the last time that it was in vain
+ * @vain: how many times in a row it was in vain that some waited
  */
 struct nbd_gather {
 	struct hrtimer timer;
