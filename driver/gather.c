@@ -16,9 +16,8 @@
 /* Submissions that wait at most */
 #define GATHER_MOST	24u
 
-/* How long for the next, where it was in vain so many times in a row */
+/* How long for the next, where it was in vain over and over */
 #define GATHER_GLANCE	(10 * NSEC_PER_USEC)
-#define GATHER_OFTEN	4u
 /* But every eighth time as long as else: a slow machine takes longer to make the next */
 #define GATHER_LONGER	8u
 /*
@@ -34,9 +33,9 @@
 /* Or rather, with so many under way it was not, however few waited */
 #define GATHER_BUSY	24u
 /*
- * Else it is not done for so many, and for twice as many when it is in vain again, up to so often.
- * One in 256 waits for a glance then, which is lost among what is slow anyway, and one in 2,048 for
- * longer: by that, what the slowest in a hundred and in a thousand take is not to rise.
+ * Else it is not done for so many, which doubles each time that it is in vain again, so often.
+ * After that one in 256 waits for a glance, which is lost among what is slow anyway, and one in
+ * 2,048 for longer: by that, what the slowest in a hundred and in a thousand take is not to rise.
  */
 #define GATHER_SKIP	32u
 #define GATHER_DOUBLINGS	3u
@@ -45,7 +44,7 @@ static s64 patience(const struct nbd_gather *g)
 {
 	u32 vain = READ_ONCE(g->vain);
 
-	if (vain >= GATHER_OFTEN && vain % GATHER_LONGER)
+	if (vain > GATHER_DOUBLINGS && vain % GATHER_LONGER)
 		return GATHER_GLANCE;
 	return clamp_t(s64, READ_ONCE(g->cost) * GATHER_SENDS, GATHER_TIME_LEAST,
 		       GATHER_TIME_MOST);
