@@ -17,30 +17,33 @@
 
 #include "server.h"
 
-#define BLOCK	4096ULL
+#define BLOCK		4096ULL
+#define FILL_PIECE	(16 * BLOCK)
 
 static int store_fd;
 static uint8_t *base;
 static uint64_t mapped;
 
-static void fill_block(uint64_t start)
+static void fill_piece(uint64_t start, size_t length)
 {
-	for (uint64_t o = start; o < start + BLOCK && o < opt.size; o += 8) {
-		uint64_t word = htobe64(o + 1);
-		uint64_t len = opt.size - o < 8 ? opt.size - o : 8;
+	static uint64_t piece[FILL_PIECE / 8];
 
-		memcpy(base + o, &word, len);
-	}
+	for (size_t o = 0; o < length; o += 8)
+		piece[o / 8] = htobe64(start + o + 1);
+	if (pwrite(store_fd, piece, length, start) != (ssize_t)length)
+		err(1, "cannot fill the export");
 }
 
+/* By write, as page faults took ten times as long. */
 static void fill(void)
 {
-	uint64_t step = opt.fill == FILL_SPARSE ? 2 * BLOCK : BLOCK;
+	uint64_t piece = opt.fill == FILL_SPARSE ? BLOCK : FILL_PIECE;
+	uint64_t step = opt.fill == FILL_SPARSE ? 2 * BLOCK : FILL_PIECE;
 
 	if (opt.fill == FILL_ZERO)
 		return;
 	for (uint64_t o = 0; o < opt.size; o += step)
-		fill_block(o);
+		fill_piece(o, opt.size - o < piece ? opt.size - o : piece);
 }
 
 /* An image that exists and is not empty keeps its content; --size may still grow or cut it. */
