@@ -480,12 +480,24 @@ _on_err() {
 	_why=${_why:-"line $1: exit status $3: $2"}
 }
 
+# When a function whose output goes elsewhere ends the test, bash has not given it back yet; but it
+# has kept it.
+_own_output() {
+	local fd
+
+	for fd in 1 $(ls "/proc/$$/fd"); do
+		[ "$(readlink "/proc/$$/fd/$fd")" != "$_output" ] || break
+	done
+	exec >&"$fd"
+}
+
 _on_exit() {
 	local rc=$? i left complaints
 
 	trap - EXIT ERR
 	trap '' TERM INT HUP
 	set +e
+	_own_output
 	for ((i = ${#_deferred[@]} - 1; i >= 0; i--)); do
 		eval "${_deferred[i]}"
 	done
@@ -511,6 +523,7 @@ _on_exit() {
 
 # ---- start of a test ----
 
+_output=$(readlink "/proc/$$/fd/1")
 ktap_print_header
 _before=
 TMP=$(mktemp -d "${TMPDIR:-/tmp}/$NAME.XXXXXX")
