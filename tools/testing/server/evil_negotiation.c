@@ -101,7 +101,7 @@ static enum verdict endless(struct conn *c, const struct evil *e, enum step step
 		       e->arg == NBD_REP_INFO ? sizeof(info) : sizeof(context);
 
 	(void)step;
-	while (option_reply(c, option, e->arg, data, len))
+	while (option_reply_again(c, 100, option, e->arg, data, len))
 		;
 	return HS_CLOSE;
 }

@@ -12,8 +12,8 @@
 #define MAX_OPTION_DATA	(64 * KiB)
 
 /* Header and data leave in one piece: a reply is one segment unless a test trickles it. */
-static bool send_reply(struct conn *c, uint32_t option, uint32_t type, const void *prefix,
-		       uint32_t prefix_len, const void *data, uint32_t len)
+static bool send_replies(struct conn *c, unsigned int times, uint32_t option, uint32_t type,
+			 const void *prefix, uint32_t prefix_len, const void *data, uint32_t len)
 {
 	struct wire_option_reply h = {
 		.magic = htobe64(NBD_REP_MAGIC),
@@ -21,24 +21,34 @@ static bool send_reply(struct conn *c, uint32_t option, uint32_t type, const voi
 		.type = htobe32(type),
 		.length = htobe32(prefix_len + len),
 	};
-	uint8_t *buf = malloc(sizeof(h) + prefix_len + len);
+	size_t size = sizeof(h) + prefix_len + len;
+	uint8_t *buf = malloc(times * size), *to = buf;
 	bool ok;
 
 	if (!buf)
 		return false;
-	memcpy(buf, &h, sizeof(h));
-	if (prefix_len)
-		memcpy(buf + sizeof(h), prefix, prefix_len);
-	if (len)
-		memcpy(buf + sizeof(h) + prefix_len, data, len);
-	ok = conn_write(c, buf, sizeof(h) + prefix_len + len);
+	for (unsigned int i = 0; i < times; i++, to += size) {
+		memcpy(to, &h, sizeof(h));
+		if (prefix_len)
+			memcpy(to + sizeof(h), prefix, prefix_len);
+		if (len)
+			memcpy(to + sizeof(h) + prefix_len, data, len);
+	}
+	ok = conn_write(c, buf, times * size);
 	free(buf);
 	return ok;
 }
 
 bool option_reply(struct conn *c, uint32_t option, uint32_t type, const void *data, uint32_t len)
 {
-	return send_reply(c, option, type, NULL, 0, data, len);
+	return send_replies(c, 1, option, type, NULL, 0, data, len);
+}
+
+/* The same reply so many times, at once: a system call for each would be most of the work. */
+bool option_reply_again(struct conn *c, unsigned int times, uint32_t option, uint32_t type,
+			const void *data, uint32_t len)
+{
+	return send_replies(c, times, option, type, NULL, 0, data, len);
 }
 
 bool option_error(struct conn *c, uint32_t option, uint32_t type, const char *text)
@@ -50,14 +60,14 @@ bool info_reply(struct conn *c, uint32_t option, uint16_t type, const void *data
 {
 	uint16_t be = htobe16(type);
 
-	return send_reply(c, option, NBD_REP_INFO, &be, sizeof(be), data, len);
+	return send_replies(c, 1, option, NBD_REP_INFO, &be, sizeof(be), data, len);
 }
 
 bool meta_reply(struct conn *c, uint32_t option, uint32_t id, const void *name, uint32_t len)
 {
 	uint32_t be = htobe32(id);
 
-	return send_reply(c, option, NBD_REP_META_CONTEXT, &be, sizeof(be), name, len);
+	return send_replies(c, 1, option, NBD_REP_META_CONTEXT, &be, sizeof(be), name, len);
 }
 
 static uint16_t told_flags(const struct conn *c)

@@ -170,6 +170,8 @@ bool foreign_context_id(const struct conn *self, uint32_t *id);
 enum verdict { HS_NORMAL, HS_CONTINUE, HS_TRANSMIT, HS_CLOSE };
 bool handshake(struct conn *c);
 bool option_reply(struct conn *c, uint32_t option, uint32_t type, const void *data, uint32_t len);
+bool option_reply_again(struct conn *c, unsigned int times, uint32_t option, uint32_t type,
+			const void *data, uint32_t len);
 bool option_error(struct conn *c, uint32_t option, uint32_t type, const char *text);
 bool info_reply(struct conn *c, uint32_t option, uint16_t type, const void *data, uint32_t len);
 bool info_export(struct conn *c, uint32_t option);
