@@ -486,9 +486,10 @@ _own_output() {
 	local fd
 
 	for fd in 1 $(ls "/proc/$$/fd"); do
-		[ "$(readlink "/proc/$$/fd/$fd")" != "$_output" ] || break
+		[ "$(readlink "/proc/$$/fd/$fd")" = "$_output" ] || continue
+		exec >&"$fd"
+		return
 	done
-	exec >&"$fd"
 }
 
 _on_exit() {
