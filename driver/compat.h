@@ -25,6 +25,12 @@
 #define nbd_open_disk()		(bdev->bd_disk)
 #endif
 
+#ifdef NBD_HAVE_WQ_PERCPU
+#define NBD_WQ_PERCPU		WQ_PERCPU
+#else
+#define NBD_WQ_PERCPU		0
+#endif
+
 #ifdef NBD_HAVE_SHOULD_MERGE
 #define NBD_MQ_SHOULD_MERGE	BLK_MQ_F_SHOULD_MERGE
 #else

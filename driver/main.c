@@ -17,11 +17,8 @@ static int __init nbd_init(void)
 {
 	int err;
 
-	/*
-	 * Short work, also when memory is short. Who asks for it is a submitter or a softirq that
-	 * goes on with its own work on that CPU, so any other is better.
-	 */
-	nbd_io_wq = alloc_workqueue("nbd", WQ_MEM_RECLAIM | WQ_HIGHPRI | WQ_UNBOUND, 0);
+	/* Short work on the CPU that asked for it, also when memory is short */
+	nbd_io_wq = alloc_workqueue("nbd", WQ_MEM_RECLAIM | WQ_HIGHPRI | NBD_WQ_PERCPU, 0);
 	if (!nbd_io_wq)
 		return -ENOMEM;
 	nbd_ctl_wq = alloc_workqueue("nbd-ctl", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
