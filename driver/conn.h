@@ -204,6 +204,7 @@ u32 nbd_conn_waiting(const struct nbd_conn *conn);
 u32 nbd_conn_under_way(const struct nbd_conn *conn);
 void nbd_conn_kick(struct nbd_conn *conn);
 void nbd_conn_kick_later(struct nbd_conn *conn);
+void nbd_conn_kick_idle(struct nbd_conn *conn);
 void nbd_conn_answered(struct nbd_conn *conn, bool here);
 
 /* recv.c */

@@ -3,10 +3,10 @@
  * Gathering requests: one sendmsg for many costs far less. A submitter that has not
  * slept since its last request is busy making requests, so it does not wait for this
  * one, and more will come. What was gathered is sent when it is much, when a reply
- * comes, or when no more has come for a while. Where that was in vain, say because
- * the submitter polls for the answer, it is not done for some time. That few requests
- * are under way tells nothing: a fast server answers each before the next. But many
- * keep a server busy, so that nothing is lost by waiting for the reply that comes soon.
+ * leaves the server little to do, or when no more has come for a while. Where that was
+ * in vain, say because the submitter polls for the answer, it is not done for some time.
+ * That few requests are under way tells nothing: a fast server answers each before the
+ * next. But many keep a server busy, so that nothing is lost by waiting.
  */
 #include <linux/ktime.h>
 #include <linux/sched.h>

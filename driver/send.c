@@ -22,6 +22,12 @@
 /* Batches in one run, before other work gets its turn */
 #define SEND_BUDGET	16
 
+/*
+ * With fewer commands than that the server may soon have none. With more, each reply would send the
+ * few that wait by now, at the cost of whoever brought it: a thread of the server, on one machine.
+ */
+#define SERVER_NEARLY_IDLE	8u
+
 /* A batch that a submitter sends itself has less than twice that: softirqs are off meanwhile */
 #define SEND_NOW_BYTES	SZ_128K
 
@@ -367,18 +373,32 @@ void nbd_conn_kick_later(struct nbd_conn *conn)
 		queue_delayed_work(nbd_io_wq, &conn->send_work, 0);
 }
 
+/* Has the server little left to do? */
+static bool nearly_idle(const struct nbd_conn *conn)
+{
+	return nbd_conn_under_way(conn) < SERVER_NEARLY_IDLE;
+}
+
+/* Send what waits, rather than let the server wait, too; as nbd_conn_kick() */
+void nbd_conn_kick_idle(struct nbd_conn *conn)
+{
+	if (nearly_idle(conn))
+		nbd_conn_kick(conn);
+}
+
 /**
  * nbd_conn_answered() - replies have come, so send what waits for more to come
  * @conn: the caller is its receiver
  * @here: it has the socket's spinlock
  *
  * Here, and on its neighbours: who waits for answers may have filled this connection first.
+ * Not while the server has enough to do.
  */
 void nbd_conn_answered(struct nbd_conn *conn, bool here)
 {
 	if (!here)
-		nbd_conn_kick(conn);
-	else if (!llist_empty(&conn->submitted))
+		nbd_conn_kick_idle(conn);
+	else if (!llist_empty(&conn->submitted) && nearly_idle(conn))
 		send_here(conn);
 	if (conn->session->nr_slots > 1)
 		nbd_session_answered(conn->session, conn);

@@ -306,7 +306,7 @@ void nbd_session_answered(struct nbd_session *session, const struct nbd_conn *co
 	for (i = 0; i < nr_homes(session); i++) {
 		other = home_conn(session, queue, i);
 		if (other && other != conn)
-			nbd_conn_kick(other);
+			nbd_conn_kick_idle(other);
 	}
 	rcu_read_unlock();
 }
