@@ -15,9 +15,15 @@ FAKE_VM = '''#!/bin/bash
 driver=${!#}
 case " $FAKE_LACKS " in *" $driver "*) exit 1 ;; esac
 [ "$driver" != "$FAKE_MUTE" ] || exit 0
-case $driver in ours) n=200 ;; *) n=300 ;; esac
-printf 'ROW {"driver": "%s", "server": "lean", "transport": "tcp", "connections": 1, ' "$driver"
-printf '"job": "4k randread QD1", "per_io": %s, "switches": 4.0}\\r\\n' "$n"
+row() {
+    printf 'ROW {"driver": "%s", "server": "lean", "transport": "tcp", "connections": 1, ' "$1"
+    printf '"job": "4k randread QD1", "per_io": %s, "switches": 4.0}\\r\\n' "$2"
+}
+case $driver in
+--scale) row in-tree 300; row ours 200 ;;
+ours) row ours 200 ;;
+*) row "$driver" 300 ;;
+esac
 '''
 
 SYMBOLS = '''ffffffff81000000 T do_syscall_64
@@ -110,6 +116,22 @@ def _(directory):
         ' '.join(done.stdout.split()), done.stdout
 
 
+@test('table: drivers that took turns are compared in each')
+def _(directory):
+    done = table(directory, row('in-tree', turns=[300, 300, 600]),
+                 row('ours', per_io=500, turns=[500, 200, 500]))
+    assert done.returncode == 0, done.stderr
+    assert 'QD1 300 500 1.20 ' in ' '.join(done.stdout.split()), done.stdout
+
+
+@test('table: ours slower in each turn fails, if not by little')
+def _(directory):
+    for theirs, status in ([300, 500], 1), ([300, 700], 0), ([560, 590], 0):
+        done = table(directory, row('in-tree', turns=theirs), row('ours', turns=[600, 600]))
+        assert done.returncode == status, done
+        assert ('slower in each turn: 6.12 lean tcp 1 4k' in done.stderr) == bool(status), done
+
+
 @test('table: null_blk, libnbd and bare-nbd need nobody beside them, and make a limit')
 def _(directory):
     done = table(directory, row('null', server='', per_io=100), row('libnbd', server=''),
@@ -140,6 +162,15 @@ def _(directory):
     assert rows == [(kernel, driver) for kernel in ('6.1', '6.12')
                     for driver in ('in-tree', 'ours', 'null', 'libnbd', 'bare')], rows
     assert os.path.getsize(f'{directory}/nbd-attach/artifacts/bench/rows')
+
+
+@test('bench: drivers that take turns do so in one VM')
+def _(directory):
+    done = bench(directory, '--scale', '--json', '6.12')
+    assert done.returncode == 0, done.stderr
+    assert [row['driver'] for row in json.loads(done.stdout)] == ['in-tree', 'ours'], done.stdout
+    done = bench(directory, '--scale', '6.12', FAKE_LACKS='--scale')
+    assert done.returncode == 1 and '6.12 failed' in done.stderr, done
 
 
 @test('bench: a VM that fails is told, and fails')

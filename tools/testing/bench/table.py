@@ -2,16 +2,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """table.py [--unit UNIT] [--scale] ROWS: rows of a measurement as tables, two drivers side by side.
 
-With --scale also what four connections bring over one.
+With --scale also what four connections bring over one. Where drivers took turns, the ratio is the
+middle one of those of each turn.
 
-Exit status 1 if a row of one driver has none of the other's to stand beside it.
+Exit status 1 if a row of one driver has none of the other's to stand beside it, or if ours was the
+slower one in each turn, and its ratio is less than nine tenths.
 """
 import argparse
 import json
+import statistics
 import sys
 
 PAIR = ('in-tree', 'ours')
 OTHERS = ('null', 'libnbd', 'bare')
+SLOWER = 0.9
 
 
 def read(path):
@@ -37,6 +41,28 @@ def cell(row, key):
 def ratio(pair, key='per_io'):
     theirs, ours = (row and row.get(key) for row in pair)
     return f'{theirs / ours:.2f}' if theirs and ours else '-'
+
+
+def turns(pair):
+    """The ratio of each turn, if the drivers took turns."""
+    if not all(pair):
+        return []
+    return [theirs / ours for theirs, ours in zip(*(row.get('turns', []) for row in pair))]
+
+
+def compared(pair):
+    ratios = turns(pair)
+    return f'{statistics.median(ratios):.2f}' if ratios else ratio(pair)
+
+
+def faults(name, pair):
+    """What is wrong with a row."""
+    ratios = turns(pair)
+    if any(pair) and not all(pair):
+        return [f'one driver only: {name}']
+    if ratios and max(ratios) < 1 and statistics.median(ratios) < SLOWER:
+        return [f'slower in each turn: {name}']
+    return []
 
 
 def show(title, heads, lines):
@@ -81,7 +107,7 @@ def tables(kernel, measured, unit):
     jobs = [key for key, rows in measured.items() if not any(r.get('whole') for r in rows.values())]
     show(f'{kernel}: {unit} per I/O, context switches and socket calls per I/O',
          ['server', 'job', 'in-tree', 'ours', 'ratio', 'switches', 'ours', 'calls', 'ours'],
-         [[place(key), key[3], *both(measured[key], 'per_io'), ratio(pairs[key]),
+         [[place(key), key[3], *both(measured[key], 'per_io'), compared(pairs[key]),
            *both(measured[key], 'switches', 'calls')] for key in jobs if any(pairs[key])])
     show(f'{kernel}: whole operations, {unit}',
          ['server', 'operation', 'in-tree', 'ours', 'ratio'],
@@ -92,8 +118,8 @@ def tables(kernel, measured, unit):
          [[place(key), key[3], *both(measured[key], 'p50', 'p99', 'p99.9')]
           for key in jobs if any(pairs[key]) and ('QD1' in key[3].split() or 'QD32' in key[3])])
     others(kernel, measured, unit)
-    return [f'{kernel} {place(key)} {key[3]}' for key, pair in pairs.items()
-            if any(pair) and not all(pair)]
+    return [fault for key, pair in pairs.items()
+            for fault in faults(f'{kernel} {place(key)} {key[3]}', pair)]
 
 
 def scaling(kernel, measured):
@@ -116,16 +142,16 @@ def main():
     parser.add_argument('rows')
     options = parser.parse_args()
     kernels = read(options.rows)
-    lonely = [name for kernel, measured in kernels.items()
-              for name in tables(kernel, measured, options.unit)]
+    found = [fault for kernel, measured in kernels.items()
+             for fault in tables(kernel, measured, options.unit)]
     if options.scale:
         for kernel, measured in kernels.items():
             scaling(kernel, measured)
-    for name in lonely:
-        print(f'table: one driver only: {name}', file=sys.stderr)
+    for fault in found:
+        print(f'table: {fault}', file=sys.stderr)
     if not kernels:
         print('table: no rows', file=sys.stderr)
-    sys.exit(bool(lonely) or not kernels)
+    sys.exit(bool(found) or not kernels)
 
 
 main()

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """bench.py [OPTIONS] DRIVER: measure one driver; a line of JSON for each row.
+bench.py --scale: measure two, which take turns.
 
 DRIVER is ours, in-tree, null (null_blk), libnbd (fio's own engine, no disk) or bare (bare-nbd, the
 cheapest client, no disk). It is run in the VM, where a nanosecond is one instruction, so that time
@@ -8,7 +9,9 @@ per I/O is instructions per I/O of the whole system: client, TCP and server. On 
 same figures are nanoseconds.
 
   --quick       few jobs
-  --scale       jobs of two tasks, over one connection and over four
+  --scale       jobs of two tasks, over one connection and over four, of ours and in-tree; also
+                "steered": what is sent arrives on one processor, as by a network card, not on
+                that of whoever sends it
   --only REGEX  those whose name matches
   --check       only say what this machine lacks for it; exit status 1 if it is something
   --profile     no rows; the plugin of the emulation counts
@@ -46,9 +49,10 @@ FULL = [('lean', 'tcp', 1, RANDOM + LARGE + MIXED + URING),
         ('nbdkit', 'tcp', 1, RANDOM[:4] + LARGE)]
 TWO = [job(f'4k rand{rw} QD32, two tasks', f'rand{rw}', '4k', 32, tasks=2)
        for rw in ('read', 'write')]
-SCALE = [(server, 'tcp', connections, TWO) for server in ('lean', 'nbdkit')
-         for connections in (1, 4)]
-SCALE_ROUNDS = 3
+SCALE = [(server, transport, connections, TWO) for server in ('lean', 'nbdkit')
+         for transport in ('tcp', 'steered') for connections in (1, 4)]
+TURNS = 6
+TURN_SECONDS = 1.2
 BARE_ROUNDS = 3
 QUICK = [('lean', 'tcp', 1, RANDOM[:4] + LARGE[:1] + LARGE[2:])]
 
@@ -204,18 +208,20 @@ WHOLE = {f'read {rig.SIZE >> 20} MiB of holes': bench_holes,
          f'map of {MAP_EXTENTS:,} extents': bench_map}
 
 
-def scale(driver, only):
-    """Where time is real, whatever else the machine does shows: the median of some rounds."""
-    rounds = {}
-    plan = [(*where, [what for what in jobs if only.search(what['name'])])
-            for *where, jobs in SCALE]
-    rig.load(driver)
-    for _ in range(SCALE_ROUNDS):
-        for row in rows_of_jobs(driver, plan, 4, calls=False):
-            where = row['server'], row['connections'], row['job']
-            rounds.setdefault(where, []).append(row)
-    for rows in rounds.values():
-        tell(**sorted(rows, key=lambda row: row['per_io'])[len(rows) // 2])
+def scale(only):
+    """Time is real here, so what else goes on shows: the drivers take turns, each compared alone."""
+    for *where, jobs in SCALE:
+        plan = [(*where, [what for what in jobs if only.search(what['name'])])]
+        turns = {}
+        rig.steer('steered' in where)
+        for turn in range(TURNS):
+            for driver in ('in-tree', 'ours')[::(-1) ** turn]:
+                rig.load(driver)
+                for row in rows_of_jobs(driver, plan, TURN_SECONDS, calls=False):
+                    turns.setdefault((driver, row['job']), []).append(row)
+        for rows in turns.values():
+            middle = sorted(rows, key=lambda row: row['per_io'])[len(rows) // 2]
+            tell(**middle, turns=[row['per_io'] for row in rows])
 
 
 def bench(driver, quick, only):
@@ -252,8 +258,10 @@ def main():
     parser.add_argument('--check', action='store_true')
     parser.add_argument('--profile', action='store_true')
     parser.add_argument('--only', type=re.compile, default='')
-    parser.add_argument('driver', choices=('ours', 'in-tree', 'null', 'libnbd', 'bare'))
+    parser.add_argument('driver', nargs='?', choices=('ours', 'in-tree', 'null', 'libnbd', 'bare'))
     options = parser.parse_args()
+    if bool(options.driver) == options.scale:
+        parser.error('a driver, or --scale')
     os.environ['LC_ALL'] = 'C'
     if options.check:
         check(options.driver)
@@ -261,7 +269,7 @@ def main():
         marks.run(options.driver, [what for what in RANDOM[:4] + LARGE * bool(options.only.pattern)
                                    if options.only.search(what['name'])])
     elif options.scale:
-        scale(options.driver, options.only)
+        scale(options.only)
     else:
         bench(options.driver, options.quick, options.only)
 

@@ -52,10 +52,18 @@ def load(driver):
     if not found:
         sys.exit(f'no nbd.ko ({driver})')
     run('insmod', found[0])
+    # who finds a disk open takes it for in use
+    subprocess.run(['udevadm', 'settle'], check=False)
 
 
 def uri(transport):
     return f'nbd+unix:///?socket={SOCK}' if transport == 'unix' else f'nbd://127.0.0.1:{PORT}'
+
+
+def steer(to_one):
+    """What is sent to this machine itself arrives on its first processor, or on the sender's."""
+    with open('/sys/class/net/lo/queues/rx-0/rps_cpus', 'w') as file:
+        file.write('1' if to_one else '0')
 
 
 class Server:
