@@ -373,16 +373,16 @@ void nbd_conn_kick_later(struct nbd_conn *conn)
 		queue_delayed_work(nbd_io_wq, &conn->send_work, 0);
 }
 
-/* Has the server little left to do? */
-static bool nearly_idle(const struct nbd_conn *conn)
+/* Does something wait for a sender, while the server has little left to do? */
+static bool server_waits(const struct nbd_conn *conn)
 {
-	return nbd_conn_under_way(conn) < SERVER_NEARLY_IDLE;
+	return !llist_empty(&conn->submitted) && nbd_conn_under_way(conn) < SERVER_NEARLY_IDLE;
 }
 
 /* Send what waits, rather than let the server wait, too; as nbd_conn_kick() */
 void nbd_conn_kick_idle(struct nbd_conn *conn)
 {
-	if (nearly_idle(conn))
+	if (server_waits(conn))
 		nbd_conn_kick(conn);
 }
 
@@ -398,7 +398,7 @@ void nbd_conn_answered(struct nbd_conn *conn, bool here)
 {
 	if (!here)
 		nbd_conn_kick_idle(conn);
-	else if (!llist_empty(&conn->submitted) && nearly_idle(conn))
+	else if (server_waits(conn))
 		send_here(conn);
 	if (conn->session->nr_slots > 1)
 		nbd_session_answered(conn->session, conn);

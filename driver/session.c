@@ -290,7 +290,8 @@ void nbd_gather_over(struct nbd_gather *g)
 }
 
 /**
- * nbd_session_answered() - a server has replied: neighbours send what waits for more to come
+ * nbd_session_answered() - a server has replied: neighbours send what waits for more to come,
+ *	if their servers have little left to do
  * @session: the session
  * @conn: by this connection, which has done so itself
  *
