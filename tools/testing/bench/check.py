@@ -212,8 +212,9 @@ def _(directory):
 
 @test('bench: a row that only one driver has fails')
 def _(directory):
-    done = bench(directory, '6.12', FAKE_MUTE='ours')
-    assert done.returncode == 1 and 'one driver only: 6.12 lean' in done.stderr, done
+    for form in ['6.12'], ['--json', '6.12']:
+        done = bench(directory, *form, FAKE_MUTE='ours')
+        assert done.returncode == 1 and 'one driver only: 6.12 lean' in done.stderr, done
 
 
 @test('profile: a job that was not counted fails')
