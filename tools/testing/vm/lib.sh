@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Common ground of the VM scripts: where the cache is, how to fill it, how to say what goes on.
+# Common ground of the VM scripts: where the cache is, how to fill it, how to report.
 #
 # Everything that is downloaded or built outside the checkout lives under $cache. An entry's name
 # holds a key of what it was made from, so a changed input makes a new entry, never a stale one.
+# Checkouts share the entries; what is built from a checkout's own sources is below $builds.
 # shellcheck shell=bash
 
 set -Eeuo pipefail
@@ -11,19 +12,54 @@ vm=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck disable=SC2034 # used by the scripts that source this
 top=$(cd "$vm/../../.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/nbd-attach
-# what is built from this checkout's sources
-# shellcheck disable=SC2034
 builds=$cache/builds/$(sha256sum <<<"$top" | cut -c1-8)
+# shellcheck disable=SC2034
+artifacts=$builds/artifacts
+# the suite with QEMU, the tools of lint and unit tests, and the kernel's source
+# shellcheck disable=SC2034
+newest_suite=trixie
 mkdir -p "$cache" "$builds"
 
 say() { echo "${0##*/}: $*" >&2; }
 die() { say "$*"; exit 2; }
 
-# lines FILE: the list in FILE without comments and blank lines
+# lines FILE: the list in FILE without comments and trailing space
 lines() { sed 's/#.*//; s/[[:space:]]*$//; /^$/d' "$1"; }
 
 # key [FILE...]: a short hash of the files and of standard input
 key() { cat "$@" - | sha256sum | cut -c1-12; }
+
+# kernels [SUITE]: the names of the lab's kernels, the newest first
+kernels() { lines "$vm/kernels.list" | awk -v suite="${1-}" '!suite || $2 == suite { print $1 }'; }
+
+# suite_of KERNEL
+suite_of() {
+	local suite
+
+	suite=$(lines "$vm/kernels.list" | awk -v name="$1" '$1 == name { print $2 }')
+	echo "${suite:-$newest_suite}"
+}
+
+# limit floor|ceiling: the oldest or newest kernel of driver/kernels
+limit() { lines "$top/driver/kernels" | awk -v name="$1" '$1 == name { print $2 }'; }
+
+# above_ceiling RELEASE: true if the kernel is newer than those that the driver was tested on
+above_ceiling() {
+	local line ceiling
+
+	line=$(grep -oE '^[0-9]+\.[0-9]+' <<<"$1")
+	ceiling=$(limit ceiling)
+	[ "$line" != "$ceiling" ] && printf '%s\n' "$ceiling" "$line" | sort -C -V
+}
+
+# hold LOCKFILE SECONDS: take a lock until the script ends or calls release_lock
+hold() {
+	mkdir -p "$(dirname "$1")"
+	exec {lock}>"$1"
+	flock -w "$2" "$lock" || die "$1: another process has held this lock for $2 s"
+}
+
+release_lock() { exec {lock}>&-; }
 
 # build_once DIR FUNCTION [ARGS...]: make DIR by running FUNCTION with a temporary directory as its
 # first argument, then rename it. Does nothing if DIR exists. Two at once: the second waits.
@@ -32,9 +68,7 @@ build_once() {
 	shift 2
 
 	[ -d "$dir" ] && return
-	mkdir -p "$(dirname "$dir")"
-	exec {lock}>"$dir.lock"
-	flock -w 3600 "$lock" || die "$dir: somebody else has been building this for an hour"
+	hold "$dir.lock" 3600
 	if [ ! -d "$dir" ]; then
 		tmp=$dir.tmp
 		rm -rf "$tmp"
@@ -42,35 +76,32 @@ build_once() {
 		"$fn" "$tmp" "$@" >&2
 		mv -T "$tmp" "$dir"
 	fi
-	exec {lock}>&-
+	release_lock
+	forget_unused "$dir"
 }
 
-# forget_others DIR: drop older entries of the same kind (same name up to the last '-')
-forget_others() {
-	local dir=$1 old
+# used DIR: note that this entry is in use
+used() { touch "$1.lock"; }
 
-	for old in "${dir%-*}"-*; do
-		[ "$old" = "$dir" ] || [ "$old" = "$dir.lock" ] || [ ! -d "$old" ] && continue
-		# a VM that runs holds its files open, so it keeps them
-		rm -rf "$old" "$old.lock"
-	done
+# forget_unused DIR: drop entries of the same kind (same name up to the last '-') that nobody has
+# used for two weeks. Other checkouts may use other entries, or be making them.
+forget_unused() {
+	local dir=$1 lock old
+
+	while read -r lock; do
+		old=${lock%.lock}
+		[ "$old" != "$dir" ] || continue
+		flock -n "$lock" rm -rf "$old" "$old.tmp" "$lock" || true
+	done < <(find "$(dirname "$dir")" -maxdepth 1 -name "$(basename "${dir%-*}")-*.lock" -mtime +14)
 }
 
-# fetch_deb DIR PACKAGE...: download packages into DIR, as whoever we are
+# fetch_deb SUITE DIR PACKAGE...: download packages of that suite into DIR
 fetch_deb() {
-	local dir=$1
-	shift
+	local suite=$1 dir=$2
+	shift 2
 
-	apt_update_once
-	(cd "$dir" && apt-get -q -o APT::Sandbox::User=root download "$@") ||
-		die "cannot download $*"
+	"$vm/in" "$suite" "$vm/apt" download "$dir" "$@" >&2 || die "cannot download $*"
 }
 
-# The package lists are refreshed at most once an hour; a stale list names packages that are gone.
-apt_update_once() {
-	local stamp=$cache/apt-updated
-
-	[ -n "$(find "$stamp" -mmin -60 2>/dev/null)" ] && return
-	apt-get -q update >&2
-	touch "$stamp"
-}
+# newest_version SUITE PACKAGE: its newest version, of any archive of the suite; fails if there is none
+newest_version() { "$vm/in" "$1" "$vm/apt" version "$2"; }
