@@ -394,9 +394,9 @@ u32 nbd_cursor_iter(struct nbd_cursor *c, struct iov_iter *to, u32 bytes)
 		return 0;
 	n = min(bytes, from.bi_size);
 	bvec_iter_advance(bio->bi_io_vec, &c->iter, n);
-	nr = c->iter.bi_idx - from.bi_idx + !!c->iter.bi_bvec_done;
+	nr = c->iter.bi_idx - from.bi_idx + !!nbd_bvec_done(&c->iter);
 	iov_iter_bvec(to, ITER_DEST, __bvec_iter_bvec(bio->bi_io_vec, from), nr, n);
-	to->iov_offset = from.bi_bvec_done;
+	to->iov_offset = nbd_bvec_done(&from);
 	settle(c);
 	return n;
 }

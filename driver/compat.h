@@ -10,6 +10,7 @@
 #include <linux/blk-mq.h>
 #include <linux/backing-dev.h>
 #include <linux/blkdev.h>
+#include <linux/bvec.h>
 #include <linux/hrtimer.h>
 #include <net/sock.h>
 
@@ -36,6 +37,31 @@
 #else
 #define NBD_MQ_SHOULD_MERGE	0
 #endif
+
+#ifdef NBD_HAVE_END_IO_BATCH
+#define NBD_END_IO_ARGS		struct request *rq, blk_status_t status, \
+				const struct io_comp_batch *batch
+#else
+#define NBD_END_IO_ARGS		struct request *rq, blk_status_t status
+#endif
+
+#ifndef NBD_HAVE_NOMEMRESTORE
+/* Of a queue that blk_freeze_queue_start() froze, which leaves the task's flags alone */
+static inline void blk_mq_unfreeze_queue_nomemrestore(struct request_queue *q)
+{
+	blk_mq_unfreeze_queue(q);
+}
+#endif
+
+/* Bytes of the current bvec that are done */
+static inline unsigned int nbd_bvec_done(const struct bvec_iter *iter)
+{
+#ifdef NBD_HAVE_BI_OFFSET
+	return iter->bi_offset;
+#else
+	return iter->bi_bvec_done;
+#endif
+}
 
 /* Do buffers belong to whom read_skb() gives them? tcp_eat_skb() came with that */
 #ifdef NBD_HAVE_SKB_OWNER

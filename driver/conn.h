@@ -90,6 +90,7 @@ struct nbd_tx {
  * @at: offset in the export that @cursor stands for
  * @extents: where descriptors go
  * @orphans: replies to drop, oldest first
+ * @whole_buffers: no buffer in the queue of a Unix socket is one that the handshake read a part of
  * @page: memory for what can't go straight to its place
  * @vec: pieces of payload
  */
@@ -101,6 +102,7 @@ struct nbd_rx {
 	u64 at;
 	struct nbd_extents *extents;
 	struct nbd_orphan orphans[NBD_ORPHANS];
+	bool whole_buffers;
 	void *page;
 	struct bio_vec *vec;
 };

@@ -386,13 +386,13 @@ int nbd_device_detach(struct nbd_device *dev, const char **why)
 		goto unfreeze;
 	}
 	/* Nobody has the disk open, so nothing comes any more */
-	blk_mq_unfreeze_queue(q);
+	blk_mq_unfreeze_queue_nomemrestore(q);
 	nbd_session_end(session, true);
 	forget_session(dev, session);
 	return 0;
 
 unfreeze:
-	blk_mq_unfreeze_queue(q);
+	blk_mq_unfreeze_queue_nomemrestore(q);
 undrain:
 	nbd_session_undrain(session);
 	return err;

@@ -30,7 +30,7 @@ void nbd_private_put(struct nbd_private *private)
 	kref_put(&private->ref, release);
 }
 
-static enum rq_end_io_ret private_end(struct request *rq, blk_status_t status)
+static enum rq_end_io_ret private_end(NBD_END_IO_ARGS)
 {
 	const struct nbd_pdu *pdu = blk_mq_rq_to_pdu(rq);
 	struct nbd_private *private = rq->end_io_data;

@@ -7,7 +7,6 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/skbuff.h>
-#include <net/af_unix.h>
 #include <net/tcp.h>
 
 #include "conn.h"
@@ -404,8 +403,7 @@ out:
 static int take_buffer(struct sock *sk, struct sk_buff *skb)
 {
 	struct nbd_conn *conn = sk->sk_user_data;
-	u32 offset = UNIXCB(skb).consumed;
-	struct source src = { .skb = skb, .offset = offset, .left = skb->len - offset };
+	struct source src = { .skb = skb, .left = skb->len };
 	u32 n = src.left;
 	int err;
 
@@ -509,6 +507,21 @@ static bool drained(const struct nbd_conn *conn)
 	       !(READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN);
 }
 
+/*
+ * The handshake may have read the first part of a buffer, and read_skb() does not say how much.
+ * Once the queue was empty, all that comes is whole: nobody else reads from the socket.
+ */
+static int recv_unix(struct nbd_conn *conn)
+{
+	int n;
+
+	if (conn->rx.whole_buffers)
+		return recv_buffer(conn);
+	n = recv_message(conn);
+	conn->rx.whole_buffers = skb_queue_empty_lockless(&conn->sock->sk->sk_receive_queue);
+	return n;
+}
+
 static int recv_some(struct nbd_conn *conn)
 {
 	struct sock *sk = conn->sock->sk;
@@ -516,7 +529,7 @@ static int recv_some(struct nbd_conn *conn)
 
 	if (!conn->in_place) {
 		if (NBD_READ_SKB && conn->transport == NBDCTL_TRANSPORT_UNIX)
-			n = recv_buffer(conn);
+			n = recv_unix(conn);
 		else
 			n = recv_message(conn);
 		return n > 0 && drained(conn) ? -EAGAIN : n;
