@@ -175,6 +175,15 @@ static enum verdict unknown_infos(struct conn *c, const struct evil *e, enum ste
 	return HS_NORMAL;
 }
 
+/* The client's buffer then has the end of the handshake and the beginning of the transmission. */
+static enum verdict early_reply(struct conn *c, const struct evil *e, enum step step,
+				uint32_t option)
+{
+	(void)e, (void)step, (void)option;
+	c->early_reply = true;
+	return HS_NORMAL;
+}
+
 static enum verdict padding(struct conn *c, const struct evil *e, enum step step, uint32_t option)
 {
 	static const uint8_t zeroes[NBD_NAME_PADDING];
@@ -353,6 +362,8 @@ const struct evil evil_negotiation_table[] = {
 	ROW("go-unknown-info", OK, STEP_INFO, GO, unknown_infos, 0, "info types nobody knows"),
 	ROW("go-endless-info", REFUSE, STEP_INFO, GO, endless, NBD_REP_INFO,
 	    "REP_INFO without end"),
+	ROW("go-early-reply", DROP, STEP_INFO, GO, early_reply, 0,
+	    "reply to no request in one write with the ACK to GO"),
 	ROW("go-padding", DROP, STEP_OPENED, 0, padding, 0, "124 zeroes after the ACK to GO"),
 
 	ROW("set-missing-all", DEGRADE, STEP_SELECTED, SET, fewer, MAX_CONTEXTS,

@@ -260,6 +260,22 @@ static void check_info_name(struct conn *c, const uint8_t *name, uint32_t len)
 		violation(c, "another export named after SET_META_CONTEXT");
 }
 
+static bool ack_go(struct conn *c)
+{
+	struct {
+		struct wire_option_reply ack;
+		struct wire_simple reply;
+	} __attribute__((packed)) msg = {
+		.ack.magic = htobe64(NBD_REP_MAGIC),
+		.ack.option = htobe32(NBD_OPT_GO),
+		.ack.type = htobe32(NBD_REP_ACK),
+		.reply.magic = htobe32(NBD_SIMPLE_MAGIC),
+		.reply.cookie = random64(&c->rng),
+	};
+
+	return conn_write(c, &msg, c->early_reply ? sizeof(msg) : sizeof(msg.ack));
+}
+
 static enum verdict opt_info_go(struct conn *c, uint32_t option, const uint8_t *data, uint32_t len)
 {
 	enum verdict v;
@@ -292,9 +308,9 @@ static enum verdict opt_info_go(struct conn *c, uint32_t option, const uint8_t *
 		info_export(c, option);
 	if (option == NBD_OPT_GO)
 		enter_transmission(c, "GO", data + 4, name_len);
-	if (!option_reply(c, option, NBD_REP_ACK, NULL, 0))
-		return HS_CLOSE;
-	return option == NBD_OPT_GO ? HS_TRANSMIT : HS_CONTINUE;
+	if (option == NBD_OPT_GO)
+		return ack_go(c) ? HS_TRANSMIT : HS_CLOSE;
+	return option_reply(c, option, NBD_REP_ACK, NULL, 0) ? HS_CONTINUE : HS_CLOSE;
 }
 
 static enum verdict opt_unknown(struct conn *c, uint32_t option, const uint8_t *data, uint32_t len)

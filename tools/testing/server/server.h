@@ -108,6 +108,7 @@ struct conn {
 	bool no_zeroes;
 	bool structured;
 	bool block_size_asked;
+	bool early_reply;		/* a reply goes out in one write with the ACK to GO */
 	bool in_transmission;
 	bool set_done;			/* SET_META_CONTEXT ended in ACK */
 	char *set_export;

@@ -56,6 +56,8 @@ REASONS = [
 RULES = [
     ('stall|deaf|reply-none|never-read', 'no answer to'),
     ('eshutdown|eof|half-close|close-opened', 'lost'),
+    # the end of the handshake, read once more, would be a wrong magic
+    ('go-early-reply', 'no request in flight'),
     ('magic|junk|go-padding|write-simple-data', 'magic'),
     ('cookie-other', 'chunk|no request in flight'),
     ('cookie|unsolicited|after-done|done-twice|write-twice|flush-twice|error-success',
@@ -621,8 +623,8 @@ class Worker:
 def runs_of(name, phase, outcome):
     yield (name, phase, outcome, False)
     # other than that a second connection takes over, the second run of phase any is without chunks
-    if outcome in ('drop', 'degrade') and name not in ('close-opened', 'go-padding') or \
-       phase == 'any':
+    if outcome in ('drop', 'degrade') and \
+       name not in ('close-opened', 'go-early-reply', 'go-padding') or phase == 'any':
         yield (name, phase, outcome, True)
 
 
