@@ -314,8 +314,9 @@ static bool forget_session(struct nbd_device *dev, struct nbd_session *session)
 {
 	bool open;
 
-	RCU_INIT_POINTER(dev->session, NULL);
+	/* Nobody can open the disk before the session is gone from it */
 	open = nbd_disk_forget(dev);
+	RCU_INIT_POINTER(dev->session, NULL);
 	synchronize_rcu_expedited();
 	nbd_event(dev->index, NBDCTL_CMD_DETACHED_EVENT);
 	nbd_session_put(session);

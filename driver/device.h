@@ -69,6 +69,7 @@ bool nbd_disk_forget(struct nbd_device *dev);
 extern const struct blk_mq_ops nbd_mq_ops;
 
 /* limits.c */
+void nbd_reset_limits(struct gendisk *disk);
 int nbd_set_limits(struct gendisk *disk, const struct nbd_export *export);
 
 /* ioctl.c */

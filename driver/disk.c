@@ -94,6 +94,7 @@ int nbd_disk_add(struct nbd_device *dev, u32 queues, u32 depth)
 		goto free_tag_set;
 	}
 	name_disk(disk, dev);
+	nbd_reset_limits(disk);
 	dev->disk = disk;
 	err = add_disk(disk);
 	if (err)
@@ -137,7 +138,7 @@ void nbd_disk_set_size(struct nbd_device *dev, u64 size)
  * @dev: the device
  *
  * Return: true if somebody has the disk open, with all that is cached of it;
- * else partitions and cached content are gone.
+ * else partitions, cached content and limits are gone.
  */
 bool nbd_disk_forget(struct nbd_device *dev)
 {
@@ -147,8 +148,10 @@ bool nbd_disk_forget(struct nbd_device *dev)
 	mutex_lock(&disk->open_mutex);
 	open = disk_openers(disk);
 	set_capacity(disk, 0);
-	if (!open)
+	if (!open) {
 		bdev_disk_changed(disk, true);
+		nbd_reset_limits(disk);
+	}
 	mutex_unlock(&disk->open_mutex);
 	set_disk_ro(disk, false);
 	return open;
