@@ -137,6 +137,15 @@ static inline struct gendisk *nbd_alloc_disk(struct blk_mq_tag_set *set, void *d
 	return blk_mq_alloc_disk(set, &lim, data);
 }
 
+/* WRITE_ZEROES without NO_HOLE: the server may deallocate, and the range reads as zeroes */
+static inline void nbd_set_zeroes_unmap(struct queue_limits *lim, u32 max_zeroes)
+{
+#ifdef NBD_HAVE_ZEROES_UNMAP
+	lim->max_hw_wzeroes_unmap_sectors = max_zeroes;
+	lim->max_user_wzeroes_unmap_sectors = UINT_MAX;
+#endif
+}
+
 static inline int nbd_commit_limits(struct gendisk *disk, const struct nbd_limits *l)
 {
 	struct queue_limits lim = queue_limits_start_update(disk->queue);
@@ -154,6 +163,7 @@ static inline int nbd_commit_limits(struct gendisk *disk, const struct nbd_limit
 	lim.max_user_discard_sectors = UINT_MAX;
 	lim.discard_granularity = l->max_discard ? l->io_min : 0;
 	lim.max_write_zeroes_sectors = l->max_zeroes;
+	nbd_set_zeroes_unmap(&lim, l->max_zeroes);
 	lim.features &= ~(BLK_FEAT_WRITE_CACHE | BLK_FEAT_FUA | BLK_FEAT_ROTATIONAL);
 	if (l->write_cache)
 		lim.features |= BLK_FEAT_WRITE_CACHE;
