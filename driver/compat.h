@@ -38,6 +38,10 @@
 #define NBD_MQ_SHOULD_MERGE	0
 #endif
 
+#ifndef BLK_MAX_BLOCK_SIZE
+#define BLK_MAX_BLOCK_SIZE	PAGE_SIZE
+#endif
+
 #ifdef NBD_HAVE_END_IO_BATCH
 #define NBD_END_IO_ARGS		struct request *rq, blk_status_t status, \
 				const struct io_comp_batch *batch

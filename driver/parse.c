@@ -68,9 +68,9 @@ static int parse_blocks(struct genl_info *info, struct nbd_export *export)
 	u32 payload = nbd_get_u32(info, NBDCTL_A_DEVICE_MAX_PAYLOAD, NBD_MAX_PAYLOAD);
 	u32 preferred;
 
-	if (!is_block(min_block, 1, PAGE_SIZE))
+	if (!is_block(min_block, 1, BLK_MAX_BLOCK_SIZE))
 		return nbd_refuse(info, attrs[NBDCTL_A_DEVICE_MIN_BLOCK_SIZE], -EINVAL,
-				  "min-block-size must be a power of two up to the page size");
+				  "min-block-size must be a power of two up to max-min-block-size");
 	preferred = nbd_get_u32(info, NBDCTL_A_DEVICE_PREFERRED_BLOCK_SIZE,
 				max(min_block, NBD_PREF_BLOCK_DEFAULT));
 	if (!is_block(preferred, max(min_block, 512u), NBD_MAX_PAYLOAD))

@@ -24,7 +24,7 @@ int nbd_show_driver(struct sk_buff *skb)
 	       nla_put_u32(skb, NBDCTL_A_DRIVER_MAX_SLOTS, NBD_MAX_SLOTS) ||
 	       nla_put_u32(skb, NBDCTL_A_DRIVER_MAX_CONTEXTS, NBD_MAX_CONTEXTS) ||
 	       nla_put_u32(skb, NBDCTL_A_DRIVER_MAX_QUEUE_DEPTH, NBD_MAX_DEPTH) ||
-	       nla_put_u32(skb, NBDCTL_A_DRIVER_MAX_MIN_BLOCK_SIZE, PAGE_SIZE) ||
+	       nla_put_u32(skb, NBDCTL_A_DRIVER_MAX_MIN_BLOCK_SIZE, BLK_MAX_BLOCK_SIZE) ||
 	       nla_put_u32(skb, NBDCTL_A_DRIVER_MAX_INDEX, nbd_index_max());
 }
 

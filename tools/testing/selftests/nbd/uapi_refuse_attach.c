@@ -177,7 +177,7 @@ TEST_F(attach, sizes)
 
 TEST_F(attach, block_sizes)
 {
-	static const uint32_t min[] = { 0, 3, 1000, 8192, 65536, 1u << 31 };
+	static const uint32_t min[] = { 0, 3, 1000, 98304, 131072, 1u << 31 };
 	static const uint32_t preferred[] = { 0, 256, 511, 4097, 1u << 26, 1u << 31 };
 	static const uint32_t payload[] = { 0, 512, 4095, (32 << 20) + 1, UINT32_MAX };
 	size_t i;
