@@ -128,13 +128,16 @@ static bool is_plain(const struct nbd_conn *conn)
 
 /*
  * Sockets below a disk are not those that programs on the disk use; told apart,
- * lockdep sees no circle where there is none. The class stays with the socket.
+ * lockdep sees no circle where there is none. The class stays with the socket,
+ * so the module with the keys does, too. Locks that are held keep their class.
  */
 static void name_locks(struct sock *sk)
 {
 #ifdef CONFIG_DEBUG_LOCK_ALLOC
 	static struct lock_class_key keys[4];
 
+	if (!sock_allow_reclassification(sk) || !nbd_own_sock(sk))
+		return;
 	lockdep_set_class_and_name(&sk->sk_lock, &keys[sk->sk_family == AF_INET6], "sk_lock-nbd");
 	lockdep_set_class_and_name(&sk->sk_lock.slock, &keys[2 + (sk->sk_family == AF_INET6)],
 				   "slock-nbd");
