@@ -9,6 +9,7 @@
  * next. But many keep a server busy, so that nothing is lost by waiting.
  */
 #include <linux/ktime.h>
+#include <linux/preempt.h>
 #include <linux/sched.h>
 
 #include "gather.h"
@@ -114,6 +115,18 @@ static bool goes_on(struct nbd_gather *g)
 	return same && in_task() && !(current->flags & PF_KTHREAD);
 }
 
+/*
+ * Others rely on the timer as soon as @armed is set. A task that was preempted before it starts the
+ * timer would hold back their requests for as long as it gets no CPU.
+ */
+static void arm(struct nbd_gather *g)
+{
+	preempt_disable();
+	if (!test_and_set_bit(0, &g->armed))
+		hrtimer_start(&g->timer, patience(g), HRTIMER_MODE_REL);
+	preempt_enable();
+}
+
 /**
  * nbd_gather() - may what was just submitted wait for more?
  * @g: of the hardware queue it came by
@@ -129,8 +142,9 @@ bool nbd_gather(struct nbd_gather *g, u32 waiting)
 		WRITE_ONCE(g->last, 0);
 		return false;
 	}
-	WRITE_ONCE(g->last, ktime_get_ns());
+	/* In this order: the time from @last on has no preemption in it that nivcsw does not show */
 	WRITE_ONCE(g->preempted, current->nivcsw);
+	WRITE_ONCE(g->last, ktime_get_ns());
 	if (skip && !server_busy(g)) {
 		WRITE_ONCE(g->skip, skip - 1);
 		return false;
@@ -139,8 +153,7 @@ bool nbd_gather(struct nbd_gather *g, u32 waiting)
 		judge(g, true);
 		return false;
 	}
-	if (!test_and_set_bit(0, &g->armed))
-		hrtimer_start(&g->timer, patience(g), HRTIMER_MODE_REL);
+	arm(g);
 	return true;
 }
 
