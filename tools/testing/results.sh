@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# How the layers of "make check" count: a line in $NBD_RESULTS for each test. "make check" gives all
-# layers the same file and sums it up; a layer that runs alone sums up for itself.
+# How the layers of "make check" count: a line in $NBD_RESULTS for each test, "passed SECONDS NAME".
+# "make check" gives all layers the same file and sums it up; a layer that runs alone sums up for
+# itself.
 # shellcheck shell=bash
 
 _own_results=
@@ -15,19 +16,34 @@ else
 	_green='' _red='' _yellow='' _plain=''
 fi
 
+# SECONDS that the next test took, if the caller knows them
+took=
+
+_count() {
+	echo "$1 ${took:--} $2" >>"$NBD_RESULTS"
+}
+
+_time() { [ -z "$took" ] || printf ' (%s s)' "$took"; }
+
 passed() {
-	echo "passed $1" >>"$NBD_RESULTS"
-	echo "${_green}ok${_plain}      $1"
+	_count passed "$1"
+	echo "${_green}ok${_plain}      $1$(_time)"
 }
 
 failed() {
-	echo "failed $1" >>"$NBD_RESULTS"
-	echo "${_red}FAILED${_plain}  $1${2:+: $2}"
+	_count failed "$1"
+	echo "${_red}FAILED${_plain}  $1$(_time)${2:+: $2}"
 }
 
 skipped() {
-	echo "skipped $1" >>"$NBD_RESULTS"
+	_count skipped "$1"
 	echo "${_yellow}skipped${_plain} $1: $2"
+}
+
+# A failure that says nothing of this checkout: shown, and not counted.
+reported() {
+	_count reported "$1"
+	echo "${_yellow}reported${_plain} $1$(_time)${2:+: $2}"
 }
 
 # result NAME STATUS: passed or failed by an exit status
@@ -41,11 +57,18 @@ result() {
 
 count() { grep -c "^$1 " "$NBD_RESULTS" || true; }
 
-# sum_up [PREFIX]: the closing line, and exit status 1 if anything failed or nothing ran
+# sum_up [PREFIX]: the slowest, what was not counted, and the closing line; exit status 1 if anything
+# failed or nothing ran
 sum_up() {
-	local p f s
-	p=$(count passed) f=$(count failed) s=$(count skipped)
+	local p f s r
+	p=$(count passed) f=$(count failed) s=$(count skipped) r=$(count reported)
 
+	if grep -q '^[a-z]* [0-9]' "$NBD_RESULTS"; then
+		echo "The slowest, in seconds:"
+		grep '^[a-z]* [0-9]' "$NBD_RESULTS" | sort -k 2 -rn | head -n 10 |
+			sed -E 's/^[a-z]+ ([0-9]+) /\1\t/'
+	fi
+	[ "$r" -eq 0 ] || echo "$r failed on a kernel above the ceiling of driver/kernels; not counted"
 	echo "${1:+$1: }$p passed, $f failed, $s skipped"
 	rm -f "$NBD_RESULTS"
 	[ "$f" -eq 0 ] && [ $((p + s)) -gt 0 ]
