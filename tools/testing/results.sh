@@ -55,6 +55,34 @@ result() {
 	fi
 }
 
+# tap NAME COMMAND...: count the tests in its TAP output. A command without any counts as one test,
+# one that fails without a failed test as one failure. Only what does not pass is listed.
+tap() {
+	local name=$1 log rc=0 line good=0 bad=0
+	shift
+
+	log=$(mktemp)
+	"$@" >"$log" 2>&1 </dev/null || rc=$?
+	while IFS= read -r line; do
+		case $line in
+		"ok "*"# SKIP"*) skipped "$name: $(_title "${line%%# SKIP*}")" "${line##*# SKIP }" ;;
+		"ok "*) passed "$name: $(_title "$line")" >/dev/null; good=$((good + 1)) ;;
+		"not ok "*) failed "$name: $(_title "$line")"; bad=$((bad + 1)) ;;
+		esac
+	done < <(grep -aE '^(not )?ok ' "$log")
+	if [ "$rc" -ne 0 ]; then
+		[ "$bad" -gt 0 ] || failed "$name" "exit status $rc"
+		grep -av '^ok ' "$log" | tail -n 80
+	elif ! grep -qaE '^(not )?ok ' "$log"; then
+		passed "$name"
+	fi
+	[ "$good" -eq 0 ] || echo "        $name: $good passed"
+	rm -f "$log"
+}
+
+# "ok 3 - parses a port" to "parses a port"
+_title() { sed -E 's/^(not )?ok +[0-9]* *(- *)?//; s/ *$//' <<<"$1"; }
+
 count() { grep -c "^$1 " "$NBD_RESULTS" || true; }
 
 # sum_up [PREFIX]: the slowest, what was not counted, and the closing line; exit status 1 if anything
