@@ -26,6 +26,7 @@ help:
 	@echo '  check        lint, unit and selftests; ends with the number of passes and failures'
 	@echo '  lint         checkpatch, sparse, W=1, shellcheck and our own rules'
 	@echo '  unit         tests that need no kernel, under ASan and UBSan'
+	@echo '  arch         the module for arm64 and armhf; unit tests on s390x and armhf, emulated'
 	@echo '  selftests    tests of the loaded module, in a VM; KERNELS="6.1 6.12" TESTS="io_* map_*"'
 	@echo '  debug-check  the selftests on a kernel with KASAN, lockdep, kmemleak and more'
 	@echo '  soak         crash loops, network faults, races and lies for hours; KERNELS SEED BENCHES'
@@ -87,7 +88,7 @@ uninstall: check-kdir
 
 # ---- test ----
 
-demo vm check lint unit selftests debug-check soak fuzz:
+demo vm check lint unit arch selftests debug-check soak fuzz:
 	@$(MAKE) --no-print-directory -C tools/testing $@
 
 bench bench-quick bench-profile bench-scale bench-clock:
@@ -99,5 +100,5 @@ clean:
 	$(MAKE) -C tools/testing clean
 
 .PHONY: all help module check-kdir check-config helper install install-module install-helper \
-	install-headers uninstall demo vm check lint unit selftests debug-check soak bench \
-	bench-quick bench-profile bench-scale bench-clock fuzz clean
+	install-headers uninstall demo vm check lint unit arch selftests debug-check soak \
+	bench bench-quick bench-profile bench-scale bench-clock fuzz clean
