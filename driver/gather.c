@@ -142,7 +142,7 @@ bool nbd_gather(struct nbd_gather *g, u32 waiting)
 		WRITE_ONCE(g->last, 0);
 		return false;
 	}
-	/* In this order: the time from @last on has no preemption in it that nivcsw does not show */
+	/* In this order: preemption after @last shows in nivcsw */
 	WRITE_ONCE(g->preempted, current->nivcsw);
 	WRITE_ONCE(g->last, ktime_get_ns());
 	if (skip && !server_busy(g)) {

@@ -18,6 +18,8 @@ artifacts=$builds/artifacts
 # the suite with QEMU, the tools of lint and unit tests, and the kernel's source
 # shellcheck disable=SC2034
 newest_suite=trixie
+# a root sees the host's /tmp
+export TMPDIR=/tmp
 mkdir -p "$cache" "$builds"
 
 say() { echo "${0##*/}: $*" >&2; }
