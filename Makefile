@@ -10,6 +10,8 @@ KRELEASE = $(shell cat $(KDIR)/include/config/kernel.release)
 
 all: module helper
 
+lab-kernels = $(shell sed -n 's/^\([0-9][^[:blank:]]*\).*/\1/p' tools/testing/vm/kernels.list | paste -sd'|')
+
 help:
 	@echo 'Build'
 	@echo '  all          nbd.ko and the tools (default)'
@@ -21,14 +23,15 @@ help:
 	@echo '  W=1, C=2     passed to the kernel build: more warnings, sparse'
 	@echo 'Try (QEMU; nothing is loaded into this machine'"'"'s kernel)'
 	@echo '  demo         a file system on an NBD disk, its map, discard, and its map again'
-	@echo '  vm           a shell in a VM with the module loaded; KERNEL=6.1|6.12|debug'
-	@echo 'Test (Debian 12, as root the first time; installs what it needs)'
+	@echo '  vm           a shell in a VM with the module loaded; KERNEL=$(lab-kernels)|debug'
+	@echo 'Test (Debian 12 or 13, as root; installs what it needs)'
 	@echo '  check        lint, unit and selftests; ends with the number of passes and failures'
+	@echo '  check-all    all tests on all kernels, for hours; goes on where it was broken off; KERNELS'
 	@echo '  lint         checkpatch, sparse, W=1, shellcheck and our own rules'
 	@echo '  unit         tests that need no kernel, under ASan and UBSan'
 	@echo '  arch         the module for arm64 and armhf; unit tests on s390x and armhf, emulated'
-	@echo '  selftests    tests of the loaded module, in a VM; KERNELS="6.1 6.12" TESTS="io_* map_*"'
-	@echo '  debug-check  the selftests on a kernel with KASAN, lockdep, kmemleak and more'
+	@echo '  selftests    tests of the loaded module, in VMs; KERNELS="7.3 6.1" TESTS="io_* map_*"'
+	@echo '  debug-check  the selftests on kernels with KASAN, lockdep, kmemleak and more'
 	@echo '  soak         crash loops, network faults, races and lies for hours; KERNELS SEED BENCHES'
 	@echo '  bench        instructions per I/O, beside the in-tree driver; KERNELS, ARGS=--json'
 	@echo '  bench-quick  likewise, few jobs'
@@ -39,7 +42,7 @@ help:
 
 # ---- build ----
 
-module: check-kdir check-config
+module: check-kdir check-version check-config
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
 
 check-kdir:
@@ -50,6 +53,19 @@ check-kdir:
 		echo 'or name those of another one: make KDIR=/lib/modules/<release>/build'; \
 		echo 'The tools alone: make helper'; \
 		exit 1; } >&2
+
+# driver/kernels has the oldest kernel that is supported and the newest that was tested
+limit = $(shell sed -n 's/^$(1) //p' driver/kernels)
+
+check-version: check-kdir
+	@line=$$(echo '$(KRELEASE)' | grep -oE '^[0-9]+\.[0-9]+'); \
+	older() { [ "$$1" != "$$2" ] && printf '%s\n' "$$1" "$$2" | sort -C -V; }; \
+	if older "$$line" $(call limit,floor); then \
+		echo "Linux $(KRELEASE) is older than $(call limit,floor), the oldest that nbd.ko supports." >&2; \
+		exit 1; \
+	elif older $(call limit,ceiling) "$$line"; then \
+		echo "warning: not tried with this kernel: $(KRELEASE) is newer than $(call limit,ceiling)" >&2; \
+	fi
 
 # A kernel without these would fail in the middle of the build, or at insmod.
 check-config: check-kdir
@@ -88,7 +104,7 @@ uninstall: check-kdir
 
 # ---- test ----
 
-demo vm check lint unit arch selftests debug-check soak fuzz:
+demo vm check check-all lint unit arch selftests debug-check soak fuzz:
 	@$(MAKE) --no-print-directory -C tools/testing $@
 
 bench bench-quick bench-profile bench-scale bench-clock:
@@ -99,6 +115,6 @@ clean:
 	$(MAKE) -C helper clean
 	$(MAKE) -C tools/testing clean
 
-.PHONY: all help module check-kdir check-config helper install install-module install-helper \
-	install-headers uninstall demo vm check lint unit arch selftests debug-check soak \
+.PHONY: all help module check-kdir check-version check-config helper install install-module install-helper \
+	install-headers uninstall demo vm check check-all lint unit arch selftests debug-check soak \
 	bench bench-quick bench-profile bench-scale bench-clock fuzz clean
