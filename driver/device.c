@@ -277,20 +277,41 @@ struct nbd_device *nbd_device_lock_for_attach(u32 index, bool any, u32 slots, u3
 	return ERR_PTR(-EBUSY);
 }
 
+/* The page cache keeps the blocks that the disk had when it was opened, of one page at most */
+static int set_limits(struct nbd_device *dev, const struct nbd_export *export, const char **why)
+{
+	bool large = nbd_export_block(export) > PAGE_SIZE;
+	int err;
+
+	if (large)
+		wait_closed(dev);
+	mutex_lock(&dev->disk->open_mutex);
+	if (large && disk_openers(dev->disk)) {
+		*why = "min-block-size is larger than a page, and the device is open";
+		err = -EBUSY;
+	} else {
+		*why = "the block layer does not take the limits";
+		err = nbd_set_limits(dev->disk, export);
+	}
+	mutex_unlock(&dev->disk->open_mutex);
+	return err;
+}
+
 /**
  * nbd_device_attach() - make a session the content of a device
  * @dev: idle and locked
  * @session: complete; the device takes the reference if this succeeds
  * @conns: a connection for each slot, likewise
+ * @why: set to a text for people when it fails
  *
  * Return: 0 or negative errno.
  */
 int nbd_device_attach(struct nbd_device *dev, struct nbd_session *session,
-		      struct nbd_conn **conns)
+		      struct nbd_conn **conns, const char **why)
 {
 	int err;
 
-	err = nbd_set_limits(dev->disk, &session->export);
+	err = set_limits(dev, &session->export, why);
 	if (err)
 		return err;
 	/* It is there till the device is idle again */

@@ -46,7 +46,7 @@ void nbd_device_unlock(struct nbd_device *dev);
 void nbd_device_put(struct nbd_device *dev);
 
 int nbd_device_attach(struct nbd_device *dev, struct nbd_session *session,
-		      struct nbd_conn **conns);
+		      struct nbd_conn **conns, const char **why);
 int nbd_device_detach(struct nbd_device *dev, const char **why);
 int nbd_device_detach_now(u32 index);
 int nbd_device_resize(struct nbd_device *dev, u64 size);

@@ -102,9 +102,9 @@ static int attach_session(struct genl_info *info, struct nbd_session *session,
 				dev->tag_set.queue_depth);
 	if (err)
 		goto unlock;
-	err = nbd_device_attach(dev, session, conns);
+	err = nbd_device_attach(dev, session, conns, &why);
 	if (err)
-		nbd_refuse(info, NULL, err, "the block layer does not take the limits");
+		nbd_refuse(info, NULL, err, why);
 unlock:
 	nbd_device_unlock(dev);
 	return err;
