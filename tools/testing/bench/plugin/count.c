@@ -36,7 +36,7 @@
 #define BUCKETS		(1U << 16)
 #define KERNEL		(1ULL << 63)
 
-int qemu_plugin_version = 1;
+int qemu_plugin_version = 4;
 
 /**
  * struct block - instructions that run one after the other
@@ -321,18 +321,23 @@ static void tell(unsigned int cpu, void *data)
 #define IS(insn, ...) is(insn, (const unsigned char[]){ __VA_ARGS__ }, \
 			 sizeof((unsigned char[]){ __VA_ARGS__ }))
 
-/* Do the first bytes of @insn match? */
+/* The longest instruction of x86 */
+#define INSN_BYTES	15
+
+/* True if @insn begins with @bytes */
 static bool is(const struct qemu_plugin_insn *insn, const unsigned char *bytes, size_t len)
 {
-	return qemu_plugin_insn_size(insn) >= len &&
-	       !memcmp(qemu_plugin_insn_data(insn), bytes, len);
+	unsigned char data[INSN_BYTES];
+
+	return qemu_plugin_insn_data(insn, data, sizeof(data)) >= len && !memcmp(data, bytes, len);
 }
 
 /* call *%reg and call *memory: the middle three bits of the second byte are 2 */
 static bool is_indirect_call(const struct qemu_plugin_insn *insn)
 {
-	const unsigned char *bytes = qemu_plugin_insn_data(insn);
+	unsigned char data[INSN_BYTES] = {}, *bytes = data;
 
+	qemu_plugin_insn_data(insn, data, sizeof(data));
 	if ((bytes[0] & 0xf0) == 0x40)
 		bytes++;
 	return bytes[0] == 0xff && (bytes[1] & 0x38) == 0x10;

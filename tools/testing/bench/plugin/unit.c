@@ -79,9 +79,12 @@ uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn)
 	return insn->vaddr;
 }
 
-const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn)
+size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *insn, void *dest, size_t len)
 {
-	return insn->data;
+	if (len > insn->size)
+		len = insn->size;
+	memcpy(dest, insn->data, len);
+	return len;
 }
 
 size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn)
