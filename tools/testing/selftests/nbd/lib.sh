@@ -72,7 +72,9 @@
 
 set -Eeu
 
-NAME=$(basename "$0" .sh)
+# To start a program takes an emulated CPU a tenth of a second: the code of every test starts few.
+NAME=${0##*/}
+NAME=${NAME%.sh}
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 : "${KSELFTEST:=$HERE/..}"
 if [ ! -r "$KSELFTEST/kselftest/ktap_helpers.sh" ]; then
@@ -161,13 +163,19 @@ exits() {
 # ---- waiting ----
 
 wait_until() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1)) tries=0
 	shift
 
 	until "$@" >/dev/null 2>&1; do
 		[ "$SECONDS" -lt "$end" ] || fail "waited in vain for: $*"
-		sleep 0.1
+		_nap "0.$((++tries < 10 ? 1 : 3))"
 	done
+}
+
+# _nap SECONDS: sleep without starting a program; nothing is ever written to the FIFO
+_nap() {
+	[ -p "$TMP/nap" ] || mkfifo "$TMP/nap"
+	read -rt "$1" <>"$TMP/nap" || true
 }
 
 within() {
@@ -183,15 +191,34 @@ within() {
 
 # ---- clean-up ----
 
-defer() { _deferred+=("$(printf '%q ' "$@")"); }
+defer() {
+	local command
+
+	printf -v command '%q ' "$@"
+	_deferred+=("$command")
+}
 
 # ---- servers ----
 
-_free_port() {
-	local port
+# _tcp_has REGEX: true if the kernel's table of TCP sockets has a line that matches
+_tcp_has() {
+	local lines file
 
-	for port in $(shuf -i 10900-30000 -n 50); do
-		(: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
+	for file in /proc/net/tcp /proc/net/tcp6; do
+		[ -r "$file" ] || continue
+		mapfile -t lines <"$file"
+		[[ "${lines[*]}" =~ $1 ]] && return
+	done
+	return 1
+}
+
+_free_port() {
+	local port regex
+
+	for _ in {1..50}; do
+		port=$((10900 + RANDOM % 19100))
+		printf -v regex ' [0-9A-F]+:%04X ' "$port"
+		_tcp_has "$regex" || break
 	done
 	echo "$port"
 }
@@ -211,10 +238,13 @@ _place() {
 
 # listening: somebody listens at PORT or SOCKET (asked of the kernel, as a connection would disturb)
 _listening() {
+	local regex
+
 	if [ "$SOCKET" ]; then
 		[ -S "$SOCKET" ]
 	else
-		[ "$(ss -Hltn "sport = :$PORT")" ]
+		printf -v regex ' [0-9A-F]+:%04X [0-9A-F]+:0000 0A ' "$PORT"
+		_tcp_has "$regex"
 	fi
 }
 
@@ -230,7 +260,7 @@ _launch() {
 	until _listening; do
 		kill -0 "$SERVER_PID" 2>/dev/null || fail "$1 ended: $(tail -n 3 "$SERVER_LOG")"
 		[ "$SECONDS" -lt "$end" ] || fail "$1 does not listen: $(tail -n 3 "$SERVER_LOG")"
-		sleep 0.1
+		_nap 0.1
 	done
 }
 
@@ -333,7 +363,8 @@ attached() {
 free_device() {
 	local sys
 
-	for sys in $(printf '%s\n' /sys/block/nbd* | sort -V); do
+	# the lowest number first
+	for sys in /sys/block/nbd[0-9] /sys/block/nbd[0-9][0-9] /sys/block/nbd[0-9][0-9][0-9]*; do
 		[ -d "$sys" ] || continue
 		attached "${sys##*/}" && continue
 		echo "/dev/${sys##*/}"
@@ -449,6 +480,10 @@ _our_races() {
 _klog_complaints() {
 	local allowed='^$' regex
 
+	# mostly there is none, which takes two programs to see instead of seven
+	dmesg | MARK=$_mark BAD=$_bad_klog awk '$0 ~ ENVIRON["BAD"] { bad = 1 }
+		index($0, ENVIRON["MARK"]) { bad = 0 }
+		END { exit !bad }' || return 0
 	for regex in ${_allowed[@]+"${_allowed[@]}"}; do
 		allowed+="|$regex"
 	done
@@ -457,21 +492,37 @@ _klog_complaints() {
 
 # ---- end of a test ----
 
-_leftovers() {
-	local sys pid tries
+# _our_processes: add running servers and tools to $found
+_our_processes() {
+	local proc name stat
 
-	for tries in 1 2 3 4 5 6 7 8 9 10; do
+	for proc in /proc/[0-9]*; do
+		# it may end meanwhile
+		{ read -r name <"$proc/comm"; } 2>/dev/null || continue
+		[[ $name =~ ^(nbd-|nbdkit$|qemu-nbd$|qemu-storage-) ]] || continue
+		{ read -r stat <"$proc/stat"; } 2>/dev/null || continue
 		# threads of the kernel, children of 2, have names like that too
-		pid=$(ps -eo pid=,ppid=,comm= |
-			awk '$2 != 2 && $3 ~ /^(nbd-|nbdkit$|qemu-nbd$)/ { printf "%s %s ", $1, $3 }')
+		[[ $stat == *') '?' 2 '* ]] || found+="${proc##*/} $name "
+	done
+}
+
+# _leftovers: set $_left to the servers, tools and attached disks that are left, and give those that
+# were not there before the test some time to end
+_leftovers() {
+	local sys found tries
+
+	_left=
+	for tries in 1 2 3 4 5 6 7 8 9 10; do
+		found=
+		_our_processes
 		for sys in /sys/block/nbd*; do
-			[ -d "$sys" ] && attached "${sys##*/}" && pid+="/dev/${sys##*/} "
+			[ -d "$sys" ] && attached "${sys##*/}" && found+="/dev/${sys##*/} "
 		done
-		[ "$pid" ] || return 0
-		[ "$pid" = "$_before" ] && return 0
+		[ "$found" ] || return 0
+		[ "$found" = "$_before" ] && return 0
 		sleep "0.$tries"
 	done
-	echo "$pid"
+	_left=$found
 }
 
 _on_err() {
@@ -485,7 +536,8 @@ _on_err() {
 _own_output() {
 	local fd
 
-	for fd in 1 $(ls "/proc/$$/fd"); do
+	for fd in 1 "/proc/$$/fd/"*; do
+		fd=${fd##*/}
 		[ "$(readlink "/proc/$$/fd/$fd")" = "$_output" ] || continue
 		exec >&"$fd"
 		return
@@ -493,7 +545,7 @@ _own_output() {
 }
 
 _on_exit() {
-	local rc=$? i left complaints
+	local rc=$? i complaints
 
 	trap - EXIT ERR
 	trap '' TERM INT HUP
@@ -507,10 +559,10 @@ _on_exit() {
 		ktap_skip_all "$_why"
 		exit "$KSFT_SKIP"
 	fi
-	left=$(_leftovers)
+	_leftovers
 	complaints=$(_klog_complaints)
 	[ "$rc" -ne 0 ] && note "FAILED: ${_why:-exit status $rc}"
-	[ "$left" ] && note "left behind: $left" && rc=1
+	[ "$_left" ] && note "left behind: $_left" && rc=1
 	[ "$complaints" ] && note "the kernel complained: $complaints" && rc=1
 	[ "$rc" -ne 0 ] && klog | tail -n 15 | sed 's/^/# klog: /'
 	ktap_set_plan 1
@@ -533,7 +585,8 @@ trap _on_exit EXIT
 trap 'fail "ended by a signal: time-out?"' TERM INT HUP
 trap '_on_err "$LINENO" "$BASH_COMMAND" "$?"' ERR
 
-[ "$(id -u)" -eq 0 ] || skip "not root"
+[ "$EUID" -eq 0 ] || skip "not root"
 [ -e /sys/block/nbd0 ] || modprobe nbd || skip "no nbd module"
-_before=$(_leftovers)
+_leftovers
+_before=$_left
 echo "$_mark" >/dev/kmsg
