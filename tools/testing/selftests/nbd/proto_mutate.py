@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Reads from a server that spoils its replies at random: proto_mutate.py DIR DEVICE SECONDS SEED
+"""Reads from servers that spoil replies at random: proto_mutate.py DIR DEVICE COUNT SEED
 
 Headers and the fixed fields of chunks are spoiled, content is not: every read must give the right
 data or an error, whatever the driver believed. When no connection is left, the disk is attached
-anew, to a server with the next seed.
+again, to a server with the next seed, until COUNT replies were spoiled.
 """
 import errno
 import os
@@ -17,6 +17,9 @@ import time
 from proto_rows import Aio, Bad, PATTERN, SIZE, demand
 
 BATCH = 16
+# of one server, and of all
+LONGEST = 20
+LIMIT = 150
 
 
 class Tally:
@@ -48,9 +51,10 @@ def read_batch(aio, fd, rng, tally):
     return good > 0
 
 
-def one_server(where, dev, seed, aio, end, tally):
+def one_server(where, dev, seed, aio, tally):
     rng = random.Random(seed)
     sock, log = f'{where}/{seed}.sock', f'{where}/{seed}.log'
+    end = time.monotonic() + LONGEST
     args = ['evil-nbd', '--unix', sock, '--log', log, '--image', f'{where}/image', '--seed', str(seed),
             '--mutate', f'{seed}:{rng.choice([3, 20, 100])}', '--read-shape', 'random']
     with subprocess.Popen(args, stdin=subprocess.DEVNULL) as server:
@@ -78,27 +82,25 @@ def one_server(where, dev, seed, aio, end, tally):
     tally.servers += 1
 
 
-def enough(tally):
-    return tally.servers >= 3 and tally.right >= 100 and tally.mutations >= 10
+def enough(tally, count):
+    return tally.servers >= 3 and tally.right >= 10 * count and tally.mutations >= count
 
 
 def main():
-    where, dev, seconds, seed = sys.argv[1], sys.argv[2], float(sys.argv[3]), int(sys.argv[4])
+    where, dev, count, seed = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     with open(f'{where}/image', 'wb') as f:
         f.write(PATTERN)
     tally, aio, start = Tally(), Aio(), time.monotonic()
-    end = start + seconds
     try:
-        # a slow machine has more time to prove something
-        while time.monotonic() < (end if enough(tally) else start + 6 * seconds):
-            one_server(where, dev, seed, aio, max(end, time.monotonic() + 1), tally)
+        while not enough(tally, count) and time.monotonic() < start + LIMIT:
+            one_server(where, dev, seed, aio, tally)
             seed += 1
     except Bad as exc:
         print(f'# seed {seed}: {exc}')
         return 1
     print(f'# {tally.servers} servers, {tally.mutations} replies spoiled, '
           f'{tally.right} reads right, {tally.failed} failed')
-    if not enough(tally):
+    if not enough(tally, count):
         print('# too few to prove anything')
         return 1
     return 0
