@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# nbd-server, which knows simple replies only, on TCP and Unix sockets, plain and with flush, FUA,
-# trim and rotational in its configuration: data pass both ways, the disk has those features.
+# nbd-server, which has structured replies since 3.26, on TCP and Unix sockets, plain and with
+# flush, FUA, trim and rotational in its configuration: data pass both ways, the disk has those
+# features.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -15,7 +16,7 @@ round() {
 	blockdev --flushbufs "$DEV"
 	same "$(dd if="$DEV" bs=1M skip=1 count=3 iflag=direct status=none | sha256sum)" \
 		"$(sha256sum <"$TMP/data")" "read back"
-	same "$(nbd-info --json "$DEV" | jq -c '[.structured, .contexts]')" '[false,[]]' "replies"
+	same "$(nbd-info --json "$DEV" | jq -c '[.structured, .contexts]')" "$replies" "replies"
 	same "$(queue write_cache)/$(queue rotational)" "$1" "write cache and rotational"
 	[ "$(queue discard_max_bytes)" = 0 ] || same "$1" "write back/1" "discards are possible with"
 	detach
@@ -24,6 +25,11 @@ round() {
 }
 
 truncate -s 5M "$image"
+serve_nbd_servers "$image"
+replies=$(nbdinfo --json --no-content "$URI" |
+	jq -c '[.structured, (.exports[0].contexts // [])]')
+note "$("${NBD_SERVER[@]}" -V 2>&1 | head -n 1): $replies"
+stop_server
 serve_nbd_server "$image"
 round "write through/0"
 rm "$image"
