@@ -32,7 +32,7 @@ for ((i = 0; i < 8; i++)); do
 	mapper "$i" &
 	mappers+=($!)
 done
-for ((kills = 0; kills < ${COUNT:-3}; kills++)); do
+for ((kills = 0; kills < ${COUNT:-2}; kills++)); do
 	rnd 200 1200
 	nap_ms "$N"
 	server_down
