@@ -38,9 +38,9 @@ background() {
 	} &
 }
 
-# ends NAME STATUS: it ends within 30 s, with that exit status
+# ends NAME STATUS: it ends within 60 s, with that exit status
 ends() {
-	wait_until 30 test -s "$TMP/$1.rc"
+	wait_until 60 test -s "$TMP/$1.rc"
 	same "$(<"$TMP/$1.rc")" "$2" "exit status of $1: $(tail -n 3 "$TMP/$1")"
 }
 

@@ -80,7 +80,7 @@ _server_start() {
 	if [ "$_server_daemon" ]; then
 		rm -f "$TMP/pid"
 		"${IN_NETNS[@]}" "${_server[@]}" </dev/null >>"$SERVER_LOG" 2>&1
-		wait_until 10 test -s "$TMP/pid"
+		wait_until 20 test -s "$TMP/pid"
 		SERVER_PID=$(<"$TMP/pid")
 		return
 	fi

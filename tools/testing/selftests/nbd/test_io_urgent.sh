@@ -15,5 +15,5 @@ rc=0
 within 20 dd if="$DEV" of="$TMP/copy" bs=64k iflag=direct status=none 2>"$TMP/why" || rc=$?
 [ "$rc" -ne 0 ] || fail "all was read"
 grep -q "said so" "$SERVER_LOG" || fail "nothing was said out of band"
-wait_klog 5 "server broke the protocol: urgent data"
+wait_klog 20 "server broke the protocol: urgent data"
 cmp -n "$(stat -c %s "$TMP/copy")" "$TMP/copy" "$TMP/image" || fail "wrong data"

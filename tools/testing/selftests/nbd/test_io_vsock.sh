@@ -26,6 +26,6 @@ nbd-map "$DEV" >"$TMP/map"
 same "$(awk '{ n += $2 } END { print n }' "$TMP/map")" 16777216 "bytes in the map"
 
 stop_server "$server"
-wait_klog 10 "conn 0: lost"
+wait_klog 20 "conn 0: lost"
 fails within 20 dd if="$DEV" of=/dev/null bs=4k count=1 iflag=direct status=none
 detach

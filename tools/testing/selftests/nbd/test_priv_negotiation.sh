@@ -64,7 +64,7 @@ same "$(talkers)" "" "left with a connection"
 start nbd-info "$URI"
 no_rights "$TMP/output $TMP/output socket socket"
 _kill "$client"
-wait_until 5 [ -z "$(pgrep -x nbd-info)" ]
+wait_until 20 [ -z "$(pgrep -x nbd-info)" ]
 
 # what takes root is done before: only root may look into $TMP
 same "$(stat -c '%U %a' "$TMP")" "root 700" "who may open the socket"

@@ -20,7 +20,7 @@ began=$SECONDS
 attach -C 1
 for evil in close-greeting close-opened; do
 	stop_server
-	wait_until 10 is_state waiting
+	wait_until 20 is_state waiting
 	rm -f "$TMP/log"
 	again evil-nbd --port @PORT@ --log "$TMP/log" --evil "$evil"
 	now

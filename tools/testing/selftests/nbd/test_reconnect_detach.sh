@@ -10,23 +10,23 @@ gone() {
 	local pid
 
 	pid=$(keeper)
-	within 8 nbd-detach "$@" "$DEV"
+	within 20 nbd-detach "$@" "$DEV"
 	attached "$DEV" && fail "$DEV is attached"
-	wait_until 2 test ! -e "/proc/$pid"
-	wait_until 5 are_established 0
+	wait_until 20 test ! -e "/proc/$pid"
+	wait_until 20 are_established 0
 }
 
 serve evil-nbd --port @PORT@
 attach -C 2
 stop_server
-wait_until 10 is_state waiting
+wait_until 20 is_state waiting
 gone -v
 for option in -v -f; do
 	again evil-nbd --port @PORT@
 	attach -C 2
 	stop_server
 	again evil-nbd --port @PORT@ --log "$TMP/log" --evil stall-greeting
-	wait_until 15 grep -q '^STALL' "$TMP/log"
+	wait_until 20 grep -q '^STALL' "$TMP/log"
 	gone "$option"
 	stop_server
 	rm "$TMP/log"

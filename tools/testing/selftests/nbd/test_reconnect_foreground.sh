@@ -32,7 +32,7 @@ background second nbd-attach --foreground "$URI" "$DEV"
 wait_until 30 grep -q READY=1 "$TMP/said"
 same "$(grep -c '^GO' "$TMP/log")" 2 "connections"
 stop_server
-wait_until 10 grep -q 'STATUS=waiting, 0 of 2 connections' "$TMP/said"
+wait_until 20 grep -q 'STATUS=waiting, 0 of 2 connections' "$TMP/said"
 again evil-nbd --port @PORT@
 read_at 4
 unset NOTIFY_SOCKET

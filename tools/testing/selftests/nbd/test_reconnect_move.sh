@@ -30,16 +30,16 @@ serve_nbdkit --filter=log file "$TMP/image" logfile="$TMP/green"
 exits 0 nbd-attach --adopt "$URI" "$DEV"
 same "$(established)" 2 "connections to the new server"
 same "$(nbd-info --json "$DEV" | jq -r .uri)" "$URI" "the server that the driver names"
-wait_until 15 sh -c "[ \$(grep -c ^DISC '$TMP/blue') = 2 ]"
+wait_until 20 sh -c "[ \$(grep -c ^DISC '$TMP/blue') = 2 ]"
 same "$(grep -cE 'VIOLATION|^EOF' "$TMP/blue" || true)" 0 "what the old server did not like"
-wait_until 10 grep -q ' Write ' "$TMP/green"
+wait_until 20 grep -q ' Write ' "$TMP/green"
 stop_server "$blue"
 
 same "$(keeper)" "$pid" "the keeper"
 stop_server
-wait_until 10 is_state waiting
+wait_until 20 is_state waiting
 again nbdkit -f -i 127.0.0.1 -p @PORT@ file "$TMP/image"
-wait_until 15 are_established 2
+wait_until 20 are_established 2
 touch "$TMP/enough"
 ends fio 0
 cmp "$DEV" "$TMP/image"

@@ -10,12 +10,12 @@ serve evil-nbd --port @PORT@
 attach -C 1 --dead-timeout forever
 stop_server
 background read read_at 100
-wait_until 10 is_state waiting
+wait_until 20 is_state waiting
 
 # a further attempt comes to the same end, but is not complained of again
 not_twice() {
 	now
-	wait_until 10 sh -c "[ \$(grep -c '^DISC' '$TMP/log') -ge 2 ]"
+	wait_until 20 sh -c "[ \$(grep -c '^DISC' '$TMP/log') -ge 2 ]"
 	same "$(klog | grep -c "nbd-attach: $DISK: .*smaller")" 1 "complaints of one cause"
 }
 
@@ -26,9 +26,9 @@ refused() {
 
 	again evil-nbd --port @PORT@ --log "$TMP/log" "$@"
 	now
-	wait_klog 15 "nbd-attach: $DISK: .*$reason"
-	wait_until 5 grep -q '^DISC' "$TMP/log"
-	wait_klog 5 "$DISK: .*refused.*$reason"
+	wait_klog 20 "nbd-attach: $DISK: .*$reason"
+	wait_until 20 grep -q '^DISC' "$TMP/log"
+	wait_klog 20 "$DISK: .*refused.*$reason"
 	[ "$reason" != smaller ] || not_twice
 	same "$(state)" waiting "state after: $reason"
 	stop_server

@@ -20,7 +20,7 @@ background fio fio --name=w --filename="$DEV" --direct=1 --ioengine=libaio --iod
 for _ in 1 2; do
 	sleep 1.5
 	stop_server
-	wait_until 10 is_state waiting
+	wait_until 20 is_state waiting
 	start
 done
 [ ! -e "$TMP/fio.rc" ] || fail "fio was done before the server was back"
@@ -28,4 +28,4 @@ ends fio 0
 same "$(keeper)" "$pid" "the keeper"
 cmp "$DEV" "$TMP/image"
 detach
-wait_until 2 test ! -e "/proc/$pid"
+wait_until 20 test ! -e "/proc/$pid"

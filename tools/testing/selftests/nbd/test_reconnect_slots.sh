@@ -13,7 +13,7 @@ before=$(ss -Htn state established "dport = :$PORT" | awk '{ print $3 }' | sort)
 background fio fio --name=r --filename="$DEV" --direct=1 --ioengine=libaio --iodepth=16 \
 	--rw=randread --bs=16k --offset=8M --size=16M --rate_iops=200 --time_based --runtime=5
 wait_until 20 grep -q '^EVIL' "$log"
-wait_until 10 are_established 4
+wait_until 20 are_established 4
 ends fio 0
 after=$(ss -Htn state established "dport = :$PORT" | awk '{ print $3 }' | sort)
 same "$(comm -12 <(echo "$before") <(echo "$after") | wc -l)" 3 "connections that stayed"

@@ -14,7 +14,7 @@ same "$(blockdev --getsize64 "$DEV")" 8388608 "size"
 stop_server
 truncate -s 12M "$TMP/image"
 again nbdkit -f -i 127.0.0.1 -p @PORT@ file "$TMP/image"
-wait_until 15 sh -c "[ \$(cat /sys/block/$DISK/size) = 24576 ]"
+wait_until 20 sh -c "[ \$(cat /sys/block/$DISK/size) = 24576 ]"
 head -c 65536 /dev/urandom >"$TMP/data"
 dd if="$TMP/data" of="$DEV" bs=64k seek=191 oflag=direct conv=notrunc,fsync status=none
 cmp -n 65536 -i 0:12517376 "$TMP/data" "$TMP/image"
