@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A file system that is still mounted when its disk is forced away never writes into the next export
 # on that device, and does not count as a user of that.
+# tags: kernel
 
 . "$(dirname "$0")/lib.sh"
 

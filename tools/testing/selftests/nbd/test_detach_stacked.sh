@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # nbd-detach refuses a disk that is below a loop device or device mapper, and says below what.
+# tags: kernel
 
 . "$(dirname "$0")/lib.sh"
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The server's block sizes become the disk's: minimum (never under a sector) the logical block,
 # preferred the minimum I/O size, maximum the largest request.
+# tags: kernel
 
 . "$(dirname "$0")/lib.sh"
 

@@ -3,6 +3,7 @@
 # A device keeps nothing of an earlier export: after a read-only, rotational one with blocks of 4096
 # bytes and no other feature, an ordinary one has everything again, and the other way round. Between
 # them the idle disk has the defaults, and a sync of it succeeds.
+# tags: kernel
 
 . "$(dirname "$0")/lib.sh"
 

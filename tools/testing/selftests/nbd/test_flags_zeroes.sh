@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Writes of zeroes are WRITE_ZEROES, with NO_HOLE exactly when the space has to stay allocated.
 # Where the kernel has FALLOC_FL_WRITE_ZEROES, the disk supports it.
+# tags: kernel
 
 . "$(dirname "$0")/lib.sh"
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # nbdkit's file and memory plugins, structured and simple replies, TCP and Unix sockets, 1 and 4
 # connections: what is written arrives, and what is there is read.
+# tags: kernel
 
 . "$(dirname "$0")/lib.sh"
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # btrfs on the disk: a tree is written, found again after another attach, and the file system on the
 # server's image is sound.
+# tags: kernel
 
 . "$(dirname "$0")/lib.sh"
 

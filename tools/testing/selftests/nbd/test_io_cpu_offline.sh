@@ -3,6 +3,7 @@
 # A processor whose requests are with the server goes offline without waiting for the answers, as it
 # must for the machine to sleep: the server may be on a network that sleeps already. The answers count
 # all the same.
+# tags: smp, kernel
 
 . "$(dirname "$0")/lib.sh"
 

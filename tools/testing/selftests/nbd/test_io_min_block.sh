@@ -3,6 +3,7 @@
 # A server that takes whole blocks only, of 4096 bytes or of 64 KiB, never gets anything else:
 # buffered and direct I/O, partition scan and file system; a smaller direct request fails before the
 # wire. A kernel without blocks larger than a page refuses those of 64 KiB.
+# tags: kernel
 
 . "$(dirname "$0")/lib.sh"
 

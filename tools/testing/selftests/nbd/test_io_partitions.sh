@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Partitions made on the disk appear; those of an image that has some are there when nbd-attach
 # returns and vanish with the disk; I/O on one goes to its place and cannot leave it.
+# tags: kernel
 
 . "$(dirname "$0")/lib.sh"
 

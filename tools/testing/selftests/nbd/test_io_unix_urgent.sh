@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What a server says out of band on a Unix socket is dropped: what was said before and behind it is
 # read, and nothing waits for more.
+# tags: kernel
 
 . "$(dirname "$0")/lib.sh"
 

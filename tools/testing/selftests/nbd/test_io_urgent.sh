@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Urgent data ends a TCP connection: TCP gives out nothing that comes behind it, so requests would
 # wait for ever.
+# tags: kernel
 
 . "$(dirname "$0")/lib.sh"
 

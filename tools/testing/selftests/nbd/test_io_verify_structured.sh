@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Random writes of mixed sizes, 32 at a time over one and four connections, are read back right,
 # though the server answers out of order and each read in random chunks.
+# tags: kernel
 
 . "$(dirname "$0")/lib.sh"
 

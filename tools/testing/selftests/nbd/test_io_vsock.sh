@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A disk by a vsock: what is written is read back and is at the server, its map is the server's, and
 # the end of the server ends the connection and what waits for it.
+# tags: kernel
 
 . "$(dirname "$0")/lib.sh"
 

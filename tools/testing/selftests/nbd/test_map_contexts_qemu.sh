@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # On one attach to qemu-nbd, allocation, two dirty bitmaps (one with a blank in its name) and the
 # allocation depth of a qcow2 with a backing file are what nbdinfo says; all differ from each other.
+# tags: kernel
 
 . "$(dirname "$0")/map.sh"
 

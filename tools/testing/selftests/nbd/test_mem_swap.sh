@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The disk is swap, and its server dies twice. A program with more memory than it may have finds all of
 # it again.
+# tags: kernel
 
 . "$(dirname "$0")/memory.sh"
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Requests go over all four connections, of which each gets a fair share.
+# tags: smp
 
 . "$(dirname "$0")/lib.sh"
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # By default there are as many connections as processors, at most four; -C 1 makes one; where the
 # server is mute on the second, auto goes on with one, and a number is an error.
+# tags: smp
 
 . "$(dirname "$0")/lib.sh"
 

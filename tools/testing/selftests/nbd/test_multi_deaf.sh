@@ -3,6 +3,7 @@
 # nbd-server has a process for each connection. One of two stops reading with more written to it than
 # its socket holds: requests of the other connection are sent and answered as ever, and when it goes
 # on, so do its own.
+# tags: smp
 
 . "$(dirname "$0")/lib.sh"
 

@@ -3,6 +3,7 @@
 # A keeper depends on nothing that its disk may provide: no file, directory or terminal, memory that
 # is locked, reserves of the kernel, and no end when memory is short. It holds up nobody who reads
 # what nbd-attach prints.
+# tags: kernel
 
 . "$(dirname "$0")/keeper.sh"
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A server is killed while data are written, and started again on the same file, twice: nobody sees
 # an error, what was written is in the file, and the keeper is gone with the disk.
+# tags: kernel
 
 . "$(dirname "$0")/keeper.sh"
 

@@ -3,6 +3,7 @@
 # While servers spoil headers and chunks of their replies at random under load, each read, direct or
 # through the page cache, and each map is right or fails; connections are replaced, disks detached.
 # COUNT replies are spoiled, or it ends after DURATION seconds.
+# tags: smp
 
 . "$(dirname "$0")/soak.sh"
 

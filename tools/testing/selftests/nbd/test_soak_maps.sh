@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Eight nbd-map at once, over and over, while the server is killed and started anew COUNT times: each
 # of them ends with the map that nbdinfo shows.
+# tags: smp
 
 . "$(dirname "$0")/soak.sh"
 

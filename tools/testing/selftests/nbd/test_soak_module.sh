@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The module is loaded and unloaded while disks are attached and detached, for DURATION seconds: it
 # goes when none is attached, it stays when one is, and nobody hangs.
+# tags: smp
 
 . "$(dirname "$0")/soak.sh"
 

@@ -3,6 +3,7 @@
 # Tasks that attach, detach, replace, resize, open, read, write, map, rescan, mount and are killed as
 # they like, all with the same two disks, for DURATION seconds: every call comes back, every read
 # that succeeds is right, and afterwards all is idle and the module can go.
+# tags: smp
 
 . "$(dirname "$0")/soak.sh"
 

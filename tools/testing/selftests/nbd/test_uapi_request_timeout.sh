@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # A silent server loses its connection after the request timeout, and never without one.
+# tags: kernel
 
 . "$(dirname "$0")/lib.sh"
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # A resize is seen in the size of the disk and in a uevent with RESIZE=1.
+# tags: kernel
 
 . "$(dirname "$0")/lib.sh"
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # driver-get and device-get tell all facts; the counters are those of the servers' logs.
+# tags: kernel
 
 . "$(dirname "$0")/lib.sh"
 
