@@ -19,7 +19,8 @@ static struct msg *data_as(struct reply *r, uint16_t flags, uint64_t told, uint6
 {
 	uint64_t be = htobe64(told);
 
-	return reply_chunk(r, flags, NBD_REPLY_OFFSET_DATA, &be, sizeof(be), store_at(offset), len);
+	return reply_chunk(r, flags, NBD_REPLY_OFFSET_DATA, &be, sizeof(be),
+			   store_at(offset, len), len);
 }
 
 /* n equal pieces of the range, all but the last without DONE */
@@ -364,7 +365,7 @@ EVIL(simple_reply)
 
 	UNUSED;
 	if (!e->arg) {
-		m->data = store_at(r->req.offset);
+		m->data = store_at(r->req.offset, r->req.length);
 		m->data_len = r->req.length;
 	}
 }

@@ -61,7 +61,7 @@ EVIL(data_chunk)
 	uint64_t be = htobe64(r->req.offset);
 
 	UNUSED;
-	reply_chunk(r, e->arg, NBD_REPLY_OFFSET_DATA, &be, sizeof(be), store_at(0), 512);
+	reply_chunk(r, e->arg, NBD_REPLY_OFFSET_DATA, &be, sizeof(be), store_at(0, 512), 512);
 	if (!e->arg)
 		reply_none(r);
 }
@@ -102,7 +102,7 @@ EVIL(simple_with_data)
 	struct msg *m = reply_simple(r, 0);
 
 	UNUSED;
-	m->data = store_at(r->req.offset);
+	m->data = store_at(r->req.offset, 512);
 	m->data_len = 512;
 }
 

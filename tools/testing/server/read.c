@@ -117,7 +117,7 @@ void read_whole(struct conn *c, struct reply *r)
 		return;
 	}
 	m = reply_simple(r, 0);
-	m->data = store_at(r->req.offset);
+	m->data = store_at(r->req.offset, r->req.length);
 	m->data_len = r->req.length;
 }
 

@@ -104,7 +104,8 @@ struct msg *reply_data(struct reply *r, uint16_t flags, uint64_t offset, uint32_
 {
 	uint64_t be = htobe64(offset);
 
-	return reply_chunk(r, flags, NBD_REPLY_OFFSET_DATA, &be, sizeof(be), store_at(offset), len);
+	return reply_chunk(r, flags, NBD_REPLY_OFFSET_DATA, &be, sizeof(be),
+			   store_at(offset, len), len);
 }
 
 struct msg *reply_hole(struct reply *r, uint16_t flags, uint64_t offset, uint32_t len)

@@ -152,7 +152,7 @@ void conn_deaf(struct conn *c);
 
 /* store.c */
 void store_open(void);
-const uint8_t *store_at(uint64_t offset);
+const uint8_t *store_at(uint64_t offset, uint64_t len);
 void store_write(uint64_t offset, const void *data, uint32_t len);
 void store_zero(uint64_t offset, uint64_t len, bool punch);
 void store_flush(void);
