@@ -46,8 +46,8 @@ TEST_F(detach, plain)
 	EXPECT_EQ(NBDCTL_STATE_IDLE, state_of(&g->nl, INDEX));
 	EXPECT_EQ(0, read_number("/sys/block/nbd%d/size", INDEX));
 	/* in order: both servers were told */
-	EXPECT_TRUE(server_logs(&g->s[0], "DISC", 2000));
-	EXPECT_TRUE(server_logs(&g->s[1], "DISC", 2000));
+	EXPECT_TRUE(server_logs(&g->s[0], "DISC", 20000));
+	EXPECT_TRUE(server_logs(&g->s[1], "DISC", 20000));
 }
 
 /* Somebody has the disk open and waits for a server that does not answer */
@@ -59,8 +59,8 @@ static void force(struct __test_metadata *_metadata, struct ground *g)
 	EXPECT_EQ(-1, status_of(pid, 300));
 	begin = now_ms();
 	EXPECT_EQ(0, detach(&g->nl, INDEX, true)) TH_LOG("%s", g->nl.text);
-	EXPECT_LT(now_ms() - begin, 3000);
-	EXPECT_EQ(EIO, status_of(pid, 3000));
+	EXPECT_LT(now_ms() - begin, 20000);
+	EXPECT_EQ(EIO, status_of(pid, 20000));
 	EXPECT_EQ(ENODATA, read_disk(g->disk, 1 << 20));
 	/* the number is free for another server, whoever still has the old disk */
 	g->x[0] = g->x[1];
@@ -91,7 +91,7 @@ TEST_F(detach, force_parked)
 	g->disk = open_disk(INDEX, O_RDONLY | O_DIRECT);
 	ASSERT_EQ(0, read_disk(g->disk, 1 << 20));
 	server_stop(&g->s[0]);
-	ASSERT_TRUE(wait_state(&g->nl, INDEX, NBDCTL_STATE_WAITING, 5000));
+	ASSERT_TRUE(wait_state(&g->nl, INDEX, NBDCTL_STATE_WAITING, 20000));
 	force(_metadata, g);
 }
 
@@ -116,17 +116,17 @@ TEST_F(detach, rescan_parked)
 
 	ASSERT_EQ(0, attach(g, 1, NBDCTL_TIME_FOREVER, 0));
 	server_stop(&g->s[0]);
-	ASSERT_TRUE(wait_state(&g->nl, INDEX, NBDCTL_STATE_WAITING, 5000));
+	ASSERT_TRUE(wait_state(&g->nl, INDEX, NBDCTL_STATE_WAITING, 20000));
 	pid = rescan();
 	EXPECT_EQ(-1, status_of(pid, 300));
 	begin = now_ms();
 	EXPECT_EQ(EBUSY, detach(&g->nl, INDEX, false));
 	EXPECT_NE(NULL, strstr(g->nl.text, "open"));
-	EXPECT_LT(now_ms() - begin, 3000);
+	EXPECT_LT(now_ms() - begin, 20000);
 	EXPECT_EQ(NBDCTL_STATE_WAITING, state_of(&g->nl, INDEX));
 	EXPECT_EQ(0, detach(&g->nl, INDEX, true));
-	EXPECT_LT(now_ms() - begin, 6000);
-	EXPECT_NE(-1, status_of(pid, 3000));
+	EXPECT_LT(now_ms() - begin, 20000);
+	EXPECT_NE(-1, status_of(pid, 20000));
 }
 
 /* The module stays while anything is attached, and goes after */

@@ -264,10 +264,10 @@ TEST_F(call, killable)
 	kill(pid, SIGKILL);
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_TRUE(WIFSIGNALED(status));
-	EXPECT_LT(now_ms() - begin, 2000);
+	EXPECT_LT(now_ms() - begin, 20000);
 	begin = now_ms();
 	EXPECT_EQ(0, detach(&g->nl, INDEX, true));
-	EXPECT_LT(now_ms() - begin, 3000);
+	EXPECT_LT(now_ms() - begin, 20000);
 	EXPECT_EQ(NBDCTL_STATE_IDLE, state_of(&g->nl, INDEX));
 	/* for the end of the test */
 	server_resume(&g->s);
@@ -280,7 +280,7 @@ TEST_F(call, lost)
 	struct ground *g = &self->g;
 
 	kill(g->s.pid, SIGKILL);
-	ASSERT_TRUE(wait_state(&g->nl, INDEX, NBDCTL_STATE_WAITING, 5000));
+	ASSERT_TRUE(wait_state(&g->nl, INDEX, NBDCTL_STATE_WAITING, 20000));
 	EXPECT_EQ(EIO, ask(g, NBDMAP_ALL, 0, SIZE, MAX));
 }
 

@@ -369,7 +369,7 @@ TEST_F(privilege, events_tell_no_secret)
 		_exit(listen_as_nobody(self, ready[1]));
 	ASSERT_EQ(1, read(ready[0], &c, 1));
 	shutdown(self->fds[1], SHUT_RDWR);
-	ASSERT_TRUE(wait_state(&self->nl, INDEX, NBDCTL_STATE_WAITING, 10000));
+	ASSERT_TRUE(wait_state(&self->nl, INDEX, NBDCTL_STATE_WAITING, 20000));
 	msg_begin(&self->nl, &self->m, NBDCTL_CMD_SLOT_REPLACE);
 	put_facts(&self->m, &self->x, INDEX, 0);
 	put_str(&self->m, NBDCTL_A_DEVICE_DISPLAY, SECRET " too");

@@ -244,7 +244,7 @@ TEST_F(events, in_order)
 	put_u64(&g->m, NBDCTL_A_DEVICE_SIZE, SIZE / 2);
 	ASSERT_EQ(0, nl_call(&g->nl, &g->m));
 	server_stop(&g->s[0]);
-	ASSERT_TRUE(wait_state(&g->nl, INDEX, NBDCTL_STATE_WAITING, 5000));
+	ASSERT_TRUE(wait_state(&g->nl, INDEX, NBDCTL_STATE_WAITING, 20000));
 	usleep(800000);
 	ASSERT_EQ(0, replace(g, 0, 1));
 	ASSERT_EQ(0, detach(&g->nl, INDEX, true));
