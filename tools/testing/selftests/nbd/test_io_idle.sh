@@ -35,7 +35,7 @@ before=$(threads)
 serve lean-nbd --port @PORT@ --size $((64 << 20))
 attach -C 4 --no-reconnect
 within 100 fio --name=busy --filename="$DEV" --direct=1 --ioengine=libaio --iodepth=32 \
-	--rw=randrw --bs=4k --size=64M --time_based --runtime=2 >/dev/null
+	--rw=randrw --bs=4k --size=64M --number_ios=3000 >/dev/null
 settle
 sleep 1
 same "$(threads)" "$before" "threads with nbd in their name"
