@@ -64,7 +64,8 @@ hold() {
 release_lock() { exec {lock}>&-; }
 
 # build_once DIR FUNCTION [ARGS...]: make DIR by running FUNCTION with a temporary directory as its
-# first argument, then rename it. Does nothing if DIR exists. Two at once: the second waits.
+# first argument, then rename it. Does nothing if DIR exists. Two at once: the second waits. What
+# FUNCTION says is in DIR.log, and shown if it fails.
 build_once() {
 	local dir=$1 fn=$2 tmp
 	shift 2
@@ -75,7 +76,10 @@ build_once() {
 		tmp=$dir.tmp
 		rm -rf "$tmp"
 		mkdir "$tmp"
-		"$fn" "$tmp" "$@" >&2
+		# shellcheck disable=SC2064 # this DIR
+		trap "tail -n 40 '$dir.log' >&2" EXIT
+		"$fn" "$tmp" "$@" >"$dir.log" 2>&1
+		trap - EXIT
 		mv -T "$tmp" "$dir"
 	fi
 	release_lock
@@ -93,7 +97,7 @@ forget_unused() {
 	while read -r lock; do
 		old=${lock%.lock}
 		[ "$old" != "$dir" ] || continue
-		flock -n "$lock" rm -rf "$old" "$old.tmp" "$lock" || true
+		flock -n "$lock" rm -rf "$old" "$old.tmp" "$old.log" "$lock" || true
 	done < <(find "$(dirname "$dir")" -maxdepth 1 -name "$(basename "${dir%-*}")-*.lock" -mtime +14)
 }
 
