@@ -3,7 +3,7 @@
 # A processor whose requests are with the server goes offline without waiting for the answers, as it
 # must for the machine to sleep: the server may be on a network that sleeps already. The answers count
 # all the same.
-# tags: smp, kernel
+# tags: smp
 
 . "$(dirname "$0")/lib.sh"
 
@@ -22,7 +22,7 @@ settle
 # the counter is that of all disks that this device has been
 before=$(writes)
 fio --name=writes --filename="$DEV" --ioengine=libaio --direct=1 --iodepth=8 --cpus_allowed=1 \
-	--rw=randwrite --bs=16k --size=16M --rate_iops=200 --verify=crc32c --verify_fatal=1 \
+	--rw=randwrite --bs=16k --size=8M --rate_iops=200 --verify=crc32c --verify_fatal=1 \
 	--verify_state_save=0 >"$TMP/fio" 2>&1 &
 fio=$!
 defer _kill "$fio"

@@ -15,7 +15,7 @@ echo 1 >/sys/kernel/rcu_expedited
 defer sh -c 'echo 0 >/sys/kernel/rcu_expedited'
 serve_nbdkit memory 8M
 attach -C 1
-"$HERE/lies" "$SEED" "${COUNT:-1000000}" "${DURATION:-8}" >"$TMP/lies" 2>&1 ||
+"$HERE/lies" "$SEED" "${COUNT:-1000000}" "${DURATION:-5}" >"$TMP/lies" 2>&1 ||
 	fail "$(cat "$TMP/lies")"
 dd if="$DEV" of=/dev/null bs=64k count=1 iflag=direct status=none || fail "another disk was hurt"
 last=$(tail -n 1 "$TMP/lies")

@@ -7,7 +7,7 @@
 . "$(dirname "$0")/soak.sh"
 
 serve_nbdkit memory 8M
-end=$((SECONDS + ${DURATION:-8}))
+end=$((SECONDS + ${DURATION:-5}))
 touch "$TMP/unloaded"
 
 # until the end; a minute longer if the module could not go twice

@@ -18,12 +18,12 @@ truncate -s 16M "$TMP/image"
 echo 'start=2048, type=83' | sfdisk -q "$TMP/image"
 mkfs.ext4 -q -O ^has_journal -E offset=1048576 "$TMP/image" 14m
 mkdir "$TMP/mnt"
-within $((${DURATION:-8} + 400)) "$HERE/races" "$SEED" "${DURATION:-8}" "$TMP/image" "$TMP/mnt" \
+within $((${DURATION:-6} + 400)) "$HERE/races" "$SEED" "${DURATION:-6}" "$TMP/image" "$TMP/mnt" \
 	>"$TMP/races" 2>&1 || fail "$(cat "$TMP/races")"
 dd if="$DEV" of=/dev/null bs=64k count=1 iflag=direct status=none || fail "another disk was hurt"
 detach
 # udev has yet to catch up with thousands of changes
-udevadm settle --timeout=$((PATIENCE + ${DURATION:-8}))
+udevadm settle --timeout=$((PATIENCE + ${DURATION:-6}))
 wait_until 60 rmmod nbd
 modprobe nbd
 soaked "$(tail -n 1 "$TMP/races" | cut -c 3-)"
