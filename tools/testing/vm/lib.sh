@@ -76,10 +76,12 @@ build_once() {
 		tmp=$dir.tmp
 		rm -rf "$tmp"
 		mkdir "$tmp"
+		exec {shown}>&2
 		# shellcheck disable=SC2064 # this DIR
-		trap "tail -n 40 '$dir.log' >&2" EXIT
+		trap "tail -n 40 '$dir.log' >&$shown" EXIT
 		"$fn" "$tmp" "$@" >"$dir.log" 2>&1
 		trap - EXIT
+		exec {shown}>&-
 		mv -T "$tmp" "$dir"
 	fi
 	release_lock
