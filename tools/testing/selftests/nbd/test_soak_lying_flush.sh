@@ -12,7 +12,7 @@ one_life() {
 	server_up
 	attach --no-reconnect
 	start_ledger volatile
-	sleep 1
+	sleep 0.3
 	end_ledger
 	server_down
 	nbd-detach --force "$DEV"
