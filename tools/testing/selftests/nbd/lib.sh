@@ -492,14 +492,14 @@ _klog_complaints() {
 
 # ---- end of a test ----
 
-# _our_processes: add running servers and tools to $found
+# _our_processes: add running servers, tools and what gives disks something to do to $found
 _our_processes() {
 	local proc name stat
 
 	for proc in /proc/[0-9]*; do
 		# it may end meanwhile
 		{ read -r name <"$proc/comm"; } 2>/dev/null || continue
-		[[ $name =~ ^(nbd-|nbdkit$|qemu-nbd$|qemu-storage-) ]] || continue
+		[[ $name =~ ^(nbd-|nbdkit$|qemu-nbd$|qemu-storage-|evil-nbd$|fio$|hog\.py$) ]] || continue
 		{ read -r stat <"$proc/stat"; } 2>/dev/null || continue
 		# threads of the kernel, children of 2, have names like that too
 		[[ $stat == *') '?' 2 '* ]] || found+="${proc##*/} $name "

@@ -83,14 +83,20 @@ hog_through() {
 
 	in_memory high 20 "$HERE/hog.py" 32 1000 >"$TMP/hog" 2>&1 &
 	hog=$!
-	defer _kill "$hog"
+	defer _kill_hog "$hog"
 	for ((i = 0; i < $1; i++)); do
 		wait_until 120 _more_swapped $(($(_swapped_out) + 1024))
 		restart
 	done
 	wait_until 240 _more_rounds "$hog" "$(_rounds)"
 	kill -0 "$hog" 2>/dev/null || { wait "$hog" || fail "the program: $?: $(<"$TMP/hog")"; }
-	_kill "$hog"
+	_kill_hog "$hog"
+}
+
+# _kill_hog PID: kill that shell, and the program, which is a child of it
+_kill_hog() {
+	echo 1 >/sys/fs/cgroup/nbd-test-high/cgroup.kill
+	_kill "$1"
 }
 
 _rounds() { wc -l <"$TMP/hog"; }
