@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A Unix socket is full again and again, as its server is stopped or slow: what did not go in goes in
 # when there is room, and nothing waits for ever.
-# tags: kernel
 
 . "$(dirname "$0")/lib.sh"
 
