@@ -13,12 +13,13 @@ results = []
 
 # What a VM says, if it says anything: a driver in its last word
 FAKE_VM = '''#!/bin/bash
-driver=${!#}
+driver=${!#} job='4k randread QD1'
+case " $* " in *" --large "*) job='1M read QD4' ;; esac
 case " $FAKE_LACKS " in *" $driver "*) exit 1 ;; esac
 [ "$driver" != "$FAKE_MUTE" ] || exit 0
 row() {
     printf 'ROW {"driver": "%s", "server": "lean", "transport": "tcp", "connections": 1, ' "$1"
-    printf '"job": "4k randread QD1", "per_io": %s, "switches": 4.0}\\r\\n' "$2"
+    printf '"job": "%s", "per_io": %s, "switches": 4.0}\\r\\n' "$job" "$2"
 }
 case $driver in
 --scale) row in-tree 300; row ours 200 ;;
@@ -144,6 +145,16 @@ def _(directory):
     assert 'other 70 - - - - -' in lines, done.stdout
 
 
+@test('table: large requests by both ways of counting')
+def _(directory):
+    done = table(directory, row('in-tree'), row('ours', per_io=200),
+                 row('in-tree', cpu='max', per_io=900), row('ours', cpu='max', per_io=600))
+    assert done.returncode == 0, done.stderr
+    assert '4k randread QD1 300 200 1.50 900 600 1.50' in ' '.join(done.stdout.split()), done.stdout
+    done = table(directory, row('in-tree'), row('ours'), row('ours', cpu='max'))
+    assert done.returncode == 1 and 'one driver only: 6.12 lean' in done.stderr, done
+
+
 @test('table: no rows are a failure')
 def _(directory):
     assert table(directory).returncode == 1
@@ -159,11 +170,20 @@ def bench(directory, *args, **environment):
 def _(directory):
     done = bench(directory, '--json', '6.1', '6.12')
     assert done.returncode == 0, done.stderr
-    rows = [(row['kernel'], row['driver']) for row in json.loads(done.stdout)]
-    assert rows == [(kernel, driver) for kernel in ('6.1', '6.12')
-                    for driver in ('in-tree', 'ours', 'null', 'libnbd', 'bare')], rows
+    rows = [(row['kernel'], row['driver'], row['cpu'], row['job'].split()[0])
+            for row in json.loads(done.stdout)]
+    assert rows == [(kernel, *what) for kernel in ('6.1', '6.12') for what in (
+        ('in-tree', '', '4k'), ('ours', '', '4k'), ('in-tree', 'max', '1M'), ('ours', 'max', '1M'),
+        ('null', '', '4k'), ('libnbd', '', '4k'), ('bare', '', '4k'))], rows
     kept, = glob.glob(f'{directory}/nbd-attach/builds/*/artifacts/bench/rows')
     assert os.path.getsize(kept)
+
+
+@test('bench: no second VM where no job is large')
+def _(directory):
+    done = bench(directory, '--json', '--only', 'randread', '6.12')
+    assert done.returncode == 0, done.stderr
+    assert [row['cpu'] for row in json.loads(done.stdout)] == ['', ''], done.stdout
 
 
 @test('bench: drivers that take turns do so in one VM')

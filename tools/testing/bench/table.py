@@ -14,6 +14,8 @@ import statistics
 import sys
 
 PAIR = ('in-tree', 'ours')
+# Jobs measured again where "rep movsb" counts once for each byte, of whoever copies
+BYTES = tuple(f'{driver} max' for driver in PAIR)
 OTHERS = ('null', 'libnbd', 'bare')
 SLOWER = 0.9
 
@@ -28,7 +30,8 @@ def read(path):
                 key = (row['server'], row['transport'], row['connections'], row['job'])
             else:
                 key = (row['driver'], '', '', row['job'])
-            kernels.setdefault(row['kernel'], {}).setdefault(key, {})[row['driver']] = row
+            driver = f'{row["driver"]} {row.get("cpu", "")}'.strip()
+            kernels.setdefault(row['kernel'], {}).setdefault(key, {})[driver] = row
     return kernels
 
 
@@ -83,9 +86,9 @@ def place(key):
     return ' '.join(str(part) for part in key[:3] if part)
 
 
-def both(rows, *keys):
+def both(rows, *keys, drivers=PAIR):
     """The figures in-tree and ours, for each key."""
-    return [cell(rows.get(driver), key) for key in keys for driver in PAIR]
+    return [cell(rows.get(driver), key) for key in keys for driver in drivers]
 
 
 def others(kernel, measured, unit):
@@ -109,6 +112,13 @@ def tables(kernel, measured, unit):
          ['server', 'job', 'in-tree', 'ours', 'ratio', 'switches', 'ours', 'calls', 'ours'],
          [[place(key), key[3], *both(measured[key], 'per_io'), compared(pairs[key]),
            *both(measured[key], 'switches', 'calls')] for key in jobs if any(pairs[key])])
+    byte_pairs = {key: [rows.get(driver) for driver in BYTES] for key, rows in measured.items()}
+    show(f'{kernel}: large requests, {unit} per I/O: where the kernel copies by words, a copy of a '
+         'program costs a third; where both copy by bytes (-cpu max), the same',
+         ['server', 'job', 'words: in-tree', 'ours', 'ratio', 'bytes: in-tree', 'ours', 'ratio'],
+         [[place(key), key[3], *both(measured[key], 'per_io'), ratio(pairs[key]),
+           *both(measured[key], 'per_io', drivers=BYTES), ratio(byte_pairs[key])]
+          for key in jobs if any(byte_pairs[key])])
     show(f'{kernel}: whole operations, {unit}',
          ['server', 'operation', 'in-tree', 'ours', 'ratio'],
          [[place(key), key[3], *both(measured[key], 'per_io'), ratio(pairs[key])]
@@ -118,7 +128,7 @@ def tables(kernel, measured, unit):
          [[place(key), key[3], *both(measured[key], 'p50', 'p99', 'p99.9')]
           for key in jobs if any(pairs[key]) and ('QD1' in key[3].split() or 'QD32' in key[3])])
     others(kernel, measured, unit)
-    return [fault for key, pair in pairs.items()
+    return [fault for found in (pairs, byte_pairs) for key, pair in found.items()
             for fault in faults(f'{kernel} {place(key)} {key[3]}', pair)]
 
 

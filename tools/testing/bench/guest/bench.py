@@ -9,10 +9,12 @@ per I/O is instructions per I/O of the whole system: client, TCP and server. On 
 same figures are nanoseconds.
 
   --quick       few jobs
+  --large       those of 128k and more, nothing else
   --scale       jobs of two tasks, over one connection and over four, of ours and in-tree; also
                 "steered": what is sent arrives on one processor, as by a network card, not on
                 that of whoever sends it
   --only REGEX  those whose name matches
+  --names       of the jobs that would be measured, and nothing else
   --check       only say what this machine lacks for it; exit status 1 if it is something
   --profile     no rows; the plugin of the emulation counts
 """
@@ -36,6 +38,7 @@ def job(name, rw, block, depth, engine='libaio', mix=None, tasks=1):
 
 RANDOM = [job(f'4k rand{rw} QD{depth}', f'rand{rw}', '4k', depth)
           for depth in (1, 32, 128) for rw in ('read', 'write')]
+LARGE_BYTES = 128 << 10
 LARGE = [job('128k read QD8', 'read', '128k', 8), job('128k write QD8', 'write', '128k', 8),
          job('1M read QD4', 'read', '1M', 4), job('1M write QD4', 'write', '1M', 4)]
 MIXED = [job('4k rand 70/30 QD32', 'randrw', '4k', 32, mix=70)]
@@ -58,7 +61,7 @@ QUICK = [('lean', 'tcp', 1, RANDOM[:4] + LARGE[:1] + LARGE[2:])]
 
 MAP_EXTENTS = 1000000
 MAP_EXTENT = 64 << 10
-ATTACH_CONNECTIONS = 16
+ATTACH_CONNECTIONS = (16, 96)
 ATTACHES = 5
 
 
@@ -176,13 +179,14 @@ def bench_holes(driver, name, seconds):
 
 def bench_attach(driver, name, _):
     """From the command until a sector was read; the middle one of some."""
-    times = []
-    with rig.Server('lean', 'tcp') as server:
-        for _ in range(ATTACHES):
-            subprocess.run(['udevadm', 'settle'], check=False)
-            times.append(timed(rig.connect, driver, server.uri, ATTACH_CONNECTIONS))
-            rig.detach(driver)
-    tell_whole(driver, name, ATTACH_CONNECTIONS, sorted(times)[ATTACHES // 2])
+    for connections in ATTACH_CONNECTIONS:
+        times = []
+        with rig.Server('lean', 'tcp') as server:
+            for _ in range(ATTACHES):
+                subprocess.run(['udevadm', 'settle'], check=False)
+                times.append(timed(rig.connect, driver, server.uri, connections))
+                rig.detach(driver)
+        tell_whole(driver, name, connections, sorted(times)[ATTACHES // 2])
 
 
 def bench_map(driver, name, _):
@@ -224,10 +228,15 @@ def scale(only):
             tell(**middle, turns=[row['per_io'] for row in rows])
 
 
-def bench(driver, quick, only):
-    plan, seconds = (QUICK, 0.2) if quick else (FULL, 0.4)
-    plan = [(kind, transport, connections, [what for what in jobs if only.search(what['name'])])
-            for kind, transport, connections, jobs in plan]
+def planned(quick, only, least):
+    """The jobs of at least so many bytes, for each server, transport and number of connections."""
+    return [(*where, [what for what in jobs
+                      if only.search(what['name']) and what['bytes'] >= least])
+            for *where, jobs in (QUICK if quick else FULL)]
+
+
+def bench(driver, quick, only, least):
+    plan, seconds = planned(quick, only, least), 0.2 if quick else 0.4
     others = {'null': bench_null, 'libnbd': bench_libnbd, 'bare': bench_bare}
     if driver in others:
         # an engine of fio is one of its own; bare-nbd reads, or writes
@@ -239,7 +248,7 @@ def bench(driver, quick, only):
         for row in rows_of_jobs(driver, plan, seconds):
             tell(**row)
         for name, function in WHOLE.items():
-            if not quick and only.search(name):
+            if not quick and not least and only.search(name):
                 function(driver, name, seconds)
 
 
@@ -254,12 +263,18 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--quick', action='store_true')
+    parser.add_argument('--large', action='store_const', const=LARGE_BYTES, default=0)
     parser.add_argument('--scale', action='store_true')
+    parser.add_argument('--names', action='store_true')
     parser.add_argument('--check', action='store_true')
     parser.add_argument('--profile', action='store_true')
     parser.add_argument('--only', type=re.compile, default='')
     parser.add_argument('driver', nargs='?', choices=('ours', 'in-tree', 'null', 'libnbd', 'bare'))
     options = parser.parse_args()
+    if options.names:
+        for *_, jobs in planned(options.quick, options.only, options.large):
+            print(*(what['name'] for what in jobs), sep='\n', end='\n' * bool(jobs))
+        return
     if bool(options.driver) == options.scale:
         parser.error('a driver, or --scale')
     os.environ['LC_ALL'] = 'C'
@@ -271,7 +286,7 @@ def main():
     elif options.scale:
         scale(options.only)
     else:
-        bench(options.driver, options.quick, options.only)
+        bench(options.driver, options.quick, options.only, options.large)
 
 
 main()
