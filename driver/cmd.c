@@ -10,6 +10,7 @@
 #include <linux/slab.h>
 
 #include "cmd.h"
+#include "copy.h"
 #include "error.h"
 #include "private.h"
 #include "trace.h"
@@ -350,6 +351,14 @@ static void settle(struct nbd_cursor *c)
 	}
 }
 
+/* Payload at a cursor that one mapping reaches: a page, where mappings are made for pages */
+static struct bio_vec mapped_bvec(const struct nbd_cursor *c)
+{
+	if (IS_ENABLED(CONFIG_KMAP_LOCAL))
+		return bvec_iter_bvec(c->bio->bi_io_vec, c->iter);
+	return mp_bvec_iter_bvec(c->bio->bi_io_vec, c->iter);
+}
+
 /**
  * nbd_cursor_init() - point into the payload of a request
  * @c: the cursor
@@ -377,28 +386,32 @@ void nbd_cursor_advance(struct nbd_cursor *c, u32 bytes)
 }
 
 /**
- * nbd_cursor_iter() - payload at a cursor where it lies, to be read into; moves past it
+ * nbd_cursor_copy() - copy to the payload at a cursor, and move past it
  * @c: where it begins
- * @to: set to it: no more than there is in one bio
- * @bytes: most bytes of it
+ * @from: what to copy
+ * @bytes: how much
  *
- * Return: bytes of it, 0 only at the end.
+ * Context: any.
+ * Return: bytes copied, fewer only at the end of the payload.
  */
-u32 nbd_cursor_iter(struct nbd_cursor *c, struct iov_iter *to, u32 bytes)
+u32 nbd_cursor_copy(struct nbd_cursor *c, const void *from, u32 bytes)
 {
-	const struct bvec_iter from = c->iter;
-	const struct bio *bio = c->bio;
-	u32 n, nr;
+	u32 left = bytes;
 
-	if (!bio)
-		return 0;
-	n = min(bytes, from.bi_size);
-	bvec_iter_advance(bio->bi_io_vec, &c->iter, n);
-	nr = c->iter.bi_idx - from.bi_idx + !!nbd_bvec_done(&c->iter);
-	iov_iter_bvec(to, ITER_DEST, __bvec_iter_bvec(bio->bi_io_vec, from), nr, n);
-	to->iov_offset = nbd_bvec_done(&from);
-	settle(c);
-	return n;
+	while (left && c->bio) {
+		struct bio_vec v = mapped_bvec(c);
+		void *to;
+
+		v.bv_len = min(v.bv_len, left);
+		to = bvec_kmap_local(&v);
+		nbd_copy(to, from, v.bv_len);
+		kunmap_local(to);
+		from += v.bv_len;
+		left -= v.bv_len;
+		bvec_iter_advance_single(c->bio->bi_io_vec, &c->iter, v.bv_len);
+		settle(c);
+	}
+	return bytes - left;
 }
 
 /**

@@ -117,7 +117,7 @@ int nbd_cmd_cover(struct nbd_cmd *cmd, u64 offset, u32 length);
 
 void nbd_cursor_init(struct nbd_cursor *c, struct request *rq, u32 skip);
 void nbd_cursor_advance(struct nbd_cursor *c, u32 bytes);
-u32 nbd_cursor_iter(struct nbd_cursor *c, struct iov_iter *to, u32 bytes);
+u32 nbd_cursor_copy(struct nbd_cursor *c, const void *from, u32 bytes);
 u32 nbd_cursor_fill(struct nbd_cursor *c, struct bio_vec *vec, u32 *nr, u32 bytes);
 void nbd_cursor_zero(struct nbd_cursor *c, u32 bytes);
 

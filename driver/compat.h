@@ -57,16 +57,6 @@ static inline void blk_mq_unfreeze_queue_nomemrestore(struct request_queue *q)
 }
 #endif
 
-/* Bytes of the current bvec that are done */
-static inline unsigned int nbd_bvec_done(const struct bvec_iter *iter)
-{
-#ifdef NBD_HAVE_BI_OFFSET
-	return iter->bi_offset;
-#else
-	return iter->bi_bvec_done;
-#endif
-}
-
 /* Do buffers belong to whom read_skb() gives them? tcp_eat_skb() came with that */
 #ifdef NBD_HAVE_SKB_OWNER
 #define NBD_READ_SKB		1

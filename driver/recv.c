@@ -56,16 +56,37 @@ static int take_bytes(struct source *src, void *to, u32 n)
 	return 0;
 }
 
-static int take_iter(struct source *src, struct iov_iter *to, u32 n)
+/*
+ * The kernel's copying of buffers to an iterator maps, checks and calls memcpy() for each page.
+ * Here what lies together is one piece.
+ */
+static u32 copy_skb(struct sk_buff *skb, u32 offset, struct nbd_cursor *to, u32 bytes)
 {
-	if (src->skb) {
-		if (skb_copy_datagram_iter(src->skb, src->offset, to, n))
-			return -EFAULT;
-	} else if (copy_to_iter(src->buf + src->offset, n, to) != n) {
-		return -EFAULT;
-	}
+	struct skb_seq_state seq;
+	const u8 *from;
+	u32 n, copied, done = 0;
+
+	skb_prepare_seq_read(skb, offset, offset + bytes, &seq);
+	do {
+		n = min(skb_seq_read(done, &from, &seq), bytes - done);
+		copied = nbd_cursor_copy(to, from, n);
+		done += copied;
+	} while (n && copied == n && done < bytes);
+	skb_abort_seq_read(&seq);
+	return done;
+}
+
+/* Return: false if there was less payload than that, or fewer bytes */
+static bool take_payload(struct source *src, struct nbd_cursor *to, u32 n)
+{
+	u32 done;
+
+	if (src->skb)
+		done = copy_skb(src->skb, src->offset, to, n);
+	else
+		done = nbd_cursor_copy(to, src->buf + src->offset, n);
 	take(src, n);
-	return 0;
+	return done == n;
 }
 
 /* Give the connection up for what the server did */
@@ -243,13 +264,9 @@ static void payload_taken(struct nbd_conn *conn, u32 n)
 static void step_data(struct nbd_conn *conn, struct source *src)
 {
 	struct nbd_rx *rx = &conn->rx;
-	struct iov_iter to;
-	u32 n;
+	u32 n = min(rx->reply.left, src->left);
 
-	n = nbd_cursor_iter(&rx->cursor, &to, min(rx->reply.left, src->left));
-	if (!n)
-		return broken(conn, "no room for content");
-	if (take_iter(src, &to, n))
+	if (!take_payload(src, &rx->cursor, n))
 		return broken(conn, "lost bytes");
 	payload_taken(conn, n);
 }
