@@ -23,7 +23,7 @@
 #include "gather.h"
 
 /* Most connections of a device, requests in flight per queue, requests for maps */
-#define NBD_MAX_SLOTS		64u
+#define NBD_MAX_SLOTS		128u
 #define NBD_MAX_DEPTH		1024u
 #define NBD_DEFAULT_DEPTH	128u
 #define NBD_PRIVATE_TAGS	4u

@@ -13,7 +13,7 @@
 #include "text.h"
 
 /* Room for an attach with many connections and long context names. */
-#define KERNEL_MESSAGE_MAX	(128 * 1024)
+#define KERNEL_MESSAGE_MAX	(256 * 1024)
 
 /**
  * struct kernel - a socket to the family

@@ -16,7 +16,7 @@
 
 #include "export.h"
 
-#define KERNEL_MAX_CONNECTIONS	64
+#define KERNEL_MAX_CONNECTIONS	128
 #define KERNEL_ANY_DEVICE	UINT32_MAX
 
 struct error;

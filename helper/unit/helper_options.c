@@ -356,7 +356,7 @@ static void test_keep(void **state)
 static void test_attach_refused(void **state)
 {
 	static const char *const lines[] = {
-		"", "-C\t0\th", "-C\t65\th", "-C\tmany\th", "-t\tx\th", "-t\t-1\th",
+		"", "-C\t0\th", "-C\t129\th", "-C\tmany\th", "-t\tx\th", "-t\t-1\th",
 		"--connect-timeout\t0\th", "-T\tnever\th", "-Q\t0\th", "-Q\tx\th", "-i\t\th",
 		"--context\tbase\th", "--context\tbase:\th", "--context\t:x\th", "--context\t\th",
 		"--context\ta:\xff\th", "--no-contexts\t--context\tqemu:dirty-bitmap:a b:c\th",

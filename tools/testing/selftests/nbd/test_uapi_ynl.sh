@@ -35,7 +35,7 @@ _run python3 "$ynl" --spec "$spec" --schema "${spec%/specs/*}/genetlink.yaml" --
 	--do driver-get
 same "$(show '.features | sort | join(" ")')" "block-status events resize slot-replace" features
 same "$(show '."header-modes" | sort | join(" ")')" "simple structured" "header modes"
-same "$(show '."max-slots"')" 64 "most slots"
+same "$(show '."max-slots"')" 128 "most slots"
 
 _run cli --do device-get --json "{\"index\": $index}"
 same "$(show .state)" live "state"

@@ -259,7 +259,7 @@ TEST_F(attach, slots)
 	REFUSE(ATTACH, EINVAL, "slot", NBDCTL_A_DEVICE_SLOT, facts(0);
 	       put_slot(m, UINT16_MAX, g->fds[0], &g->x));
 	REFUSE(ATTACH, E2BIG, "slot", NBDCTL_A_DEVICE_SLOT, facts(0);
-	       for (i = 0; i < 65; i++) put_slot(m, i, g->fds[0], &g->x));
+	       for (i = 0; i < 129; i++) put_slot(m, i, g->fds[0], &g->x));
 	/* the second one's fault is found with the first one's socket in hand */
 	REFUSE(ATTACH, EBADF, "fd", NBDCTL_A_SLOT_FD, facts(0);
 	       put_slot(m, 0, g->fds[0], &g->x); put_slot(m, 1, 9999, &g->x));
