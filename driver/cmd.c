@@ -10,7 +10,6 @@
 #include <linux/slab.h>
 
 #include "cmd.h"
-#include "copy.h"
 #include "error.h"
 #include "private.h"
 #include "trace.h"
