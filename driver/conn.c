@@ -227,7 +227,7 @@ static void free_buffers(struct nbd_conn *conn)
  * @session: it is for; its contexts are known
  * @index: number of the slot it is for
  * @fd: descriptor of the socket in the calling process
- * @why: set to a text for people if it fails because of the socket
+ * @why: set to a human-readable reason if the socket is refused
  *
  * The caller fills in the context ids. Nothing is sent or received before
  * nbd_conn_start(). Process context.

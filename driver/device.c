@@ -238,7 +238,7 @@ static bool wait_closed(struct nbd_device *dev)
  * @any: any idle one will do
  * @slots: connections it will have: as many hardware queues, up to one per CPU
  * @depth: requests in flight on each, 0 for the default
- * @why: set to a text for people when it fails
+ * @why: set to a human-readable reason on failure
  *
  * Return: an idle device of this shape, for nbd_device_unlock(); or an ERR_PTR.
  */
@@ -302,7 +302,7 @@ static int set_limits(struct nbd_device *dev, const struct nbd_export *export, c
  * @dev: idle and locked
  * @session: complete; the device takes the reference if this succeeds
  * @conns: a connection for each slot, likewise
- * @why: set to a text for people when it fails
+ * @why: set to a human-readable reason on failure
  *
  * Return: 0 or negative errno.
  */
@@ -370,7 +370,7 @@ static int begin_drain(struct nbd_device *dev, struct nbd_session *session, bool
 /**
  * nbd_device_detach() - end a session in order
  * @dev: locked
- * @why: set to a text for people when it fails
+ * @why: set to a human-readable reason on failure
  *
  * Nobody may have the disk open, or be about to open or close it. Caches are
  * flushed to the server, requests in flight are waited for, the servers are told.

@@ -11,7 +11,7 @@
  * @disk: what the disk was made of
  * @conn: what the new connection has negotiated
  * @several: the disk has more than one slot
- * @why: set to a text for people if not
+ * @why: set to a human-readable reason if not
  *
  * More than the disk was promised does no harm; less does.
  *

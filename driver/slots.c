@@ -339,7 +339,7 @@ static void fill_slot(struct nbd_session *session, struct nbd_conn *conn)
  * @session: the session
  * @conn: the connection, whose reference the session takes if this succeeds
  * @export: what it has negotiated
- * @why: set to a text for people if this fails
+ * @why: set to a human-readable reason on failure
  *
  * If what was in the slot lives, it answers what it has and flushes, while all
  * commands wait; else its commands move on. That is not waited for here. To
