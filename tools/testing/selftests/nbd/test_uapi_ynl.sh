@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The kernel's own YAML netlink tool, that knows nothing but the spec, controls a device: what it
 # shows, hears, resizes and is refused is what the server and sysfs say.
-# tags: kernel
 
 . "$(dirname "$0")/lib.sh"
 
