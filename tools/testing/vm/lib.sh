@@ -103,6 +103,31 @@ forget_unused() {
 	done < <(find "$(dirname "$dir")" -maxdepth 1 -name "$(basename "${dir%-*}")-*.lock" -mtime +14)
 }
 
+# Commands in the background, which end with the script, however that ends: each is the leader of a
+# process group, as what it starts would live on otherwise.
+jobs=()
+
+end_jobs() {
+	local job
+
+	for job in "${jobs[@]}"; do
+		kill -- "-$job" 2>/dev/null || true
+	done
+}
+
+# job COMMAND...: start it, and add its process to $jobs
+job() {
+	if [ ${#jobs[@]} -eq 0 ]; then
+		trap end_jobs EXIT
+		trap 'exit 130' INT
+		trap 'exit 143' TERM HUP
+	fi
+	set -m
+	"$@" &
+	jobs+=("$!")
+	set +m
+}
+
 # fetch_deb SUITE DIR PACKAGE...: download packages of that suite into DIR
 fetch_deb() {
 	local suite=$1 dir=$2
