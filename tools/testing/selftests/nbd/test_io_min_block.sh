@@ -27,8 +27,11 @@ file_system() {
 	umount "$TMP/mnt"
 }
 
-# Where the kernel has this file, it has large blocks, too
-large_blocks() { [ -e /sys/block/nbd0/queue/write_zeroes_unmap_max_bytes ]; }
+# Kernels with that file and huge pages have large blocks
+large_blocks() {
+	[ -e /sys/block/nbd0/queue/write_zeroes_unmap_max_bytes ] &&
+		[ -e /sys/kernel/mm/transparent_hugepage ]
+}
 
 # whole_blocks SIZE [COMMAND]
 whole_blocks() {

@@ -39,8 +39,9 @@ TEST_F(show, driver)
 	EXPECT_EQ(128, get_u32(a, NBDCTL_A_DRIVER_MAX_SLOTS));
 	EXPECT_EQ(64, get_u32(a, NBDCTL_A_DRIVER_MAX_CONTEXTS));
 	EXPECT_EQ(1024, get_u32(a, NBDCTL_A_DRIVER_MAX_QUEUE_DEPTH));
-	/* Kernels with this file have large blocks */
-	EXPECT_EQ(access("/sys/block/nbd0/queue/write_zeroes_unmap_max_bytes", F_OK) ?
+	/* Kernels with that file and huge pages have large blocks */
+	EXPECT_EQ(access("/sys/block/nbd0/queue/write_zeroes_unmap_max_bytes", F_OK) ||
+		  access("/sys/kernel/mm/transparent_hugepage", F_OK) ?
 		  getpagesize() : 65536, get_u32(a, NBDCTL_A_DRIVER_MAX_MIN_BLOCK_SIZE));
 	/* max_part 16 needs 32 minors a disk, of 2^20 */
 	EXPECT_EQ(read_number("/sys/module/nbd/parameters/max_part") == 16 ? 32767 :
