@@ -95,7 +95,10 @@ TEST_F(detach, force_parked)
 	force(_metadata, g);
 }
 
-/* BLKRRPART in a process of its own, which ends with its errno */
+/*
+ * BLKRRPART in a process of its own, which ends with its errno. The partition table must not come
+ * from the page cache, which udev may have filled.
+ */
 static pid_t rescan(void)
 {
 	pid_t pid = fork();
@@ -104,7 +107,7 @@ static pid_t rescan(void)
 	if (pid)
 		return pid;
 	fd = open_disk(INDEX, O_RDONLY);
-	_exit(ioctl(fd, BLKRRPART) ? errno : 0);
+	_exit(ioctl(fd, BLKFLSBUF) || ioctl(fd, BLKRRPART) ? errno : 0);
 }
 
 /* Whoever reads the partition table waits for a server, and nobody can open the disk meanwhile */
