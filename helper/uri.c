@@ -107,7 +107,65 @@ static int uri_get_vsock(struct piece host, struct piece port, struct target *ta
 	return target_set_vsock(target, address, err);
 }
 
-static int uri_get_authority(const UriUriA *uri, struct target *target, struct error *err)
+/*
+ * Takes the zone out of "[fe80::1%25eth0]" (RFC 6874) or "[fe80::1%eth0]", which many programs
+ * write: uriparser understands neither. Returns it, without the percent sign.
+ */
+static struct piece uri_cut_zone(const char *s, char *without)
+{
+	struct piece zone = { NULL, 0 };
+	const char *host, *end, *percent;
+
+	strcpy(without, s);
+	host = strstr(s, "://");
+	if (!host)
+		return zone;
+	host += 3;
+	end = host + strcspn(host, "/?#");
+	host = memchr(host, '[', end - host);
+	end = host ? memchr(host, ']', end - host) : NULL;
+	percent = end ? memchr(host, '%', end - host) : NULL;
+	if (!percent)
+		return zone;
+	strcpy(without + (percent - s), end);
+	zone.start = percent + 1;
+	if (end - zone.start > 2 && !strncmp(zone.start, "25", 2))
+		zone.start += 2;
+	zone.length = end - zone.start;
+	return zone;
+}
+
+/* True if two hexadecimal digits follow every %. */
+static bool uri_is_encoded(struct piece piece)
+{
+	size_t i;
+
+	for (i = 0; i < piece.length; i++)
+		if (piece.start[i] == '%' &&
+		    (piece.length - i < 3 || uri_hex(piece.start[i + 1]) < 0 ||
+		     uri_hex(piece.start[i + 2]) < 0))
+			return false;
+	return true;
+}
+
+/* Adds "%ZONE" to a host of @len bytes. */
+static int uri_add_zone(struct piece zone, char *host, size_t len, size_t room)
+{
+	ssize_t added;
+
+	if (!zone.start)
+		return 0;
+	if (!len || len + 2 > room || !uri_is_encoded(zone))
+		return -1;
+	added = uri_decode(zone, host + len + 1, room - len - 1);
+	if (added <= 0 || strlen(host + len + 1) != (size_t)added)
+		return -1;
+	host[len] = '%';
+	return 0;
+}
+
+static int uri_get_authority(const UriUriA *uri, struct piece zone, struct target *target,
+			     struct error *err)
 {
 	struct piece host = uri_piece(uri->hostText), port = uri_piece(uri->portText);
 	char text[TARGET_HOST_MAX + 2];
@@ -127,6 +185,8 @@ static int uri_get_authority(const UriUriA *uri, struct target *target, struct e
 	/* An address may have colons, a name may not, however they are written */
 	if (strchr(text, ':') && !uri->hostData.ip6)
 		return error_set(err, EXIT_USAGE, "bad host name in the URI");
+	if (uri_add_zone(zone, text, len, sizeof(text)))
+		return error_set(err, EXIT_USAGE, "bad zone of the address in the URI");
 	/* The format leaves an absent host to the client. */
 	if (target_set_host(target, len ? text : "localhost", err))
 		return -1;
@@ -246,15 +306,19 @@ bool uri_is_uri(const char *s)
 
 int uri_parse(const char *s, struct target *target, struct error *err)
 {
+	char without_zone[URI_MAX + 1];
 	const char *bad = NULL;
+	struct piece zone;
 	UriUriA uri;
 	int rc = -1;
 
 	target_init(target);
 	if (strlen(s) > URI_MAX)
 		return error_set(err, EXIT_USAGE, "the URI is longer than %d bytes", URI_MAX);
-	if (uriParseSingleUriA(&uri, s, &bad) != URI_SUCCESS) {
-		error_set(err, EXIT_USAGE, "malformed URI at byte %td", bad ? bad - s : 0);
+	zone = uri_cut_zone(s, without_zone);
+	if (uriParseSingleUriA(&uri, without_zone, &bad) != URI_SUCCESS) {
+		error_set(err, EXIT_USAGE, "malformed URI at byte %td",
+			  bad ? bad - without_zone : 0);
 		error_hint(err, "write blanks and other special bytes as %%XX, and quote the URI");
 		return -1;
 	}
@@ -267,7 +331,7 @@ int uri_parse(const char *s, struct target *target, struct error *err)
 		error_hint(err, "write # in an export name as %%23");
 		goto free;
 	}
-	if (uri_get_scheme(&uri, target, err) || uri_get_authority(&uri, target, err) ||
+	if (uri_get_scheme(&uri, target, err) || uri_get_authority(&uri, zone, target, err) ||
 	    uri_get_export(s, target, err) || uri_get_query(&uri, target, err))
 		goto free;
 	if (uri.userInfo.first && !target->tls) {
