@@ -16,6 +16,7 @@
 #include "daemon.h"
 #include "error.h"
 #include "log.h"
+#include "process.h"
 
 #define DAEMON_NAME_MAX		32
 /* What the kernel's log takes as one line, with a margin. */
@@ -128,7 +129,8 @@ int daemon_leave(int *report, struct error *err)
 			return error_errno(err, EXIT_SYSTEM, errno, "cannot keep a pipe");
 		*report = kept;
 	}
-	close_range(*report < 0 ? kept : kept + 1, ~0U, 0);
+	if (process_close_files(*report < 0 ? kept : kept + 1, ~0U))
+		return error_errno(err, EXIT_SYSTEM, errno, "cannot close files");
 	umask(022);
 	return 0;
 }
@@ -163,9 +165,11 @@ static void daemon_spare(void)
 
 void daemon_protect(void)
 {
-	/* What was had once is kept. */
+	/* What was had once is kept. Other C libraries than glibc have no such options. */
+#ifdef M_TRIM_THRESHOLD
 	mallopt(M_MMAP_MAX, 0);
 	mallopt(M_TRIM_THRESHOLD, -1);
+#endif
 	if (mlockall(MCL_CURRENT | MCL_FUTURE))
 		log_warning("cannot lock memory: %s", strerror(errno));
 	daemon_touch_stack();

@@ -1,13 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "process.h"
 #include "transport.h"
+
+/* The first calls of a newer kernel's interface, which the C library's headers may not know. */
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open	434
+#endif
+#ifndef SYS_close_range
+#define SYS_close_range	436
+#endif
 
 /* How often to look where the kernel can't be made to tell. */
 #define PROCESS_LOOK_MS	2
@@ -28,7 +38,7 @@ bool process_ended(pid_t pid, unsigned int milliseconds, int options, siginfo_t 
 	struct pollfd pfd = { .fd = -1, .events = POLLIN };
 
 	if (!gone && milliseconds)
-		pfd.fd = pidfd_open(pid, 0);
+		pfd.fd = syscall(SYS_pidfd_open, pid, 0);
 	while (!gone && deadline_left(&deadline)) {
 		poll(&pfd, 1, pfd.fd < 0 ? PROCESS_LOOK_MS : deadline_left(&deadline));
 		gone = process_is_gone(pid, options, info);
@@ -36,4 +46,39 @@ bool process_ended(pid_t pid, unsigned int milliseconds, int options, siginfo_t 
 	if (pfd.fd >= 0)
 		close(pfd.fd);
 	return gone;
+}
+
+/* Those that /proc lists. */
+static int process_close_listed(unsigned int first, unsigned int last)
+{
+	struct dirent *entry;
+	unsigned long fd;
+	DIR *dir;
+
+	dir = opendir("/proc/self/fd");
+	if (!dir)
+		return -1;
+	while ((entry = readdir(dir))) {
+		fd = strtoul(entry->d_name, NULL, 10);
+		if (entry->d_name[0] != '.' && fd >= first && fd <= last &&
+		    fd != (unsigned long)dirfd(dir))
+			close(fd);
+	}
+	return closedir(dir);
+}
+
+int process_close_files(unsigned int first, unsigned int last)
+{
+	if (!syscall(SYS_close_range, first, last, 0))
+		return 0;
+	return process_close_listed(first, last);
+}
+
+bool process_is_interrupted(void)
+{
+	sigset_t pending;
+
+	sigpending(&pending);
+	return sigismember(&pending, SIGHUP) || sigismember(&pending, SIGINT) ||
+	       sigismember(&pending, SIGTERM);
 }

@@ -13,4 +13,13 @@
  */
 bool process_ended(pid_t pid, unsigned int milliseconds, int options, siginfo_t *info);
 
+/*
+ * Closes the open files from @first to @last, as close_range(2) does, which older C libraries lack
+ * and some containers do not allow. Returns 0, or -1 with errno.
+ */
+int process_close_files(unsigned int first, unsigned int last);
+
+/* True if a signal that asks this process to stop is blocked and pending. */
+bool process_is_interrupted(void);
+
 #endif

@@ -20,6 +20,7 @@
 
 #include "error.h"
 #include "log.h"
+#include "process.h"
 #include "sandbox.h"
 
 /* "nobody" on every Linux; asking for the name would open files. */
@@ -40,6 +41,12 @@
 #endif
 #ifndef SANDBOX_SANITIZED
 #define SANDBOX_SANITIZED	0
+#endif
+
+#ifdef __s390__
+#define SANDBOX_MAP_IN_MEMORY	true
+#else
+#define SANDBOX_MAP_IN_MEMORY	false
 #endif
 
 /* The first calls of a newer kernel's interface, which the C library's headers may not know. */
@@ -66,7 +73,7 @@ static int sandbox_error(const char *what, struct error *err)
 
 static int sandbox_close_between(unsigned int first, unsigned int last)
 {
-	return first <= last ? close_range(first, last, 0) : 0;
+	return first <= last ? process_close_files(first, last) : 0;
 }
 
 /* Closes all but those in @keep, which are in ascending order. */
@@ -106,8 +113,14 @@ static int sandbox_files(unsigned int flags, const int *fds, unsigned int n, str
 
 static int sandbox_limit(int resource, rlim_t most, struct error *err)
 {
-	const struct rlimit limit = { most, most };
+	struct rlimit limit;
 
+	if (getrlimit(resource, &limit))
+		return sandbox_error("resources", err);
+	/* A lower limit of the caller stays. */
+	if (limit.rlim_max > most)
+		limit.rlim_max = most;
+	limit.rlim_cur = limit.rlim_max;
 	return setrlimit(resource, &limit) ? sandbox_error("resources", err) : 0;
 }
 
@@ -200,23 +213,27 @@ static int sandbox_landlock(struct error *err)
 	return rc;
 }
 
-/* Reading, writing, waiting, also for processes, memory without code, and the end. */
+/*
+ * Reading, writing, waiting, also for processes, memory without code, and the end. C libraries of
+ * other machines have other names for some of it: send() and recv() of socketcall(), in place of
+ * sendto() and recvfrom(), and calls with a 64-bit time.
+ */
 static const int sandbox_calls[] = {
-	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg),
-	SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(sendto), SCMP_SYS(sendmsg),
+	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(recv), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg),
+	SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(send), SCMP_SYS(sendto), SCMP_SYS(sendmsg),
 	SCMP_SYS(close), SCMP_SYS(shutdown),
 	SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(ppoll_time64), SCMP_SYS(restart_syscall),
-	SCMP_SYS(clock_gettime), SCMP_SYS(clock_gettime64), SCMP_SYS(gettimeofday),
+	SCMP_SYS(clock_gettime), SCMP_SYS(clock_gettime64), SCMP_SYS(gettimeofday), SCMP_SYS(time),
 	SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise),
-	SCMP_SYS(futex), SCMP_SYS(getrandom), SCMP_SYS(waitid), SCMP_SYS(pidfd_open),
-	SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(futex), SCMP_SYS(futex_time64), SCMP_SYS(getrandom), SCMP_SYS(waitid),
+	SCMP_SYS(pidfd_open), SCMP_SYS(rt_sigreturn), SCMP_SYS(sigreturn), SCMP_SYS(rt_sigprocmask),
 	SCMP_SYS(exit), SCMP_SYS(exit_group),
 };
 
 /* The C library tries these where it can do without: stdio for buffers, messages for languages. */
 static const int sandbox_refused[] = {
-	SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(statx),
-	SCMP_SYS(ioctl), SCMP_SYS(lseek),
+	SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(fstat), SCMP_SYS(fstat64), SCMP_SYS(fstatat64),
+	SCMP_SYS(newfstatat), SCMP_SYS(statx), SCMP_SYS(ioctl), SCMP_SYS(lseek), SCMP_SYS(_llseek),
 };
 
 /* The filter as the kernel takes it. */
@@ -230,7 +247,8 @@ static int sandbox_allow_map(scmp_filter_ctx filter, int call)
 				SCMP_A3(SCMP_CMP_EQ, MAP_PRIVATE | MAP_ANONYMOUS, 0));
 }
 
-static int sandbox_fill(scmp_filter_ctx filter)
+/* @map_in_memory: mmap() has its arguments in memory, where no filter sees them, as on s390 */
+static int sandbox_fill(scmp_filter_ctx filter, bool map_in_memory)
 {
 	size_t i;
 	int rc;
@@ -245,9 +263,11 @@ static int sandbox_fill(scmp_filter_ctx filter)
 	for (i = 0; !rc && i < sizeof(sandbox_refused) / sizeof(sandbox_refused[0]); i++)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), sandbox_refused[i], 0);
 	if (!rc)
-		rc = sandbox_allow_map(filter, SCMP_SYS(mmap));
-	if (!rc)
 		rc = sandbox_allow_map(filter, SCMP_SYS(mmap2));
+	if (!rc && map_in_memory)
+		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 0);
+	else if (!rc)
+		rc = sandbox_allow_map(filter, SCMP_SYS(mmap));
 	return rc;
 }
 
@@ -295,7 +315,7 @@ int sandbox_prepare(struct error *err)
 	filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	if (!filter)
 		return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot give up system calls");
-	rc = sandbox_fill(filter);
+	rc = sandbox_fill(filter, SANDBOX_MAP_IN_MEMORY);
 	if (!rc)
 		rc = sandbox_export(filter, &sandbox_program);
 	seccomp_release(filter);

@@ -19,9 +19,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <seccomp.h>
+
 #include "unit.h"
 
 #include "../error.h"
+#include "../process.h"
 #include "../sandbox.h"
 
 #define ENTERED		100
@@ -283,6 +286,69 @@ static void test_deadly(void **state)
 	deadly(share_memory);
 }
 
+/* As the runtimes of some containers do with calls that they do not know */
+static int refuse_newer_calls(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	int rc;
+
+	rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(close_range), 0) ||
+	     seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(pidfd_open), 0) ||
+	     seccomp_load(filter);
+	seccomp_release(filter);
+	return rc;
+}
+
+static void test_newer_calls_refused(void **state)
+{
+	siginfo_t info;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	pid = fork();
+	if (!pid) {
+		struct error err;
+		pid_t child;
+
+		if (refuse_newer_calls())
+			_exit(1);
+		child = fork();
+		if (!child)
+			_exit(7);
+		if (!process_ended(child, 20000, 0, &info) || info.si_status != 7)
+			_exit(2);
+		if (sandbox_enter(0, &kept, 1, &err))
+			_exit(3);
+		_exit(other_files() ? 4 : 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+/* A limit that the caller has set stays as it is. */
+static void test_lower_limit(void **state)
+{
+	const struct rlimit limit = { 200 << 20, 200 << 20 };
+	int status;
+	pid_t pid;
+
+	(void)state;
+	pid = fork();
+	if (!pid) {
+		struct error err;
+
+		/* root could raise it again */
+		if (setrlimit(RLIMIT_AS, &limit) || (!geteuid() && setresuid(1, 1, 1)))
+			_exit(1);
+		if (sandbox_enter(0, &kept, 1, &err))
+			_exit(2);
+		_exit(malloc(220 << 20) ? 3 : 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 static void test_too_many_files(void **state)
 {
 	int fds[SANDBOX_MAX_FILES + 1] = { 0 };
@@ -302,6 +368,8 @@ int main(void)
 		TEST(output),
 		TEST(impossible),
 		TEST(deadly),
+		TEST(newer_calls_refused),
+		TEST(lower_limit),
 		TEST(too_many_files),
 	};
 
