@@ -88,6 +88,14 @@ build_once() {
 	forget_unused "$dir"
 }
 
+# The archives of Debian that this host itself takes packages from: "LABEL URI".
+archives() {
+	# shellcheck disable=SC2016 # apt's variables
+	apt-get indextargets --format '$(LABEL) $(REPO_URI) $(ORIGIN)' \
+		'Created-By: Packages' 'Component: main' |
+		awk '$3 == "Debian" { print $1, $2 }' | sort -u
+}
+
 # used DIR: note that this entry is in use
 used() { touch "$1.lock"; }
 
