@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "connect.h"
@@ -18,6 +20,20 @@
 /* How long it may take to end. */
 #define CONNECTOR_END_MS	200
 
+/*
+ * Looking up a name takes as long as libc likes. The process that asked for it has no right to end
+ * this one, and does not wait for it: what is open here, a pipe to somebody else say, would stay
+ * open.
+ */
+static void connector_limit(uint32_t milliseconds)
+{
+	struct itimerval limit = { .it_value = { .tv_sec = milliseconds / 1000 } };
+
+	if (milliseconds)
+		limit.it_value.tv_sec += 1 + CONNECTOR_GRACE_MS / 1000;
+	setitimer(ITIMER_REAL, &limit, NULL);
+}
+
 static void connector_answer(int fd, const struct target *target, uint32_t milliseconds)
 {
 	const struct connect_request request = { .target = target };
@@ -25,7 +41,9 @@ static void connector_answer(int fd, const struct target *target, uint32_t milli
 	struct error err = { .code = EXIT_DONE };
 	int connection;
 
+	connector_limit(milliseconds);
 	connection = connect_target(&request, &deadline, &err);
+	connector_limit(0);
 	pass_send(fd, &err, sizeof(err), connection);
 	if (connection >= 0)
 		close(connection);
@@ -35,10 +53,14 @@ static void connector_answer(int fd, const struct target *target, uint32_t milli
 static void __attribute__((noreturn)) connector_run(int fd, const struct target *target)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	sigset_t none_blocked;
 	uint32_t milliseconds;
 	int none;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	signal(SIGALRM, SIG_DFL);
+	sigemptyset(&none_blocked);
+	sigprocmask(SIG_SETMASK, &none_blocked, NULL);
 	for (;;) {
 		poll(&pfd, 1, -1);
 		if (pass_receive(fd, &milliseconds, sizeof(milliseconds), &none) !=
@@ -76,13 +98,15 @@ int connector_connect(struct connector *connector, uint32_t milliseconds, struct
 {
 	struct deadline deadline = deadline_in(milliseconds);
 	struct pollfd pfd = { .fd = connector->fd, .events = POLLIN };
-	int connection, rc;
+	int connection, rc, left;
 
 	rc = pass_send(connector->fd, &milliseconds, sizeof(milliseconds), -1);
 	if (rc)
 		return error_errno(err, EXIT_SYSTEM, -rc, "cannot ask for a connection");
 	do {
-		rc = poll(&pfd, 1, deadline_left(&deadline) + CONNECTOR_GRACE_MS);
+		left = deadline_left(&deadline);
+		rc = poll(&pfd, 1, left < INT_MAX - CONNECTOR_GRACE_MS ?
+			  left + CONNECTOR_GRACE_MS : INT_MAX);
 	} while (rc < 0 && errno == EINTR);
 	if (!rc) {
 		/* What comes later is not to be taken for the next answer. */
