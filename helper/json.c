@@ -21,6 +21,9 @@ void json_quote(FILE *out, const char *value)
 			fprintf(out, "\\%c", c);
 		} else if (c < 0x20 || c == 0x7f) {
 			fprintf(out, "\\u%04x", c);
+		} else if (c == 0xc2 && (unsigned char)value[1] < 0xa0) {
+			/* C1 controls can drive a terminal too */
+			fprintf(out, "\\u%04x", (unsigned char)value[1]);
 		} else {
 			fwrite(value, 1, n, out);
 		}

@@ -183,7 +183,7 @@ static void test_device_names(void **state)
 static void test_json(void **state)
 {
 	static const char want[] =
-		"{\n  \"a \\\"key\\\"\": \"tab\\u0009 back\\\\ \xc3\xa9 \\ufffd \\u001b\",\n"
+		"{\n  \"a \\\"key\\\"\": \"tab\\u0009 back\\\\ \xc3\xa9 \\ufffd \\u001b\\u009b;m\xc2\xa0\",\n"
 		"  \"empty\": [],\n  \"two\": [\n    18446744073709551615,\n    false\n  ]\n}\n";
 	char *text = NULL;
 	size_t length;
@@ -193,7 +193,7 @@ static void test_json(void **state)
 	(void)state;
 	json_start(&json, out);
 	json_object(&json, NULL);
-	json_string(&json, "a \"key\"", "tab\t back\\ \xc3\xa9 \xff \033");
+	json_string(&json, "a \"key\"", "tab\t back\\ \xc3\xa9 \xff \033\xc2\x9b;m\xc2\xa0");
 	json_array(&json, "empty");
 	json_end(&json);
 	json_array(&json, "two");
