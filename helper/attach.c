@@ -21,6 +21,7 @@
 #include "log.h"
 #include "modload.h"
 #include "negotiate.h"
+#include "process.h"
 #include "ready.h"
 #include "text.h"
 #include "transport.h"
@@ -339,15 +340,6 @@ static struct keeper_request attach_keeper(const struct attach *attach)
 	};
 }
 
-static bool attach_is_interrupted(void)
-{
-	sigset_t pending;
-
-	sigpending(&pending);
-	return sigismember(&pending, SIGHUP) || sigismember(&pending, SIGINT) ||
-	       sigismember(&pending, SIGTERM);
-}
-
 /* What has to be there before anybody is told of the disk. */
 static int attach_complete(struct kernel *kernel, const struct attach *attach, struct error *err)
 {
@@ -357,7 +349,7 @@ static int attach_complete(struct kernel *kernel, const struct attach *attach, s
 		return -1;
 	if (attach->args->keep == ATTACH_KEEP_BACKGROUND && keeper_start(&keeper, err))
 		return -1;
-	if (attach_is_interrupted())
+	if (process_is_interrupted())
 		return error_set(err, EXIT_SYSTEM, "interrupted");
 	return attach_report(attach, err);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <inttypes.h>
 #include <langinfo.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -210,6 +211,7 @@ void graph_style_of_stdout(struct graph_style *style)
 	uint64_t n;
 
 	style->width = 80;
+	setlocale(LC_CTYPE, "");
 	style->utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8");
 	style->colour = isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
 	if (!ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_col)

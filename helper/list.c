@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -236,6 +237,8 @@ static int list_make_table(struct list *list)
 	struct libscols_column *made;
 	unsigned int i;
 
+	/* How wide characters are. Not before: column names are compared as in English. */
+	setlocale(LC_CTYPE, "");
 	list->table = scols_new_table();
 	if (!list->table)
 		return -ENOMEM;

@@ -4,12 +4,12 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/pidfd.h>
-#include <sys/wait.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <linux/fs.h>
@@ -18,8 +18,9 @@
 #include "error.h"
 #include "kernel.h"
 #include "log.h"
-#include "ready.h"
+#include "process.h"
 #include "program.h"
+#include "ready.h"
 #include "transport.h"
 
 #define READY_POLL_MS		20
@@ -139,16 +140,18 @@ static int ready_check_live(struct kernel *kernel, uint32_t index, struct error 
  * Waits for the child, which keeps to the deadline by itself unless it is
  * stuck. Where the server has gone, reads may wait for a long time.
  */
-static int ready_watch(struct kernel *kernel, uint32_t index, struct pollfd *pfd,
-		       const struct deadline *deadline, struct error *err)
+static int ready_watch(struct kernel *kernel, uint32_t index, pid_t pid,
+		       const struct deadline *deadline, siginfo_t *info, struct error *err)
 {
-	int left, rc;
+	int left;
 
 	do {
 		left = deadline_left(deadline);
-		rc = poll(pfd, 1, left && left < READY_LOOK_MS ? left : READY_LOOK_MS);
-		if (rc > 0)
+		if (process_ended(pid, left && left < READY_LOOK_MS ? left : READY_LOOK_MS, 0,
+				  info))
 			return 0;
+		if (process_is_interrupted())
+			return error_set(err, EXIT_SYSTEM, "interrupted");
 		if (ready_check_live(kernel, index, err))
 			return -1;
 	} while (left);
@@ -164,27 +167,25 @@ static int ready_child(struct kernel *kernel, uint32_t index, uint64_t size,
 		       unsigned int milliseconds, struct error *err)
 {
 	struct deadline deadline = deadline_in(milliseconds);
-	struct pollfd pfd = { .events = POLLIN };
-	int rc, status;
+	siginfo_t info;
 	pid_t pid;
 
 	fflush(NULL);
 	pid = fork();
 	if (pid < 0)
 		return error_errno(err, EXIT_SYSTEM, errno, "cannot fork");
-	if (!pid)
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 		_exit(ready_try(index, size, &deadline));
-	pfd.fd = pidfd_open(pid, 0);
-	if (pfd.fd < 0)
-		return error_errno(err, EXIT_SYSTEM, errno, "cannot watch a child");
-	rc = ready_watch(kernel, index, &pfd, &deadline, err);
-	close(pfd.fd);
-	if (rc)
+	}
+	if (ready_watch(kernel, index, pid, &deadline, &info, err)) {
+		/* When it is freed it must not open the disk again: it may be another one. */
+		kill(pid, SIGKILL);
 		return -1;
-	if (waitpid(pid, &status, 0) < 0 || !WIFEXITED(status))
+	}
+	if (info.si_code != CLD_EXITED)
 		return error_set(err, EXIT_SYSTEM, "a child died");
-	status = WEXITSTATUS(status);
-	return status ? ready_failed(status, index, size, err) : 0;
+	return info.si_status ? ready_failed(info.si_status, index, size, err) : 0;
 }
 
 static void ready_udev(void)
