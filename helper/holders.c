@@ -125,6 +125,7 @@ static const struct node *holders_mounted(const struct holders *holders, const c
 		return node;
 	source++;
 	source[strcspn(source, "\n ")] = '\0';
+	text_unescape_octal(source);
 	if (snprintf(path, sizeof(path), "%s/root%s", proc, source) >= (int)sizeof(path) ||
 	    stat(path, &st) || !S_ISBLK(st.st_mode))
 		return NULL;
@@ -145,9 +146,10 @@ static void holders_find_mounts(struct holders *holders, const char *proc, const
 		return;
 	while (getline(&line, &size, file) > 0) {
 		node = holders_mounted(holders, proc, line, point);
-		if (node)
-			holders_add(holders, "%s is mounted on %s%s", node->name,
-				    text_escape(shown, sizeof(shown), point, strlen(point)), whose);
+		if (!node)
+			continue;
+		text_escape(shown, sizeof(shown), point, text_unescape_octal(point));
+		holders_add(holders, "%s is mounted on %s%s", node->name, shown, whose);
 	}
 	free(line);
 	fclose(file);
@@ -205,7 +207,10 @@ static void holders_find_swaps(struct holders *holders)
 	if (!file)
 		return;
 	while (fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "%255s", path) != 1 || stat(path, &st) || !S_ISBLK(st.st_mode))
+		if (sscanf(line, "%255s", path) != 1)
+			continue;
+		text_unescape_octal(path);
+		if (stat(path, &st) || !S_ISBLK(st.st_mode))
 			continue;
 		node = holders_node(holders, st.st_rdev);
 		if (node)

@@ -20,7 +20,7 @@ attach
 mkdir "$TMP/a place"
 mount "$DEV" "$TMP/a place"
 defer umount -q "$TMP/a place"
-busy "mounted on $TMP/a.+place"
+busy "mounted on $TMP/a place"
 umount "$TMP/a place"
 
 mkswap -q "$DEV"
