@@ -98,7 +98,7 @@ static int attach_set_keep(struct attach_args *args, enum attach_keep keep, stru
 {
 	if (args->keep != ATTACH_KEEP_BACKGROUND && args->keep != keep)
 		return error_set(err, EXIT_USAGE,
-				 "--no-reconnect and --foreground exclude each other");
+				 "--no-reconnect and --foreground are mutually exclusive");
 	args->keep = keep;
 	return 0;
 }
@@ -106,7 +106,7 @@ static int attach_set_keep(struct attach_args *args, enum attach_keep keep, stru
 static int attach_set_task(struct attach_args *args, enum attach_task task, struct error *err)
 {
 	if (args->task != ATTACH_TASK_ATTACH && args->task != task)
-		return error_set(err, EXIT_USAGE, "--adopt and --resize exclude each other");
+		return error_set(err, EXIT_USAGE, "--adopt and --resize are mutually exclusive");
 	args->task = task;
 	return 0;
 }
@@ -190,15 +190,18 @@ static int attach_option(struct attach_args *args, int id, struct error *err)
 /* A keeper gets to know from the driver where to connect to. */
 static int attach_check_keep(struct attach_args *args, struct error *err)
 {
+	bool absolute = target_make_absolute(&args->target);
+	const char *what = "the URI is too long for the driver to keep";
 	char uri[TARGET_URI_ROOM];
 
-	target_make_absolute(&args->target);
 	if (args->keep == ATTACH_KEEP_NOT ||
-	    strlen(target_uri(&args->target, uri)) <= NBDCTL_NAME_MAX)
+	    (absolute && strlen(target_uri(&args->target, uri)) <= NBDCTL_NAME_MAX))
 		return 0;
+	if (!absolute)
+		what = "the path of the Unix socket is too long with the directory before it";
 	if (args->keep == ATTACH_KEEP_FOREGROUND || args->task == ATTACH_TASK_ADOPT)
-		return error_set(err, EXIT_USAGE, "the URI is too long for the driver to keep");
-	log_warning("the URI is too long for the driver to keep: nobody will reconnect");
+		return error_set(err, EXIT_USAGE, "%s", what);
+	log_warning("%s: nobody will reconnect", what);
 	args->keep = ATTACH_KEEP_NOT;
 	return 0;
 }
@@ -263,7 +266,7 @@ int attach_parse(const struct verb *verb, int argc, char **argv, struct attach_a
 		return -1;
 	if (args->no_contexts && (args->own_contexts || args->require_context))
 		return error_set(err, EXIT_USAGE,
-				 "--no-contexts excludes --context and --require-context");
+				 "--no-contexts cannot be combined with --context or --require-context");
 	if (attach_check_keep(args, err))
 		return -1;
 	if (!args->own_dead_time && args->keep != ATTACH_KEEP_NOT)

@@ -320,8 +320,8 @@ static int attach_report(const struct attach *attach, struct error *err)
 		attach_print_json(attach, path);
 	else if (!attach->args->has_device)
 		puts(path);
-	if (fflush(stdout))
-		return error_errno(err, EXIT_SYSTEM, errno, "cannot write the output");
+	if (error_output(stdout, err))
+		return -1;
 	log_note("%s is %s, %" PRIu64 " bytes, %u connection%s, %u context%s", path, attach->uri,
 		 attach->size, attach->n, attach->n == 1 ? "" : "s",
 		 attach->exports[0].n_contexts, attach->exports[0].n_contexts == 1 ? "" : "s");

@@ -26,6 +26,42 @@ bool device_is_name(const char *s, uint32_t *index)
 	return true;
 }
 
+/* "/dev/nbd3p1" or "nbd3p1" */
+static bool device_is_partition(const char *s)
+{
+	const char *p = strrchr(s, 'p');
+	char disk[DEVICE_PATH_MAX];
+	uint64_t partition;
+	uint32_t index;
+
+	if (!p || p - s >= DEVICE_PATH_MAX || text_parse_number(p + 1, UINT32_MAX, &partition))
+		return false;
+	memcpy(disk, s, p - s);
+	disk[p - s] = '\0';
+	return device_is_name(disk, &index);
+}
+
+bool device_is_meant(const char *s)
+{
+	struct stat st;
+
+	if (!strncmp(s, "/dev/", 5))
+		return true;
+	return strchr(s, '/') && !stat(s, &st) && S_ISBLK(st.st_mode);
+}
+
+int device_refuse(const char *s, struct error *err)
+{
+	if (device_is_partition(s)) {
+		error_set(err, EXIT_USAGE, "%s is a partition", s);
+		error_hint(err, "name the disk, /dev/nbdN");
+	} else {
+		error_set(err, EXIT_USAGE, "%s is not an NBD disk", s);
+		error_hint(err, "disks are /dev/nbdN; an export is named by --name or a URI");
+	}
+	return -1;
+}
+
 int device_resolve(const char *s, uint32_t *index, struct error *err)
 {
 	char link[64], target[PATH_MAX];
@@ -35,6 +71,8 @@ int device_resolve(const char *s, uint32_t *index, struct error *err)
 
 	if (device_is_name(s, index))
 		return 0;
+	if (device_is_partition(s))
+		return device_refuse(s, err);
 	if (stat(s, &st))
 		return error_errno(err, EXIT_USAGE, errno, "%s", s);
 	if (!S_ISBLK(st.st_mode))
@@ -46,9 +84,12 @@ int device_resolve(const char *s, uint32_t *index, struct error *err)
 		return error_errno(err, EXIT_USAGE, errno, "%s: %s", s, link);
 	target[len] = '\0';
 	name = strrchr(target, '/');
-	if (!name || !device_is_name(name + 1, index))
-		return error_set(err, EXIT_USAGE, "%s: not a whole NBD disk", s);
-	return 0;
+	if (!name)
+		return device_refuse(s, err);
+	if (device_is_name(name + 1, index))
+		return 0;
+	device_refuse(device_is_partition(name + 1) ? name + 1 : s, err);
+	return -1;
 }
 
 char *device_path(char *to, uint32_t index)

@@ -19,6 +19,12 @@ bool device_is_name(const char *s, uint32_t *index);
  */
 int device_resolve(const char *s, uint32_t *index, struct error *err);
 
+/* True if @s can only be meant as a device: a path in /dev, or of a block device. */
+bool device_is_meant(const char *s);
+
+/* Says why @s, which is meant as a device, is not an NBD disk. Returns -1. */
+int device_refuse(const char *s, struct error *err);
+
 /* "/dev/nbdN"; @to has DEVICE_PATH_MAX bytes. Returns @to. */
 char *device_path(char *to, uint32_t index);
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -39,6 +41,19 @@ void error_hint(struct error *err, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(err->hint, sizeof(err->hint), fmt, ap);
 	va_end(ap);
+}
+
+int error_output(FILE *out, struct error *err)
+{
+	bool lost = ferror(out);
+
+	errno = 0;
+	if (!fflush(out) && !lost)
+		return 0;
+	/* Of what got lost before, nobody has kept the reason. */
+	if (!errno)
+		return error_set(err, EXIT_SYSTEM, "cannot write the output");
+	return error_errno(err, EXIT_SYSTEM, errno, "cannot write the output");
 }
 
 void error_prefix(struct error *err, const char *fmt, ...)

@@ -2,6 +2,8 @@
 #ifndef NBD_HELPER_ERROR_H
 #define NBD_HELPER_ERROR_H
 
+#include <stdio.h>
+
 /* Exit codes, documented in nbd-attach(8). */
 enum exit_code {
 	EXIT_DONE = 0,		/* done, or true */
@@ -39,6 +41,9 @@ int error_errno(struct error *err, enum exit_code code, int errnum, const char *
 	__attribute__((format(printf, 4, 5)));
 
 void error_hint(struct error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* -1 if what was written to @out got lost, on a full disk say, else 0. */
+int error_output(FILE *out, struct error *err);
 
 /* Puts "PREFIX: " in front of the cause. */
 void error_prefix(struct error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

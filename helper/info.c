@@ -75,7 +75,7 @@ static void info_print_export(const struct target *target, const struct survey_e
 	struct target here = *target;
 	struct error ignored;
 
-	printf("export \"%s\":\n",
+	printf("export \"%s\":\n", entry->escaped ? entry->name :
 	       text_escape(shown, sizeof(shown), entry->name, strlen(entry->name)));
 	if (entry->failed) {
 		printf("\terror: %s\n", entry->error.cause);
@@ -135,7 +135,9 @@ static void info_print_survey(const struct target *target, const struct survey *
 	unsigned int i;
 
 	if (!as_json) {
-		if (survey->n)
+		if (!survey->n)
+			puts("no exports");
+		else
 			printf("replies: %s\n", survey->structured ? "structured" : "simple");
 		for (i = 0; i < survey->n; i++)
 			info_print_export(target, &survey->entries[i]);
@@ -150,20 +152,25 @@ static void info_print_survey(const struct target *target, const struct survey *
 	json_end(&json);
 }
 
-/* That one export can't be shown is its own affair, unless the server broke the protocol there. */
+/*
+ * That one export of several can't be shown is its own affair, unless the server broke the protocol
+ * there.
+ */
 static int info_check_survey(const struct survey *survey, struct error *err)
 {
-	unsigned int i;
+	unsigned int failed = 0, i;
 
 	for (i = 0; i < survey->n; i++) {
 		const struct survey_entry *entry = &survey->entries[i];
 
-		if (!entry->failed || entry->error.code != EXIT_PROTOCOL)
+		if (!entry->failed)
 			continue;
-		*err = entry->error;
-		return -1;
+		if (!failed++ || entry->error.code == EXIT_PROTOCOL)
+			*err = entry->error;
+		if (entry->error.code == EXIT_PROTOCOL)
+			return -1;
 	}
-	return 0;
+	return failed && failed == survey->n ? -1 : 0;
 }
 
 /*
@@ -368,8 +375,11 @@ static int info_run(const struct verb *verb, int argc, char **argv, struct error
 	args.operands.words = argv + optind;
 	args.operands.n_words = argc - optind;
 	if (args.operands.n_words == 1 && !args.operands.unix_path && !args.operands.vsock &&
-	    device_is_name(argv[optind], &index))
+	    (device_is_name(argv[optind], &index) || device_is_meant(argv[optind]))) {
+		if (device_resolve(argv[optind], &index, err))
+			return -1;
 		return info_device(index, args.json, err);
+	}
 	return info_server(&args, err);
 }
 

@@ -227,7 +227,7 @@ static int list_parse(const struct verb *verb, int argc, char **argv, struct lis
 		list->json |= id == 'J';
 	}
 	if (optind != argc)
-		return error_set(err, EXIT_USAGE, "\"%s\" is one argument too many", argv[optind]);
+		return error_set(err, EXIT_USAGE, "unexpected argument \"%s\"", argv[optind]);
 	return 0;
 }
 
@@ -256,6 +256,14 @@ static int list_make_table(struct list *list)
 	return 0;
 }
 
+static int list_print(const struct list *list, struct error *err)
+{
+	if (!scols_print_table(list->table))
+		return 0;
+	return error_output(stdout, err) ? -1 :
+	       error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot print the table");
+}
+
 static int list_run(const struct verb *verb, int argc, char **argv, struct error *err)
 {
 	struct list list = { 0 };
@@ -273,8 +281,7 @@ static int list_run(const struct verb *verb, int argc, char **argv, struct error
 		rc = kernel_devices(kernel, list_add_device, &list, err);
 	/* Without devices there is nothing to say, unless a program wants to hear that. */
 	if (!rc && (list.json || !scols_table_is_empty(list.table)))
-		rc = scols_print_table(list.table) ?
-			error_set(err, EXIT_SYSTEM, "cannot write the output") : 0;
+		rc = list_print(&list, err);
 	scols_unref_table(list.table);
 	kernel_close(kernel);
 	return rc;

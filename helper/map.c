@@ -54,6 +54,8 @@ struct map_job {
 	char name[NBDMAP_NAME_MAX + 1];
 };
 
+static const char map_sizes[] = "a whole number expected, and K, M, G, T, P or E for units";
+
 static int map_option(struct map_args *args, int id, struct error *err)
 {
 	switch (id) {
@@ -62,11 +64,13 @@ static int map_option(struct map_args *args, int id, struct error *err)
 		return 0;
 	case OPT_OFFSET:
 		if (text_parse_size(optarg, &args->offset))
-			return error_set(err, EXIT_USAGE, "bad offset \"%s\"", optarg);
+			return error_set(err, EXIT_USAGE, "bad offset \"%s\": %s", optarg,
+					 map_sizes);
 		return 0;
 	case OPT_LENGTH:
 		if (text_parse_size(optarg, &args->length) || !args->length)
-			return error_set(err, EXIT_USAGE, "bad length \"%s\"", optarg);
+			return error_set(err, EXIT_USAGE, "bad length \"%s\": %s", optarg,
+					 map_sizes);
 		return 0;
 	case OPT_TOTALS:
 		args->totals = true;
@@ -99,7 +103,7 @@ static int map_parse(const struct verb *verb, int argc, char **argv, struct map_
 		return error_set(err, EXIT_USAGE, "one device expected");
 	if (args->totals + args->graph + args->list > 1 || (args->graph && args->json))
 		return error_set(err, EXIT_USAGE,
-				 "--totals, --graph and --list exclude each other, and --graph excludes --json");
+				 "--totals, --graph and --list are mutually exclusive, and so are --graph and --json");
 	args->device = argv[optind];
 	return 0;
 }

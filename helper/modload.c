@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "error.h"
@@ -8,6 +9,7 @@
 #include "log.h"
 #include "modload.h"
 #include "program.h"
+#include "text.h"
 
 /* A driver is there, but not one that knows our family. */
 static int modload_foreign(struct error *err)
@@ -23,23 +25,56 @@ static bool modload_driver_present(void)
 	return !access("/sys/module/nbd", F_OK);
 }
 
+/* What modprobe said, and what helps against that. */
+static int modload_failed(const char *said, struct error *err)
+{
+	static const char *const unsigned_module[] = {
+		"Key was rejected", "Required key", "Operation not permitted",
+	};
+	char shown[300];
+	struct utsname name;
+	size_t i;
+
+	text_escape(shown, sizeof(shown), said, strlen(said));
+	error_set(err, EXIT_MODULE, "cannot load the nbd driver: %s",
+		  shown[0] ? shown : "modprobe failed");
+	uname(&name);
+	error_hint(err, "is the module installed for kernel %s? \"modprobe -v nbd\" says more",
+		   name.release);
+	for (i = 0; i < sizeof(unsigned_module) / sizeof(unsigned_module[0]); i++)
+		if (strstr(said, unsigned_module[i]))
+			error_hint(err, "%s; %s",
+				   "with Secure Boot the kernel takes signed modules only",
+				   "sign nbd.ko with a key that \"mokutil --import\" enrolled");
+	return -1;
+}
+
 static int modload_probe(struct error *err)
 {
 	static const char *const argv[] = { "modprobe", "nbd", NULL };
+	char said[256] = "";
 	int rc;
 
 	if (geteuid())
 		return error_set(err, EXIT_MODULE,
 				 "the nbd driver is not loaded, and loading it takes root");
 	log_note("loading the nbd driver");
-	rc = program_run(argv);
+	rc = program_run(argv, said, sizeof(said));
 	if (rc < 0)
 		return error_errno(err, EXIT_MODULE, -rc, "cannot run modprobe");
-	if (!rc)
-		return 0;
-	error_set(err, EXIT_MODULE, "cannot load the nbd driver: modprobe failed");
-	error_hint(err, "is the module installed for this kernel? \"modprobe -v nbd\" says more");
-	return -1;
+	return rc ? modload_failed(said, err) : 0;
+}
+
+/* modprobe knows another one only, the kernel's own. */
+static void modload_other_loaded(struct error *err)
+{
+	struct utsname name;
+
+	uname(&name);
+	error_set(err, EXIT_MODULE,
+		  "modprobe loaded the kernel's own nbd driver, not the one of this package");
+	error_hint(err, "install the module for kernel %s, run depmod, then \"modprobe -r nbd\"",
+		   name.release);
 }
 
 struct kernel *modload_open(struct error *err)
@@ -52,8 +87,9 @@ struct kernel *modload_open(struct error *err)
 		if (modload_probe(err))
 			return NULL;
 		kernel = kernel_open(err);
-		if (kernel || err->code != EXIT_MODULE)
-			return kernel;
+		if (!kernel && err->code == EXIT_MODULE)
+			modload_other_loaded(err);
+		return kernel;
 	}
 	modload_foreign(err);
 	return NULL;

@@ -56,10 +56,8 @@ int main(int argc, char **argv)
 	log_start(verb->name);
 	code = verb->run(verb, argc, argv, &err);
 	/* Output that got lost, on a full disk say, is a failure. */
-	if (!code && (fflush(stdout) || ferror(stdout))) {
-		error_set(&err, EXIT_SYSTEM, "cannot write the output");
-		code = -1;
-	}
+	if (!code)
+		code = error_output(stdout, &err);
 	if (code < 0) {
 		log_error(&err);
 		return err.code;

@@ -7,6 +7,32 @@
 #include "operands.h"
 #include "uri.h"
 
+/* Looks whether the last word is a device, and that none comes before others. */
+static int operands_device(struct operands *operands, bool *has_device, uint32_t *device,
+			   struct error *err)
+{
+	const char *last = operands->n_words ? operands->words[operands->n_words - 1] : NULL;
+	struct error ignored;
+	uint32_t index;
+	int i;
+
+	for (i = 0; i < operands->n_words - 1; i++)
+		if (!strncmp(operands->words[i], "/dev/", 5) &&
+		    device_is_name(operands->words[i], &index))
+			return error_set(err, EXIT_USAGE, "%s: the device comes last",
+					 operands->words[i]);
+	if (!has_device || !last)
+		return 0;
+	*has_device = device_is_name(last, device);
+	if (!*has_device && device_is_meant(last)) {
+		if (device_resolve(last, device, &ignored))
+			return device_refuse(last, err);
+		*has_device = true;
+	}
+	operands->n_words -= *has_device;
+	return 0;
+}
+
 /* Takes what names the server. Returns how many words that were, or -1. */
 static int operands_server(const struct operands *operands, struct target *target,
 			   struct error *err)
@@ -17,12 +43,12 @@ static int operands_server(const struct operands *operands, struct target *targe
 	if (first && uri_is_uri(first)) {
 		if (ways || operands->port || operands->name)
 			return error_set(err, EXIT_USAGE,
-					 "a URI says it all: no --unix, --vsock, --port, --name");
+					 "--unix, --vsock, --port and --name cannot be combined with a URI");
 		return uri_parse(first, target, err) ? -1 : 1;
 	}
 	target_init(target);
 	if (ways > 1)
-		return error_set(err, EXIT_USAGE, "--unix and --vsock exclude each other");
+		return error_set(err, EXIT_USAGE, "--unix and --vsock are mutually exclusive");
 	if (ways && operands->port)
 		return error_set(err, EXIT_USAGE, "--port is for TCP only");
 	if (operands->unix_path)
@@ -31,6 +57,8 @@ static int operands_server(const struct operands *operands, struct target *targe
 		return target_set_vsock(target, operands->vsock, err);
 	if (!first)
 		return error_set(err, EXIT_USAGE, "no server is named");
+	if (device_is_meant(first))
+		return device_refuse(first, err);
 	if (target_set_host(target, first, err))
 		return -1;
 	if (operands->port && target_set_port(target, operands->port, err))
@@ -57,10 +85,8 @@ int operands_target(const struct operands *operands, struct target *target, bool
 	bool from_uri;
 	int used;
 
-	if (has_device) {
-		*has_device = rest.n_words && device_is_name(rest.words[rest.n_words - 1], device);
-		rest.n_words -= *has_device;
-	}
+	if (operands_device(&rest, has_device, device, err))
+		goto usage;
 	used = operands_server(&rest, target, err);
 	if (used < 0)
 		goto usage;
@@ -68,7 +94,7 @@ int operands_target(const struct operands *operands, struct target *target, bool
 	if (operands_export(&rest, from_uri, &used, target, err))
 		return -1;
 	if (used < rest.n_words) {
-		error_set(err, EXIT_USAGE, "\"%s\" is too much, or no device (/dev/nbdN)",
+		error_set(err, EXIT_USAGE, "unexpected argument \"%s\"",
 			  rest.words[used]);
 		goto usage;
 	}

@@ -24,7 +24,7 @@ static const struct refusal option_refusals[] = {
 	{ NBD_REP_ERR_UNSUP, EXIT_PROTOCOL, "the server does not know this option", "" },
 	{ NBD_REP_ERR_POLICY, EXIT_EXPORT, "the server's policy forbids it",
 	  "look at the server's access rules, and whether this client may use the export" },
-	{ NBD_REP_ERR_INVALID, EXIT_PROTOCOL, "the server calls the request invalid",
+	{ NBD_REP_ERR_INVALID, EXIT_EXPORT, "the server calls the request invalid",
 	  "the names given may be too long or of a form that this server does not accept" },
 	{ NBD_REP_ERR_PLATFORM, EXIT_EXPORT, "the server's platform cannot do it", "" },
 	{ NBD_REP_ERR_TLS_REQD, EXIT_TLS, "the server insists on TLS",

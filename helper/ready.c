@@ -197,7 +197,7 @@ static void ready_udev(void)
 
 	if (access("/run/udev/control", F_OK))
 		return;
-	rc = program_run(argv);
+	rc = program_run(argv, NULL, 0);
 	if (rc)
 		log_note("udev is not done yet, or cannot be asked");
 }

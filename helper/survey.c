@@ -63,8 +63,9 @@ static int survey_add(void *context, const char *name, size_t name_length,
 		entry->name = malloc(room);
 		if (entry->name)
 			text_escape(entry->name, room, name, name_length);
+		entry->escaped = true;
 		entry->failed = true;
-		error_set(&entry->error, EXIT_PROTOCOL, "the name is not UTF-8");
+		error_set(&entry->error, EXIT_EXPORT, "the name is not UTF-8");
 	}
 	if (description_length && text_is_utf8(description, description_length))
 		entry->description = strndup(description, description_length);
@@ -87,6 +88,7 @@ static int survey_list(struct connector *connector, unsigned int milliseconds,
 	if (rc && visit.hs.phase != HANDSHAKE_DEAD && err->code != EXIT_TLS) {
 		log_note("%s", err->cause);
 		survey_free(survey);
+		survey->unlisted = true;
 		rc = survey_add(survey, "", 0, NULL, 0, err);
 	}
 	visit_end(&visit);
@@ -147,6 +149,12 @@ static int survey_export(struct connector *connector, unsigned int milliseconds,
 	return survey_open(connector, milliseconds, entry, err);
 }
 
+static void survey_cannot_list(struct error *err)
+{
+	error_set(err, EXIT_EXPORT, "the server does not list its exports, and has no default one");
+	error_hint(err, "name an export: nbd-info HOST EXPORT");
+}
+
 int survey_server(const struct target *target, struct connector *connector,
 		  unsigned int milliseconds, struct survey *survey, struct error *err)
 {
@@ -166,9 +174,11 @@ int survey_server(const struct target *target, struct connector *connector,
 		entry->failed = survey_export(connector, milliseconds, entry, &entry->error);
 		survey->structured |= entry->export.structured;
 	}
-	if (!rc && target->named && survey->entries[0].failed) {
+	if (!rc && (target->named || survey->unlisted) && survey->entries[0].failed) {
 		*err = survey->entries[0].error;
 		rc = -1;
+		if (survey->unlisted && err->code == EXIT_EXPORT)
+			survey_cannot_list(err);
 	}
 	if (rc)
 		survey_free(survey);

@@ -14,11 +14,13 @@ struct target;
  * struct survey_entry - an export of a server
  * @name: as listed or asked for
  * @description: from the list, or NULL
+ * @escaped: @name is what text_escape() made of a name that is not UTF-8
  * @failed: @error says why nothing is known of it
  */
 struct survey_entry {
 	char *name;
 	char *description;
+	bool escaped;
 	bool failed;
 	struct error error;
 	struct export export;
@@ -26,9 +28,11 @@ struct survey_entry {
 
 /**
  * struct survey - what a server has
+ * @unlisted: it does not list its exports; the default one was tried
  * @structured: it has structured replies
  */
 struct survey {
+	bool unlisted;
 	bool structured;
 	unsigned int n;
 	struct survey_entry *entries;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,23 @@ void target_init(struct target *target)
 	target->port = TARGET_PORT;
 }
 
+/* True for an IPv6 address, with a zone or without; a name has no colons. */
+static bool target_is_ipv6(const char *host, size_t len)
+{
+	char address[INET6_ADDRSTRLEN];
+	struct in6_addr ignored;
+	const char *zone;
+
+	zone = memchr(host, '%', len);
+	if (zone)
+		len = zone - host;
+	if (len >= sizeof(address))
+		return false;
+	memcpy(address, host, len);
+	address[len] = '\0';
+	return inet_pton(AF_INET6, address, &ignored) == 1;
+}
+
 int target_set_host(struct target *target, const char *host, struct error *err)
 {
 	size_t len = strlen(host);
@@ -23,9 +41,9 @@ int target_set_host(struct target *target, const char *host, struct error *err)
 		host++;
 		len -= 2;
 	}
-	if (memchr(host, '/', len) ||
-	    (memchr(host, ':', len) && strchr(host, ':') == strrchr(host, ':'))) {
-		error_set(err, EXIT_USAGE, "\"%.*s\" is no host name", (int)len, host);
+	if (memchr(host, '/', len) || (memchr(host, ':', len) && !target_is_ipv6(host, len))) {
+		error_set(err, EXIT_USAGE, "\"%.*s\" is not a host name or address", (int)len,
+			  host);
 		error_hint(err, "a port is given with --port or in a URI, nbd://HOST:PORT/EXPORT");
 		return -1;
 	}
@@ -63,22 +81,23 @@ int target_set_unix(struct target *target, const char *path, struct error *err)
 	return 0;
 }
 
-void target_make_absolute(struct target *target)
+bool target_make_absolute(struct target *target)
 {
 	char path[TARGET_PATH_MAX + 1], *cwd;
 	int len;
 
 	if (target->kind != TARGET_UNIX || !target->path[0] || target->path[0] == '/')
-		return;
+		return true;
 	cwd = get_current_dir_name();
 	if (!cwd)
-		return;
+		return false;
 	len = snprintf(path, sizeof(path), "%s/%s", cwd, target->path);
 	free(cwd);
 	if (len >= (int)sizeof(path))
-		return;
+		return false;
 	strcpy(target->path, path);
 	target->path_length = len;
+	return true;
 }
 
 int target_set_vsock(struct target *target, const char *address, struct error *err)

@@ -47,8 +47,8 @@ void target_init(struct target *target);
 int target_set_host(struct target *target, const char *host, struct error *err);
 int target_set_port(struct target *target, const char *port, struct error *err);
 int target_set_unix(struct target *target, const char *path, struct error *err);
-/* A path that does not depend on the working directory, if there is room for it. */
-void target_make_absolute(struct target *target);
+/* Makes the path independent of the working directory; false if there is no room for it. */
+bool target_make_absolute(struct target *target);
 /* "CID" or "CID:PORT" */
 int target_set_vsock(struct target *target, const char *address, struct error *err);
 int target_set_export(struct target *target, const char *name, size_t length, struct error *err);

@@ -186,7 +186,7 @@ static void test_go_refused(void **state)
 {
 	static const struct { uint32_t type; enum exit_code code; const char *says; } table[] = {
 		{ NBD_REP_ERR_POLICY, EXIT_EXPORT, "policy" },
-		{ NBD_REP_ERR_INVALID, EXIT_PROTOCOL, "invalid" },
+		{ NBD_REP_ERR_INVALID, EXIT_EXPORT, "invalid" },
 		{ NBD_REP_ERR_PLATFORM, EXIT_EXPORT, "platform" },
 		{ NBD_REP_ERR_TLS_REQD, EXIT_TLS, "TLS" },
 		{ NBD_REP_ERR_UNKNOWN, EXIT_EXPORT, "no such export" },
