@@ -307,7 +307,7 @@ static void attach_print_json(const struct attach *attach, const char *path)
 	json_bool(&json, "structured", export->structured);
 	facts_json_blocks(&json, export->minimum, export->preferred, attach->payload);
 	facts_json_contexts(&json, export);
-	json_number(&json, "connections", attach->n);
+	json_number(&json, "connections_total", attach->n);
 	json_end(&json);
 }
 

@@ -7,6 +7,7 @@
 
 #include "connector.h"
 #include "device.h"
+#include "device-json.h"
 #include "error.h"
 #include "facts.h"
 #include "handshake-proto.h"
@@ -257,62 +258,12 @@ static void info_print_device(const struct kernel_device *device)
 		info_print_slot(&device->slots[i]);
 }
 
-static void info_json_slot(struct json *json, const struct kernel_slot *slot)
-{
-	json_object(json, NULL);
-	json_number(json, "index", slot->index);
-	json_string(json, "state", kernel_slot_state_name(slot->state));
-	json_string(json, "transport", kernel_transport_name(slot->transport));
-	json_number(json, "requests", slot->requests);
-	json_number(json, "replies", slot->replies);
-	json_number(json, "errors", slot->errors);
-	json_number(json, "bytes_sent", slot->bytes_sent);
-	json_number(json, "bytes_received", slot->bytes_received);
-	json_number(json, "reconnects", slot->reconnects);
-	json_number(json, "reason", slot->reason);
-	json_end(json);
-}
-
-static void info_json_device(const struct kernel_device *device)
-{
-	char path[DEVICE_PATH_MAX], time[FACTS_TIME_ROOM];
-	struct json json;
-	unsigned int i;
-
-	json_start(&json, stdout);
-	json_object(&json, NULL);
-	json_string(&json, "device", device_path(path, device->index));
-	json_string(&json, "state", kernel_state_name(device->state));
-	json_bool(&json, "gave_up", device->gave_up);
-	if (device->display[0])
-		json_string(&json, "uri", device->display);
-	if (device->identifier[0])
-		json_string(&json, "identifier", device->identifier);
-	json_number(&json, "size", device->size);
-	json_bool(&json, "read_only", device->read_only);
-	facts_json_flags(&json, device->flags);
-	json_bool(&json, "structured", device->header_mode != NBDCTL_HEADER_MODE_SIMPLE);
-	facts_json_blocks(&json, device->minimum, device->preferred, device->max_payload);
-	json_array(&json, "contexts");
-	for (i = 0; i < device->n_contexts; i++)
-		json_string(&json, NULL, device->contexts[i]);
-	json_end(&json);
-	json_string(&json, "request_timeout", facts_time(time, device->request_timeout));
-	json_string(&json, "dead_timeout", facts_time(time, device->dead_time));
-	json_number(&json, "queue_size", device->queue_depth);
-	json_number(&json, "openers", device->openers);
-	json_array(&json, "connections");
-	for (i = 0; i < device->n_slots; i++)
-		info_json_slot(&json, &device->slots[i]);
-	json_end(&json);
-	json_end(&json);
-}
-
 static int info_device(uint32_t index, bool as_json, struct error *err)
 {
 	struct kernel *kernel = modload_open_loaded(err);
 	struct kernel_device *device = malloc(sizeof(*device));
 	char path[DEVICE_PATH_MAX];
+	struct json json;
 	int rc = -1;
 
 	if (!kernel && err->code == EXIT_FALSE)
@@ -324,10 +275,12 @@ static int info_device(uint32_t index, bool as_json, struct error *err)
 	if (rc) {
 		error_prefix(err, "%s", device_path(path, index));
 	} else {
-		if (as_json)
-			info_json_device(device);
-		else
+		if (as_json) {
+			json_start(&json, stdout);
+			device_json(&json, device, DEVICE_JSON_ALL);
+		} else {
 			info_print_device(device);
+		}
 		kernel_device_free(device);
 	}
 	free(device);

@@ -103,6 +103,24 @@ void json_number(struct json *json, const char *key, uint64_t value)
 	fprintf(json->out, "%" PRIu64, value);
 }
 
+void json_seconds(struct json *json, const char *key, uint32_t milliseconds, bool unlimited)
+{
+	uint32_t fraction = milliseconds % 1000;
+	int digits = 3;
+
+	json_next(json, key);
+	if (unlimited) {
+		fputs("null", json->out);
+		return;
+	}
+	fprintf(json->out, "%" PRIu32, milliseconds / 1000);
+	if (!fraction)
+		return;
+	for (; fraction % 10 == 0; fraction /= 10)
+		digits--;
+	fprintf(json->out, ".%0*" PRIu32, digits, fraction);
+}
+
 void json_bool(struct json *json, const char *key, bool value)
 {
 	json_next(json, key);

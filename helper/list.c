@@ -9,8 +9,10 @@
 
 #include <libsmartcols.h>
 
+#include "device-json.h"
 #include "error.h"
 #include "facts.h"
+#include "json.h"
 #include "kernel.h"
 #include "modload.h"
 #include "text.h"
@@ -48,44 +50,46 @@ enum list_id {
 	LIST_IDS,
 };
 
+/* @members: what it is in JSON, DEVICE_JSON_* */
 struct list_column {
 	const char *name;
 	double width;
 	int flags;
-	int type;
+	unsigned int members;
 };
 
 /* The first LIST_INDEX of them are shown by default. */
 static const struct list_column list_columns[LIST_IDS] = {
-	[LIST_NAME] = { "NAME", 5, 0, SCOLS_JSON_STRING },
-	[LIST_SIZE] = { "SIZE", 5, SCOLS_FL_RIGHT, SCOLS_JSON_NUMBER },
-	[LIST_RO] = { "RO", 1, SCOLS_FL_RIGHT, SCOLS_JSON_BOOLEAN },
-	[LIST_CONN] = { "CONN", 3, SCOLS_FL_RIGHT, SCOLS_JSON_STRING },
-	[LIST_STATE] = { "STATE", 5, 0, SCOLS_JSON_STRING },
-	[LIST_IDENTIFIER] = { "IDENTIFIER", 0.1, 0, SCOLS_JSON_STRING },
-	[LIST_URI] = { "URI", 0.4, 0, SCOLS_JSON_STRING },
-	[LIST_INDEX] = { "INDEX", 3, SCOLS_FL_RIGHT, SCOLS_JSON_NUMBER },
-	[LIST_FLAGS] = { "FLAGS", 0.2, 0, SCOLS_JSON_STRING },
-	[LIST_CONTEXTS] = { "CONTEXTS", 0.2, 0, SCOLS_JSON_STRING },
-	[LIST_BS_MIN] = { "BS-MIN", 5, SCOLS_FL_RIGHT, SCOLS_JSON_NUMBER },
-	[LIST_BS_PREF] = { "BS-PREF", 5, SCOLS_FL_RIGHT, SCOLS_JSON_NUMBER },
-	[LIST_BS_MAX] = { "BS-MAX", 5, SCOLS_FL_RIGHT, SCOLS_JSON_NUMBER },
-	[LIST_TIMEOUT] = { "TIMEOUT", 5, SCOLS_FL_RIGHT, SCOLS_JSON_STRING },
-	[LIST_DEAD_TIMEOUT] = { "DEAD-TIMEOUT", 5, SCOLS_FL_RIGHT, SCOLS_JSON_STRING },
-	[LIST_QDEPTH] = { "QDEPTH", 3, SCOLS_FL_RIGHT, SCOLS_JSON_NUMBER },
-	[LIST_OPENERS] = { "OPENERS", 3, SCOLS_FL_RIGHT, SCOLS_JSON_NUMBER },
+	[LIST_NAME] = { "NAME", 5, 0, DEVICE_JSON_PATH },
+	[LIST_SIZE] = { "SIZE", 5, SCOLS_FL_RIGHT, DEVICE_JSON_SIZE },
+	[LIST_RO] = { "RO", 1, SCOLS_FL_RIGHT, DEVICE_JSON_READ_ONLY },
+	[LIST_CONN] = { "CONN", 3, SCOLS_FL_RIGHT, DEVICE_JSON_TOTALS },
+	[LIST_STATE] = { "STATE", 5, 0, DEVICE_JSON_STATE },
+	[LIST_IDENTIFIER] = { "IDENTIFIER", 0.1, 0, DEVICE_JSON_IDENTIFIER },
+	[LIST_URI] = { "URI", 0.4, 0, DEVICE_JSON_URI },
+	[LIST_INDEX] = { "INDEX", 3, SCOLS_FL_RIGHT, DEVICE_JSON_INDEX },
+	[LIST_FLAGS] = { "FLAGS", 0.2, 0, DEVICE_JSON_FLAGS },
+	[LIST_CONTEXTS] = { "CONTEXTS", 0.2, 0, DEVICE_JSON_CONTEXTS },
+	[LIST_BS_MIN] = { "BS-MIN", 5, SCOLS_FL_RIGHT, DEVICE_JSON_BLOCK_SIZE },
+	[LIST_BS_PREF] = { "BS-PREF", 5, SCOLS_FL_RIGHT, DEVICE_JSON_BLOCK_SIZE },
+	[LIST_BS_MAX] = { "BS-MAX", 5, SCOLS_FL_RIGHT, DEVICE_JSON_BLOCK_SIZE },
+	[LIST_TIMEOUT] = { "TIMEOUT", 5, SCOLS_FL_RIGHT, DEVICE_JSON_REQUEST_TIMEOUT },
+	[LIST_DEAD_TIMEOUT] = { "DEAD-TIMEOUT", 5, SCOLS_FL_RIGHT, DEVICE_JSON_DEAD_TIMEOUT },
+	[LIST_QDEPTH] = { "QDEPTH", 3, SCOLS_FL_RIGHT, DEVICE_JSON_QUEUE_SIZE },
+	[LIST_OPENERS] = { "OPENERS", 3, SCOLS_FL_RIGHT, DEVICE_JSON_OPENERS },
 };
 
 struct list {
 	struct libscols_table *table;
 	enum list_id columns[LIST_COLUMNS_MAX];
 	unsigned int n;
-	bool json;
+	bool as_json;
 	bool bytes;
 	bool noheadings;
+	struct json json;
 };
 
-/* As they are: libsmartcols makes them safe for a terminal, or JSON of them. */
+/* As they are: libsmartcols makes them safe for a terminal. */
 static void list_names(const struct kernel_device *device, char *to, size_t room)
 {
 	unsigned int i;
@@ -98,15 +102,13 @@ static void list_names(const struct kernel_device *device, char *to, size_t room
 static void list_cell(const struct list *list, const struct kernel_device *device,
 		      enum list_id id, char *to)
 {
-	unsigned int up = 0, i;
-
 	*to = '\0';
 	switch (id) {
 	case LIST_NAME:
 		sprintf(to, "nbd%u", device->index);
 		break;
 	case LIST_SIZE:
-		if (list->json || list->bytes)
+		if (list->bytes)
 			sprintf(to, "%" PRIu64, device->size);
 		else
 			text_format_size(to, device->size);
@@ -115,9 +117,7 @@ static void list_cell(const struct list *list, const struct kernel_device *devic
 		sprintf(to, "%d", device->read_only);
 		break;
 	case LIST_CONN:
-		for (i = 0; i < device->n_slots; i++)
-			up += device->slots[i].state == NBDCTL_SLOT_STATE_UP;
-		sprintf(to, "%u/%u", up, device->n_slots);
+		sprintf(to, "%u/%u", device_connections_up(device), device->n_slots);
 		break;
 	case LIST_STATE:
 		strcpy(to, kernel_state_name(device->state));
@@ -224,7 +224,7 @@ static int list_parse(const struct verb *verb, int argc, char **argv, struct lis
 			return -1;
 		list->noheadings |= id == 'n';
 		list->bytes |= id == 'b';
-		list->json |= id == 'J';
+		list->as_json |= id == 'J';
 	}
 	if (optind != argc)
 		return error_set(err, EXIT_USAGE, "unexpected argument \"%s\"", argv[optind]);
@@ -234,7 +234,6 @@ static int list_parse(const struct verb *verb, int argc, char **argv, struct lis
 static int list_make_table(struct list *list)
 {
 	const struct list_column *column;
-	struct libscols_column *made;
 	unsigned int i;
 
 	/* How wide characters are. Not before: column names are compared as in English. */
@@ -242,47 +241,80 @@ static int list_make_table(struct list *list)
 	list->table = scols_new_table();
 	if (!list->table)
 		return -ENOMEM;
-	scols_table_enable_json(list->table, list->json);
 	scols_table_enable_noheadings(list->table, list->noheadings);
-	scols_table_set_name(list->table, "devices");
 	for (i = 0; i < list->n; i++) {
 		column = &list_columns[list->columns[i]];
-		made = scols_table_new_column(list->table, column->name, column->width,
-					      column->flags);
-		if (!made)
+		if (!scols_table_new_column(list->table, column->name, column->width,
+					    column->flags))
 			return -ENOMEM;
-		scols_column_set_json_type(made, column->type);
 	}
 	return 0;
 }
 
-static int list_print(const struct list *list, struct error *err)
+static int list_as_table(struct list *list, struct kernel *kernel, struct error *err)
 {
-	if (!scols_print_table(list->table))
-		return 0;
-	return error_output(stdout, err) ? -1 :
-	       error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot print the table");
+	int rc = 0;
+
+	if (list_make_table(list))
+		rc = error_errno(err, EXIT_SYSTEM, ENOMEM, "no room for a table");
+	else if (kernel)
+		rc = kernel_devices(kernel, list_add_device, list, err);
+	/* Without devices there is nothing to say. */
+	if (!rc && !scols_table_is_empty(list->table) && scols_print_table(list->table))
+		rc = error_output(stdout, err) ? -1 :
+		     error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot print the table");
+	scols_unref_table(list->table);
+	return rc;
+}
+
+static int list_json_device(void *context, const struct kernel_device *device)
+{
+	struct list *list = context;
+	unsigned int members = 0, i;
+
+	for (i = 0; i < list->n; i++)
+		members |= list_columns[list->columns[i]].members;
+	device_json(&list->json, device, members);
+	return 0;
+}
+
+/* All or, after an error, nothing. */
+static int list_as_json(struct list *list, struct kernel *kernel, struct error *err)
+{
+	char *text = NULL;
+	size_t length;
+	FILE *out = open_memstream(&text, &length);
+	int rc = 0;
+
+	if (!out)
+		return error_errno(err, EXIT_SYSTEM, ENOMEM, "no room for a list");
+	json_start(&list->json, out);
+	json_object(&list->json, NULL);
+	json_array(&list->json, "devices");
+	if (kernel)
+		rc = kernel_devices(kernel, list_json_device, list, err);
+	json_end(&list->json);
+	json_end(&list->json);
+	if (fclose(out) && !rc)
+		rc = error_errno(err, EXIT_SYSTEM, ENOMEM, "no room for a list");
+	if (!rc)
+		fwrite(text, 1, length, stdout);
+	free(text);
+	return rc;
 }
 
 static int list_run(const struct verb *verb, int argc, char **argv, struct error *err)
 {
 	struct list list = { 0 };
 	struct kernel *kernel;
-	int rc = 0;
+	int rc;
 
 	if (list_parse(verb, argc, argv, &list, err))
 		return -1;
 	kernel = modload_open_loaded(err);
 	if (!kernel && err->code != EXIT_FALSE)
 		return -1;
-	if (list_make_table(&list))
-		rc = error_errno(err, EXIT_SYSTEM, ENOMEM, "no room for a table");
-	else if (kernel)
-		rc = kernel_devices(kernel, list_add_device, &list, err);
-	/* Without devices there is nothing to say, unless a program wants to hear that. */
-	if (!rc && (list.json || !scols_table_is_empty(list.table)))
-		rc = list_print(&list, err);
-	scols_unref_table(list.table);
+	rc = list.as_json ? list_as_json(&list, kernel, err) : list_as_table(&list, kernel, err);
 	kernel_close(kernel);
 	return rc;
 }

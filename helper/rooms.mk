@@ -15,6 +15,7 @@ helper_rooms := \
 	daemon \
 	detach \
 	device \
+	device-json \
 	error \
 	export \
 	facts \

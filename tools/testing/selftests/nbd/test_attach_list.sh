@@ -12,14 +12,21 @@ serve_nbdkit -r memory 8M
 attach --no-contexts
 two=$DEV
 
-list() { nbd-list --json --output "$1" | jq -c ".devices[] | select(.name == \"${2#/dev/}\")"; }
+list() { nbd-list --json --output "$1" | jq -c ".devices[] | select(.device == \"$2\")"; }
 
 same "$(nbd-list --json | jq '.devices | length')" 2 "number of disks"
-json=$(list NAME,SIZE,RO,CONN,STATE,IDENTIFIER,URI "$one")
-same "$json" "{\"name\":\"${one#/dev/}\",\"size\":25165824,\"ro\":false,\"conn\":\"3/3\",$(:
-	)\"state\":\"live\",\"identifier\":\"first one\",\"uri\":\"$first\"}" "first disk"
-json=$(list NAME,SIZE,RO,CONN,CONTEXTS "$two")
-matches "$json" '"size":8388608,"ro":true,"conn":"[1-4]/[1-4]","contexts":(null|"")' "second disk"
+json=$(list NAME,SIZE,RO,CONN,STATE,IDENTIFIER,URI,TIMEOUT,DEAD-TIMEOUT "$one")
+same "$json" "{\"device\":\"$one\",\"state\":\"live\",\"uri\":\"$first\",$(:
+	)\"identifier\":\"first one\",\"size\":25165824,\"read_only\":false,$(:
+	)\"request_timeout\":7.5,\"dead_timeout\":90,$(:
+	)\"connections_total\":3,\"connections_up\":3}" "first disk"
+json=$(list NAME,SIZE,RO,CONN,CONTEXTS,TIMEOUT "$two")
+matches "$json" '"size":8388608,"read_only":true,"contexts":\[\],"request_timeout":null' "second disk"
+# all programs call a thing by the same name
+all=$(nbd-list -o none 2>&1 | sed -n 's/^hint: //p' | tr ' ' ,)
+list "$all" "$one" | jq -S 'del(.openers)' >"$TMP/list"
+nbd-info --json "$one" | jq -S 'del(.openers, .connections, .gave_up, .structured)' >"$TMP/info"
+diff "$TMP/list" "$TMP/info" || fail "nbd-list and nbd-info do not agree"
 same "$(nbd-list -n -o BS-MIN,BS-PREF,BS-MAX,QDEPTH,CONTEXTS -b | grep 65536 | xargs)" \
 	"512 65536 1048576 32 base:allocation" "block sizes"
 matches "$(nbd-list -n -o NAME,TIMEOUT,DEAD-TIMEOUT)" "${one#/dev/} +7\.5.* 90" "times"

@@ -23,7 +23,7 @@ nbd-attach --json -C 2 -i "some name" "$URI" >"$TMP/json"
 DEV=$(jq -r .device "$TMP/json")
 defer _force_detach "$DEV"
 attached "$DEV" || fail "$DEV is not attached"
-same "$(jq -c '[.size, .read_only, .structured, .connections, .identifier]' "$TMP/json")" \
+same "$(jq -c '[.size, .read_only, .structured, .connections_total, .identifier]' "$TMP/json")" \
 	"[$size,false,true,2,\"some name\"]" "JSON"
 same "$(jq -r .uri "$TMP/json")" "$URI" "URI"
 same "$(jq -c .contexts "$TMP/json")" '["base:allocation"]' "contexts"
