@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -67,18 +68,81 @@ static pid_t claim_holder(const char *path)
 	return rc || lock.l_type == F_UNLCK ? 0 : lock.l_pid;
 }
 
+/* True if the process has a file open that was at @path and is removed. */
+static bool claim_has_removed(pid_t pid, const char *path)
+{
+	char folder[32], want[96], target[96];
+	struct dirent *entry;
+	bool found = false;
+	ssize_t len;
+	DIR *dir;
+
+	snprintf(want, sizeof(want), "%s (deleted)", path);
+	snprintf(folder, sizeof(folder), "/proc/%d/fd", pid);
+	dir = opendir(folder);
+	if (!dir)
+		return false;
+	while (!found && (entry = readdir(dir))) {
+		len = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+		if (len < 0)
+			continue;
+		target[len] = '\0';
+		found = !strcmp(target, want);
+	}
+	closedir(dir);
+	return found;
+}
+
+/*
+ * Somebody may have tidied up in /run. The kernel still lists the lock, of the process that took it
+ * and not of its children. Returns that process, 0 if there is none.
+ */
+static pid_t claim_holder_of_removed(const char *path)
+{
+	pid_t pid, holder = 0;
+	char line[256];
+	FILE *locks;
+
+	locks = fopen("/proc/locks", "re");
+	if (!locks)
+		return 0;
+	while (!holder && fgets(line, sizeof(line), locks))
+		if (sscanf(line, "%*u: POSIX %*s WRITE %d", &pid) == 1 && pid != getpid() &&
+		    claim_has_removed(pid, path))
+			holder = pid;
+	fclose(locks);
+	return holder;
+}
+
+/* Like claim_try(), but a claim whose file was removed counts, too. */
+static int claim_try_all(const char *path, pid_t *holder)
+{
+	int fd = claim_try(path);
+
+	*holder = fd == -EAGAIN ? claim_holder(path) : 0;
+	if (fd < 0)
+		return fd;
+	*holder = claim_holder_of_removed(path);
+	if (!*holder)
+		return fd;
+	unlink(path);
+	close(fd);
+	return -EAGAIN;
+}
+
 int claim_take(uint32_t index, unsigned int milliseconds, int *fd, struct error *err)
 {
 	struct deadline deadline = deadline_in(milliseconds);
 	char path[64];
+	pid_t holder;
 
 	claim_path(path, sizeof(path), index);
 	mkdir(CLAIM_FOLDER, 0755);
-	while ((*fd = claim_try(path)) == -EAGAIN && deadline_left(&deadline))
+	while ((*fd = claim_try_all(path, &holder)) == -EAGAIN && deadline_left(&deadline))
 		poll(NULL, 0, CLAIM_POLL_MS);
 	if (*fd == -EAGAIN)
 		return error_set(err, EXIT_BUSY, "process %d keeps this device already",
-				 claim_holder(path));
+				 holder);
 	if (*fd < 0) {
 		log_note("%s: %s", path, strerror(-*fd));
 		*fd = -1;
@@ -96,7 +160,8 @@ void claim_drop(uint32_t index, int fd)
 	if (fd < 0)
 		return;
 	claim_path(path, sizeof(path), index);
-	unlink(path);
+	if (claim_is_current(fd, path))
+		unlink(path);
 	close(fd);
 }
 
