@@ -43,6 +43,8 @@ static const char usage_text[] =
 "  --read-shape SHAPE         whole chunks holes random reverse interleave\n"
 "  --write-reply FORM         simple chunk random (success of WRITE, FLUSH, ...)\n"
 "  --delay MS                 wait before each batch of replies\n"
+"  --df einval|eoverflow      refuse a READ with DF: any, or one of more than 64 KiB\n"
+"  --zero-rate BYTES          TRIM and WRITE_ZEROES take a second for so much, one after the other\n"
 "  --mutate SEED:RATE         spoil RATE of 1000 replies at random (headers and fields only)\n"
 "  --evil NAME                misbehave (repeatable); then, for this one:\n"
 "      --on COMMAND           only on this one: READ, WRITE, FLUSH, TRIM, CACHE, ...\n"
@@ -54,8 +56,8 @@ static const char usage_text[] =
 
 enum {
 	O_UNIX = 256, O_PORT, O_SIZE, O_IMAGE, O_FILL, O_EXPORT, O_FLAGS, O_BLOCK_SIZE, O_CONTEXT,
-	O_STATUS, O_READ_SHAPE, O_WRITE_REPLY, O_DELAY, O_MUTATE, O_EVIL, O_ON, O_AFTER, O_AT,
-	O_TIMES, O_EVERY, O_LIST, O_SEED, O_LOG, O_PIDFILE, O_ONCE, O_DAEMON, O_HELP,
+	O_STATUS, O_READ_SHAPE, O_WRITE_REPLY, O_DELAY, O_DF, O_ZERO_RATE, O_MUTATE, O_EVIL, O_ON,
+	O_AFTER, O_AT, O_TIMES, O_EVERY, O_LIST, O_SEED, O_LOG, O_PIDFILE, O_ONCE, O_DAEMON, O_HELP,
 };
 
 static const struct option long_options[] = {
@@ -72,6 +74,8 @@ static const struct option long_options[] = {
 	{ "read-shape", 1, 0, O_READ_SHAPE },
 	{ "write-reply", 1, 0, O_WRITE_REPLY },
 	{ "delay", 1, 0, O_DELAY },
+	{ "df", 1, 0, O_DF },
+	{ "zero-rate", 1, 0, O_ZERO_RATE },
 	{ "mutate", 1, 0, O_MUTATE },
 	{ "evil", 1, 0, O_EVIL },
 	{ "on", 1, 0, O_ON },
@@ -117,6 +121,8 @@ static const char *const status_words[] = {
 static const char *const fill_words[] = { "pattern", "sparse", "zero", NULL };
 
 static const char *const write_words[] = { "simple", "chunk", "random", NULL };
+
+static const char *const df_words[] = { "einval", "eoverflow", NULL };
 
 static const char *const shape_words[] = {
 	"whole", "chunks", "holes", "random", "reverse", "interleave", NULL,
@@ -169,6 +175,12 @@ static void each_word(char *list, void (*fn)(const char *word))
 
 	for (word = strtok_r(list, ",", &save); word; word = strtok_r(NULL, ",", &save))
 		fn(word);
+}
+
+static void parse_df(const char *text)
+{
+	opt.df_error = word_index(df_words, text) ? NBD_EOVERFLOW : NBD_EINVAL;
+	opt.df_max = opt.df_error == NBD_EOVERFLOW ? 64 * KiB : 0;
 }
 
 static void parse_block_size(const char *text)
@@ -260,6 +272,8 @@ static void parse_option(int o, char *arg)
 	case O_READ_SHAPE:	opt.shape = word_index(shape_words, arg); break;
 	case O_WRITE_REPLY:	opt.write_reply = word_index(write_words, arg); break;
 	case O_DELAY:		opt.delay_ms = number(arg); break;
+	case O_DF:		parse_df(arg); break;
+	case O_ZERO_RATE:	opt.zero_rate = number(arg); break;
 	case O_MUTATE:		parse_mutate(arg); break;
 	case O_LIST:		list(); break;
 	case O_SEED:		opt.seed = number(arg); break;

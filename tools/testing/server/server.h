@@ -73,6 +73,9 @@ struct options {
 	enum write_reply write_reply;
 	unsigned int status;		/* STATUS_* */
 	unsigned int delay_ms;
+	uint32_t df_error;		/* of a READ with DF, 0: it is answered ... */
+	uint32_t df_max;		/* ... if it is longer than this */
+	uint64_t zero_rate;		/* bytes of TRIM and WRITE_ZEROES in a second, 0: all */
 	uint64_t mutate_seed;
 	unsigned int mutate_rate;	/* per thousand replies, 0: never */
 	struct context contexts[MAX_CONTEXTS];

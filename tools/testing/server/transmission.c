@@ -154,6 +154,10 @@ static uint32_t check_request(struct conn *c, const struct request *req)
 
 static void carry_out(const struct request *req, const void *payload)
 {
+	bool zeroes = req->command == NBD_CMD_TRIM || req->command == NBD_CMD_WRITE_ZEROES;
+
+	if (zeroes && opt.zero_rate)
+		pause_ms(req->length * 1000ULL / opt.zero_rate);
 	switch (req->command) {
 	case NBD_CMD_WRITE:
 		store_write(req->offset, payload, req->length);
@@ -169,12 +173,19 @@ static void carry_out(const struct request *req, const void *payload)
 		store_flush();
 }
 
+static bool df_refused(const struct request *req)
+{
+	return opt.df_error && (req->flags & NBD_CMD_FLAG_DF) && req->length > opt.df_max;
+}
+
 static void answer(struct conn *c, struct reply *r)
 {
 	bool chunk = opt.write_reply == WRITE_CHUNK ||
 		     (opt.write_reply == WRITE_RANDOM && random_below(&c->rng, 2));
 
-	if (r->req.command == NBD_CMD_READ)
+	if (df_refused(&r->req))
+		fail_answer(c, r, opt.df_error, "not as one piece");
+	else if (r->req.command == NBD_CMD_READ)
 		read_answer(c, r);
 	else if (r->req.command == NBD_CMD_BLOCK_STATUS)
 		status_answer(c, r);
