@@ -150,8 +150,9 @@ blk_status_t nbd_cmd_prepare(struct nbd_cmd *cmd, struct request *rq,
 	cmd->conn = NULL;
 	cmd->error = 0;
 	cmd->status = BLK_STS_OK;
-	cmd->replays = 0;
+	cmd->deaths = 0;
 	cmd->df = false;
+	cmd->late = 0;
 	cmd->query = NULL;
 	pdu->cmd = cmd;
 	pdu->error = 0;
@@ -275,32 +276,6 @@ void nbd_cmd_refused(struct nbd_cmd *cmd)
 {
 	cmd->error = 0;
 	WRITE_ONCE(cmd->refused, true);
-}
-
-/**
- * nbd_cmd_replay() - may a command that lost its connection be sent again?
- * @cmd: the caller's alone
- * @alone: no other was in flight on that connection
- * @can_df: the server takes READ with DF
- *
- * All commands may be carried out twice. But one that kills each connection it
- * is sent on must end: some servers hang up on a media error in a READ that
- * they may answer in fragments, where they report it to one with DF.
- *
- * Return: false if it has to fail.
- */
-bool nbd_cmd_replay(struct nbd_cmd *cmd, bool alone, bool can_df)
-{
-	if (cmd->replays >= (cmd->df ? NBD_MAX_DF_REPLAYS : NBD_MAX_REPLAYS))
-		return false;
-	cmd->replays++;
-	/* The tries with DF are counted on their own */
-	if (cmd->req.type == NBD_READ && alone && can_df && !cmd->df) {
-		cmd->df = true;
-		cmd->replays = 1;
-		cmd->req.flags |= NBD_CF_DF;
-	}
-	return true;
 }
 
 static int enlarge(struct nbd_cover *c)

@@ -21,10 +21,10 @@ struct nbd_conn;
 struct nbd_private;
 struct nbd_query;
 
-/* How often a command is sent again after it lost its connection; then it fails with EIO */
-#define NBD_MAX_REPLAYS		5u
-/* Of those, how often a lone READ is tried with the flag DF */
-#define NBD_MAX_DF_REPLAYS	2u
+/* Connections that may die of a command, as far as can be told; then it fails with EIO */
+#define NBD_MAX_DEATHS		5u
+/* After so many it gets a connection to itself, so that no other is suspected with it */
+#define NBD_SUSPECT_DEATHS	2u
 
 /* Halves a command waits for, in nbd_cmd.halves; the one who ends the last completes it */
 #define NBD_HALF_SEND		(1u << 0)	/* the sender still needs its payload */
@@ -53,9 +53,12 @@ struct nbd_cursor {
  * @index: lower half of the cookie, place in the session's table
  * @error: first error of the reply, NBD_E*
  * @status: how it ends, unless @error says more
- * @replays: connections it has outlived
- * @df: READ is sent with DF
+ * @deaths: connections whose deaths count against it
+ * @df: READ is sent with DF, where the server has not refused that
  * @refused: @conn's server won't carry it out, but another might
+ * @blamed: how many connections the session had made by the last of @deaths
+ * @late: when it first lost a connection that nobody had ended but for being late, in jiffies;
+ *	or 0
  * @cover: bytes of a READ that were answered
  * @query: block status that is asked for, else NULL
  * @snode: link in the connection's list of submitted commands
@@ -72,9 +75,11 @@ struct nbd_cmd {
 	u32 index;
 	u32 error;
 	blk_status_t status;
-	u8 replays;
+	u8 deaths;
 	bool df;
 	bool refused;
+	u32 blamed;
+	u64 late;
 	struct nbd_cover cover;
 	struct nbd_query *query;
 	struct llist_node snode;
@@ -112,7 +117,6 @@ void nbd_cmds_end(struct io_comp_batch *done);
 void nbd_cmd_abort(struct nbd_cmd *cmd);
 void nbd_cmd_fail(struct nbd_cmd *cmd, u32 error);
 void nbd_cmd_refused(struct nbd_cmd *cmd);
-bool nbd_cmd_replay(struct nbd_cmd *cmd, bool alone, bool can_df);
 int nbd_cmd_cover(struct nbd_cmd *cmd, u64 offset, u32 length);
 
 /* copy.c */

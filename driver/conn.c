@@ -315,14 +315,17 @@ void nbd_conn_start(struct nbd_conn *conn)
 	queue_work(nbd_io_wq, &conn->recv_work);
 }
 
-/* The session takes the connection down from its own work */
+/*
+ * The session takes the connection down from its own work, whose reference is not ours to drop: it
+ * might be the last. So the work is queued once.
+ */
 static void report(struct nbd_conn *conn, int error)
 {
-	if (!kref_get_unless_zero(&conn->ref))
+	if (test_and_set_bit(NBD_CONN_REPORTED, &conn->flags) || !kref_get_unless_zero(&conn->ref))
 		return;
 	conn->error = error;
-	if (!queue_work(nbd_ctl_wq, &conn->fail_work))
-		nbd_conn_put(conn);
+	conn->died = READ_ONCE(conn->session->born);
+	queue_work(nbd_ctl_wq, &conn->fail_work);
 }
 
 /**
@@ -344,11 +347,15 @@ void nbd_conn_fail(struct nbd_conn *conn, int error)
  *
  * It gets no more commands, may answer those it has, and is then closed in
  * order. Context as nbd_conn_fail().
+ *
+ * Return: false if that is known.
  */
-void nbd_conn_leave(struct nbd_conn *conn)
+bool nbd_conn_leave(struct nbd_conn *conn)
 {
-	if (!test_and_set_bit(NBD_CONN_LEAVING, &conn->flags))
-		report(conn, -ESHUTDOWN);
+	if (test_and_set_bit(NBD_CONN_LEAVING, &conn->flags))
+		return false;
+	report(conn, -ESHUTDOWN);
+	return true;
 }
 
 /* How long a server may take to close after DISC */

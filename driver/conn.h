@@ -37,6 +37,9 @@ enum {
 	NBD_CONN_CLOSING,	/* DISC is to be sent; EOF is no failure */
 	NBD_CONN_DISC,		/* DISC was sent */
 	NBD_CONN_HOLDS,		/* the session is held until it is taken down */
+	NBD_CONN_REPORTED,	/* the session takes it down, or has */
+	NBD_CONN_ALONE,		/* it is for commands that are sent alone */
+	NBD_CONN_NO_DF,		/* its server has refused a READ for the flag DF */
 };
 
 /**
@@ -131,8 +134,9 @@ struct nbd_conn_stats {
  * @nth: which reconnect of its slot it is to be, 0 for any
  * @transport: enum nbdctl_transport
  * @flags: NBD_CONN_*
- * @error: negative errno that ended it; written by the one who set NBD_CONN_FAILED or
- *	NBD_CONN_LEAVING
+ * @error: negative errno that ended it; written by the one who set NBD_CONN_REPORTED
+ * @born: which of the session's connections it is
+ * @died: how many the session had made when it ended; written with @error
  * @sock: the socket; the connection holds a reference to its file
  * @in_place: plain TCP. Requests are written and replies are read under the socket's lock,
  *	which is had without sleeping if it is free; else by calls that may sleep
@@ -158,6 +162,8 @@ struct nbd_conn {
 	u32 transport;
 	unsigned long flags;
 	int error;
+	u32 born;
+	u32 died;
 	struct socket *sock;
 	bool in_place;
 	struct llist_head submitted;
@@ -193,7 +199,7 @@ struct nbd_conn *nbd_conn_alloc(struct nbd_session *session, u32 index, u32 fd,
 void nbd_conn_put(struct nbd_conn *conn);
 void nbd_conn_start(struct nbd_conn *conn);
 void nbd_conn_fail(struct nbd_conn *conn, int error);
-void nbd_conn_leave(struct nbd_conn *conn);
+bool nbd_conn_leave(struct nbd_conn *conn);
 void nbd_conn_goodbye(struct nbd_conn *conn);
 void nbd_conn_close(struct nbd_conn *conn);
 void nbd_conn_stop(struct nbd_conn *conn);
@@ -218,11 +224,18 @@ static inline bool nbd_conn_failed(const struct nbd_conn *conn)
 	return test_bit(NBD_CONN_FAILED, &conn->flags);
 }
 
-/* Does it take commands? */
+#define NBD_CONN_ENDING	(BIT(NBD_CONN_FAILED) | BIT(NBD_CONN_LEAVING) | BIT(NBD_CONN_CLOSING))
+
+/* Does it work? */
 static inline bool nbd_conn_usable(const struct nbd_conn *conn)
 {
-	return !(READ_ONCE(conn->flags) &
-		 (BIT(NBD_CONN_FAILED) | BIT(NBD_CONN_LEAVING) | BIT(NBD_CONN_CLOSING)));
+	return !(READ_ONCE(conn->flags) & NBD_CONN_ENDING);
+}
+
+/* And does it take any command? */
+static inline bool nbd_conn_open(const struct nbd_conn *conn)
+{
+	return !(READ_ONCE(conn->flags) & (NBD_CONN_ENDING | BIT(NBD_CONN_ALONE)));
 }
 
 #endif /* NBD_CONN_H */

@@ -167,6 +167,21 @@ static void step_find(struct nbd_conn *conn)
 	nbd_reply_orphaned(&rx->reply);
 }
 
+/* Was it the flag that the server did not like? It may lack that, or room for so long a piece */
+static bool df_refused(const struct nbd_cmd *cmd)
+{
+	return (cmd->req.flags & NBD_CF_DF) && cmd->req.type == NBD_READ &&
+	       (cmd->error == NBD_EINVAL || cmd->error == NBD_EOVERFLOW);
+}
+
+/* As it was before; what is not sent any more when the connection ends goes elsewhere */
+static void send_without_df(struct nbd_conn *conn, struct nbd_cmd *cmd)
+{
+	set_bit(NBD_CONN_NO_DF, &conn->flags);
+	nbd_session_dispatch(conn, cmd);
+	nbd_conn_kick_later(conn);
+}
+
 /* The reply has ended: what it lacked decides */
 static void step_end(struct nbd_conn *conn)
 {
@@ -187,9 +202,12 @@ static void step_end(struct nbd_conn *conn)
 	/* The server is going away: what it refused stays here, to go elsewhere */
 	if (cmd->error == NBD_ESHUTDOWN) {
 		nbd_cmd_refused(cmd);
-		nbd_conn_leave(conn);
+		nbd_session_leave(conn->session, conn);
 	} else if (nbd_cmd_half(cmd, NBD_HALF_REPLY)) {
-		nbd_cmd_complete(cmd, &rx->done);
+		if (df_refused(cmd))
+			send_without_df(conn, cmd);
+		else
+			nbd_cmd_complete(cmd, &rx->done);
 	}
 	nbd_reply_done_step(&rx->reply);
 }

@@ -2,8 +2,8 @@
 /*
  * Sessions, and who gets a command: a connection that works, or the list of the
  * parked while there is one to come; else it fails. The same is asked again for
- * each command that has lost its connection. How connections come and go is in
- * slots.c.
+ * each command that has lost its connection, if that was not its own fault
+ * (blame.c). How connections come and go is in slots.c.
  */
 #include <linux/slab.h>
 
@@ -53,6 +53,8 @@ struct nbd_session *nbd_session_alloc(u32 nr_slots)
 	init_waitqueue_head(&session->left);
 	spin_lock_init(&session->park_lock);
 	INIT_LIST_HEAD(&session->parked);
+	INIT_LIST_HEAD(&session->suspects);
+	INIT_WORK(&session->alone_work, nbd_session_alone_work);
 	INIT_DELAYED_WORK(&session->dead_work, nbd_session_dead_work);
 	INIT_WORK(&session->free_work, free_work);
 	ratelimit_state_init(&session->complaints, DEFAULT_RATELIMIT_INTERVAL,
@@ -156,7 +158,7 @@ static struct nbd_conn *pick(struct nbd_session *session, const struct nbd_cmd *
 	*healthy = false;
 	for (i = 0; i < n; i++) {
 		conn = rcu_dereference(session->slots[(first + i) % n].conn);
-		if (!conn || !nbd_conn_usable(conn))
+		if (!conn || !nbd_conn_open(conn))
 			continue;
 		*healthy = true;
 		if (!cmd->query || nbd_query_possible(cmd->query, conn))
@@ -196,10 +198,22 @@ static bool park(struct nbd_session *session, struct nbd_cmd *cmd, u32 epoch)
 	return true;
 }
 
-static void dispatch(struct nbd_conn *conn, struct nbd_cmd *cmd)
+static void set_df(struct nbd_cmd *cmd, bool df)
+{
+	cmd->req.flags = df ? cmd->req.flags | NBD_CF_DF : cmd->req.flags & ~NBD_CF_DF;
+}
+
+/**
+ * nbd_session_dispatch() - give a command to a connection
+ * @conn: found in its slot, under RCU; or the caller is its receiver, and it had the command
+ * @cmd: prepared
+ */
+void nbd_session_dispatch(struct nbd_conn *conn, struct nbd_cmd *cmd)
 {
 	if (cmd->query)
 		nbd_query_restart(cmd->query);
+	if (unlikely(cmd->df))
+		set_df(cmd, !test_bit(NBD_CONN_NO_DF, &conn->flags));
 	nbd_conn_submit(conn, cmd);
 }
 
@@ -334,7 +348,7 @@ void nbd_session_submit(struct nbd_session *session, struct nbd_cmd *cmd, u32 qu
 		epoch = smp_load_acquire(&session->epoch);
 		conn = pick(session, cmd, queue, &healthy);
 		if (conn) {
-			dispatch(conn, cmd);
+			nbd_session_dispatch(conn, cmd);
 			/* No kick is for it, if it is not one of the queue's own */
 			if (conn->index != next_home(session, queue))
 				nbd_conn_kick(conn);
@@ -378,38 +392,41 @@ void nbd_session_timeout(struct nbd_session *session, struct nbd_cmd *cmd)
 	rcu_read_unlock();
 }
 
-/* Send a command again, by what is there now */
-static void resubmit(struct nbd_session *session, struct nbd_cmd *cmd)
-{
-	nbd_session_submit(session, cmd, cmd->index / session->table.depth, true);
-}
-
 /**
- * nbd_session_redistribute() - move the commands of a connection to others
+ * nbd_session_leave() - a server says that it is being shut down
  * @session: the session
- * @conn: a connection that is in no slot and stopped, so its commands are the caller's
+ * @conn: by this connection
  *
- * They are submitted in the order of the table.
+ * Whatever leads to it is left, so that it can end, and what it has refused waits for a connection
+ * that is made from now on. Where none is waited for, the others may be good for something.
+ * Any context.
  */
-void nbd_session_redistribute(struct nbd_session *session, struct nbd_conn *conn)
+void nbd_session_leave(struct nbd_session *session, struct nbd_conn *conn)
 {
-	bool alone = nbd_cmd_count(&session->table, conn) == 1;
-	bool can_df = nbd_export_has(&session->export, NBD_TF_SEND_DF);
-	struct nbd_cmd *cmd;
+	struct nbd_conn *other;
 	u32 i;
 
-	for (i = 0; i < session->table.total; i++) {
-		cmd = &session->table.cmds[i];
-		if (READ_ONCE(cmd->conn) != conn)
-			continue;
-		atomic_set(&cmd->halves, 0);
-		WRITE_ONCE(cmd->conn, NULL);
-		if (cmd->rq && READ_ONCE(session->state) != NBDCTL_STATE_DEAD &&
-		    nbd_cmd_replay(cmd, alone, can_df))
-			resubmit(session, cmd);
-		else
-			nbd_cmd_abort(cmd);
+	rcu_read_lock();
+	if (!nbd_conn_leave(conn) || !session->dead_time ||
+	    rcu_access_pointer(session->slots[conn->index].conn) != conn)
+		goto unlock;
+	for (i = 0; i < session->nr_slots; i++) {
+		other = rcu_dereference(session->slots[i].conn);
+		/* As in pick(): connections that take part in a move may be to another server */
+		smp_rmb();
+		if (READ_ONCE(session->holds))
+			break;
+		if (other)
+			nbd_conn_leave(other);
 	}
+unlock:
+	rcu_read_unlock();
+}
+
+/* Send a command again, by what is there now */
+void nbd_session_resubmit(struct nbd_session *session, struct nbd_cmd *cmd)
+{
+	nbd_session_submit(session, cmd, cmd->index / session->table.depth, true);
 }
 
 /* What is parked, for the caller to submit or to fail */
@@ -427,7 +444,7 @@ static void unpark(struct nbd_session *session)
 
 	take_parked(session, &parked);
 	list_for_each_entry_safe(cmd, next, &parked, list)
-		resubmit(session, cmd);
+		nbd_session_resubmit(session, cmd);
 }
 
 /* For the end of the dead time, and of the session */
@@ -437,6 +454,9 @@ void nbd_session_fail_parked(struct nbd_session *session)
 	LIST_HEAD(parked);
 
 	take_parked(session, &parked);
+	spin_lock_irq(&session->park_lock);
+	list_splice_init(&session->suspects, &parked);
+	spin_unlock_irq(&session->park_lock);
 	list_for_each_entry_safe(cmd, next, &parked, list)
 		nbd_cmd_abort(cmd);
 }
@@ -444,14 +464,17 @@ void nbd_session_fail_parked(struct nbd_session *session)
 /* The set of connections has changed: see to what is parked */
 void nbd_session_settle_parked(struct nbd_session *session)
 {
-	bool usable, wait;
+	bool usable, wait, suspects;
 
 	spin_lock_irq(&session->park_lock);
 	/* After the slots; pairs with nbd_session_submit() */
 	smp_store_release(&session->epoch, session->epoch + 1);
 	usable = session->usable && !session->holds;
 	wait = session->holds || may_park(session);
+	suspects = !list_empty(&session->suspects);
 	spin_unlock_irq(&session->park_lock);
+	if (usable && suspects)
+		queue_work(nbd_ctl_wq, &session->alone_work);
 	if (usable)
 		unpark(session);
 	else if (!wait)

@@ -66,13 +66,16 @@ struct nbd_session_queue {
  * @dead_time: in milliseconds, NBDCTL_TIME_FOREVER for no end
  * @table: the commands
  * @lock: serialises what changes slots and state; held for short
+ * @born: connections it has made so far; written under @lock
  * @leaving: connections that are out of their slot and not yet taken down; under @lock
  * @left: @leaving has become 0
  * @abrupt: nothing of the session is waited for any more
  * @state: written under @lock and @park_lock
  * @gave_up: the dead time ran out; likewise
- * @park_lock: protects @parked, and what a submitter must see with it
+ * @park_lock: protects @parked, @suspects, and what a submitter must see with it
  * @parked: commands that wait for a connection
+ * @suspects: commands that connections may have died of, to be sent alone
+ * @alone_work: sends them
  * @usable: connections that take commands; under @park_lock
  * @holds: reasons to park commands though connections work; under @park_lock
  * @epoch: counts changes of the set of connections; written under @park_lock
@@ -95,13 +98,16 @@ struct nbd_session {
 	u32 dead_time;
 	struct nbd_cmd_table table;
 	struct mutex lock;	/* slots, state, display, leaving */
+	u32 born;
 	u32 leaving;
 	wait_queue_head_t left;
 	bool abrupt;
 	enum nbdctl_state state;
 	bool gave_up;
-	spinlock_t park_lock;	/* parked, usable, holds, epoch, state for submitters */
+	spinlock_t park_lock;	/* parked, suspects, usable, holds, epoch, state for submitters */
 	struct list_head parked;
+	struct list_head suspects;
+	struct work_struct alone_work;
 	u32 usable;
 	u32 holds;
 	u32 epoch;
@@ -126,9 +132,15 @@ void nbd_session_submit(struct nbd_session *session, struct nbd_cmd *cmd, u32 qu
 void nbd_session_kick(struct nbd_session *session, u32 queue);
 void nbd_session_answered(struct nbd_session *session, const struct nbd_conn *conn);
 void nbd_session_timeout(struct nbd_session *session, struct nbd_cmd *cmd);
-void nbd_session_redistribute(struct nbd_session *session, struct nbd_conn *conn);
+void nbd_session_dispatch(struct nbd_conn *conn, struct nbd_cmd *cmd);
+void nbd_session_resubmit(struct nbd_session *session, struct nbd_cmd *cmd);
+void nbd_session_leave(struct nbd_session *session, struct nbd_conn *conn);
 void nbd_session_settle_parked(struct nbd_session *session);
 void nbd_session_fail_parked(struct nbd_session *session);
+
+/* blame.c */
+void nbd_session_redistribute(struct nbd_session *session, struct nbd_conn *conn);
+void nbd_session_alone_work(struct work_struct *work);
 
 /* slots.c */
 void nbd_session_start(struct nbd_session *session, struct nbd_conn **conns);

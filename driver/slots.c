@@ -189,7 +189,9 @@ static void take_down(struct nbd_session *session, struct nbd_conn *conn, bool o
 	/* No submitter sees it any more, and what they gave it is on its list */
 	synchronize_rcu_expedited();
 	if (orderly && wait_idle(session, conn)) {
-		if (READ_ONCE(session->state) != NBDCTL_STATE_DEAD)
+		/* One that is being shut down would refuse it */
+		if (READ_ONCE(session->state) != NBDCTL_STATE_DEAD &&
+		    !test_bit(NBD_CONN_LEAVING, &conn->flags))
 			flush_last(session, conn);
 		nbd_conn_close(conn);
 	}
@@ -215,6 +217,10 @@ static struct nbd_conn *swap_conn(struct nbd_session *session, u32 index, struct
 {
 	struct nbd_conn *old = slot_conn(session, index);
 
+	if (conn) {
+		conn->born = session->born + 1;
+		WRITE_ONCE(session->born, conn->born);
+	}
 	rcu_assign_pointer(session->slots[index].conn, conn);
 	if (old)
 		session->leaving++;
@@ -432,6 +438,7 @@ void nbd_session_end(struct nbd_session *session, bool orderly)
 			take_down(session, conn, orderly);
 	}
 	wait_event(session->left, !READ_ONCE(session->leaving));
+	cancel_work_sync(&session->alone_work);
 	nbd_session_fail_parked(session);
 	cancel_delayed_work_sync(&session->dead_work);
 }
