@@ -81,6 +81,8 @@ static bool forgive(struct nbd_session *session, struct nbd_cmd *cmd, const stru
 	case INNOCENT:
 		break;
 	case LATE:
+		if (conn->error == -ETIMEDOUT)
+			nbd_piece_late(session, cmd);
 		forgiven = forgive_late(session, cmd, conn);
 		break;
 	case SUSPECT:

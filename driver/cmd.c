@@ -148,6 +148,7 @@ blk_status_t nbd_cmd_prepare(struct nbd_cmd *cmd, struct request *rq,
 
 	cmd->rq = rq;
 	cmd->conn = NULL;
+	cmd->rest = 0;
 	cmd->error = 0;
 	cmd->status = BLK_STS_OK;
 	cmd->deaths = 0;

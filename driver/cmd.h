@@ -43,6 +43,7 @@ struct nbd_cursor {
 /**
  * struct nbd_cmd - a command
  * @req: what goes on the wire
+ * @rest: bytes of the request that come after those of @req, and go on the wire later
  * @rq: the request it carries out, while it is started; NULL for the session's own
  * @own_done: completed when it ends, if it has no @rq
  * @conn: the connection that has it; NULL while idle or parked. Written by the
@@ -66,6 +67,7 @@ struct nbd_cursor {
  */
 struct nbd_cmd {
 	struct nbd_req req;
+	u32 rest;
 	struct request *rq;
 	struct completion *own_done;
 	struct nbd_conn *conn;

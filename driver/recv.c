@@ -206,6 +206,8 @@ static void step_end(struct nbd_conn *conn)
 	} else if (nbd_cmd_half(cmd, NBD_HALF_REPLY)) {
 		if (df_refused(cmd))
 			send_without_df(conn, cmd);
+		else if (unlikely(cmd->rest) && !cmd->error)
+			nbd_piece_answered(conn, cmd);
 		else
 			nbd_cmd_complete(cmd, &rx->done);
 	}

@@ -81,6 +81,7 @@ int nbd_session_shape(struct nbd_session *session, u32 index, u32 queues, u32 de
 	u32 i;
 
 	session->index = index;
+	nbd_pieces_init(session);
 	session->queues = kcalloc(queues, sizeof(*session->queues), GFP_KERNEL);
 	if (!session->queues)
 		return -ENOMEM;
@@ -214,6 +215,7 @@ void nbd_session_dispatch(struct nbd_conn *conn, struct nbd_cmd *cmd)
 		nbd_query_restart(cmd->query);
 	if (unlikely(cmd->df))
 		set_df(cmd, !test_bit(NBD_CONN_NO_DF, &conn->flags));
+	nbd_piece_cut(conn->session, cmd);
 	nbd_conn_submit(conn, cmd);
 }
 

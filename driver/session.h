@@ -55,6 +55,18 @@ struct nbd_session_queue {
 } ____cacheline_aligned_in_smp;
 
 /**
+ * struct nbd_pieces - how much of a TRIM or WRITE_ZEROES is sent at once
+ * @size: bytes, a power of two; 0 for all
+ * @least: it becomes no smaller
+ * @most: and no larger
+ */
+struct nbd_pieces {
+	u32 size;
+	u32 least;
+	u32 most;
+};
+
+/**
  * struct nbd_session - an attach
  * @ref: the device has one while it is attached, each connection, each private request
  * @number: no other session has or had it
@@ -64,6 +76,7 @@ struct nbd_session_queue {
  * @display: what to show people, or NULL; under @lock
  * @request_timeout: in jiffies, 0 for never
  * @dead_time: in milliseconds, NBDCTL_TIME_FOREVER for no end
+ * @pieces: of commands without payload
  * @table: the commands
  * @lock: serialises what changes slots and state; held for short
  * @born: connections it has made so far; written under @lock
@@ -96,6 +109,7 @@ struct nbd_session {
 	char *display;
 	unsigned long request_timeout;
 	u32 dead_time;
+	struct nbd_pieces pieces;
 	struct nbd_cmd_table table;
 	struct mutex lock;	/* slots, state, display, leaving */
 	u32 born;
@@ -137,6 +151,12 @@ void nbd_session_resubmit(struct nbd_session *session, struct nbd_cmd *cmd);
 void nbd_session_leave(struct nbd_session *session, struct nbd_conn *conn);
 void nbd_session_settle_parked(struct nbd_session *session);
 void nbd_session_fail_parked(struct nbd_session *session);
+
+/* pieces.c */
+void nbd_pieces_init(struct nbd_session *session);
+void nbd_piece_cut(const struct nbd_session *session, struct nbd_cmd *cmd);
+void nbd_piece_answered(struct nbd_conn *conn, struct nbd_cmd *cmd);
+void nbd_piece_late(struct nbd_session *session, const struct nbd_cmd *cmd);
 
 /* blame.c */
 void nbd_session_redistribute(struct nbd_session *session, struct nbd_conn *conn);
