@@ -145,6 +145,7 @@ blk_status_t nbd_cmd_prepare(struct nbd_cmd *cmd, struct request *rq,
 {
 	u16 fua = rq->cmd_flags & REQ_FUA ? NBD_CF_FUA : 0;
 	struct nbd_pdu *pdu = blk_mq_rq_to_pdu(rq);
+	u64 size = READ_ONCE(export->size);
 
 	cmd->rq = rq;
 	cmd->conn = NULL;
@@ -185,7 +186,7 @@ blk_status_t nbd_cmd_prepare(struct nbd_cmd *cmd, struct request *rq,
 	}
 	/* "offset + length never beyond the export": a resize may have raced */
 	if (cmd->req.type != NBD_FLUSH &&
-	    (cmd->req.length > export->size || cmd->req.offset > export->size - cmd->req.length))
+	    (cmd->req.length > size || cmd->req.offset > size - cmd->req.length))
 		return BLK_STS_IOERR;
 	return BLK_STS_OK;
 }

@@ -131,6 +131,12 @@ u32 nbd_cursor_copy(struct nbd_cursor *c, const void *from, u32 bytes);
 u32 nbd_cursor_fill(struct nbd_cursor *c, struct bio_vec *vec, u32 *nr, u32 bytes);
 void nbd_cursor_zero(struct nbd_cursor *c, u32 bytes);
 
+/* Is it one of these? The pointer may be to another session's, which is no more */
+static inline bool nbd_cmd_is_of(const struct nbd_cmd_table *table, const struct nbd_cmd *cmd)
+{
+	return cmd >= table->cmds && cmd < table->cmds + table->total;
+}
+
 /* What its reply will carry */
 static inline u64 nbd_cmd_cookie(const struct nbd_cmd *cmd)
 {

@@ -60,11 +60,14 @@ static enum blk_eh_timer_return timeout(struct request *rq)
 	struct nbd_device *dev = rq->q->queuedata;
 	struct nbd_pdu *pdu = blk_mq_rq_to_pdu(rq);
 	struct nbd_session *session;
+	struct nbd_cmd *cmd;
 
 	rcu_read_lock();
 	session = rcu_dereference(dev->session);
-	if (session && pdu->cmd)
-		nbd_session_timeout(session, pdu->cmd);
+	cmd = READ_ONCE(pdu->cmd);
+	/* A forced detach may have ended the request, and another session be there by now */
+	if (session && nbd_cmd_is_of(&session->table, cmd))
+		nbd_session_timeout(session, cmd);
 	rcu_read_unlock();
 	return BLK_EH_RESET_TIMER;
 }
