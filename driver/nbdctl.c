@@ -135,7 +135,7 @@ static int attach_doit(struct sk_buff *skb, struct genl_info *info)
 	err = PTR_ERR_OR_ZERO(session);
 	if (err)
 		goto free_reply;
-	conns = nbd_parse_slots(info, session);
+	conns = nbd_parse_slots(info, session, session->nr_slots, true);
 	err = PTR_ERR_OR_ZERO(conns);
 	if (err)
 		goto put_session;
@@ -235,45 +235,33 @@ static struct nbd_session *named_session(struct genl_info *info, struct nbd_devi
 	return session;
 }
 
-static int replace_slot(struct genl_info *info, struct nbd_session *session,
-			const struct nlattr *attr, const struct nbd_export *export)
-{
-	const char *why = NULL;
-	struct nbd_conn *conn;
-	int err;
-
-	conn = nbd_parse_slot(info, attr, session, -1);
-	if (IS_ERR(conn))
-		return PTR_ERR(conn);
-	err = nbd_session_replace(session, conn, export, &why);
-	if (!err)
-		return 0;
-	nbd_conn_put(conn);
-	return nbd_refuse(info, attr, err, why);
-}
-
+/* All that is needed for it is there before the first slot changes */
 static int replace_slots(struct genl_info *info, struct nbd_session *session)
 {
+	const struct nlattr *attr = info->attrs[NBDCTL_A_DEVICE_SLOT];
+	u32 n = nbd_count_attrs(info, NBDCTL_A_DEVICE_SLOT);
 	struct nbd_export export = { 0 };
-	const struct nlattr *attr;
-	int rem, err;
+	const char *why = NULL;
+	struct nbd_conn **conns;
+	int err;
 
-	if (!nbd_count_attrs(info, NBDCTL_A_DEVICE_SLOT))
+	if (!n)
 		return nbd_refuse(info, NULL, -EINVAL, "slot is required");
+	if (n > session->nr_slots)
+		return nbd_refuse(info, attr, -E2BIG, "slot is given too often");
 	err = nbd_parse_facts(info, &export);
 	if (err)
 		return err;
-	/* All slots that move to another server do so at the same time */
-	nbd_session_hold(session);
-	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
-		if (nla_type(attr) != NBDCTL_A_DEVICE_SLOT)
-			continue;
-		err = replace_slot(info, session, attr, &export);
-		if (err)
-			break;
+	conns = nbd_parse_slots(info, session, n, false);
+	if (IS_ERR(conns))
+		return PTR_ERR(conns);
+	err = nbd_session_replace(session, conns, n, &export, &why);
+	if (err) {
+		nbd_put_conns(conns, n);
+		return nbd_refuse(info, attr, err, why);
 	}
-	nbd_session_release(session);
-	return err;
+	kfree(conns);
+	return 0;
 }
 
 static int slot_replace(struct genl_info *info, struct nbd_device *dev)

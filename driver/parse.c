@@ -243,8 +243,8 @@ static int parse_ids(struct genl_info *info, const struct nlattr *slot, u32 n, b
  * Make a connection of what is said of a slot. @position is its number; or
  * negative, then the slot must say which it is.
  */
-struct nbd_conn *nbd_parse_slot(struct genl_info *info, const struct nlattr *attr,
-				struct nbd_session *session, int position)
+static struct nbd_conn *parse_slot(struct genl_info *info, const struct nlattr *attr,
+				   struct nbd_session *session, int position)
 {
 	struct nlattr *tb[NBDCTL_A_SLOT_RECONNECTS + 1];
 	u32 n = session->export.nr_contexts, index;
@@ -291,20 +291,30 @@ void nbd_put_conns(struct nbd_conn **conns, u32 n)
 	kfree(conns);
 }
 
-struct nbd_conn **nbd_parse_slots(struct genl_info *info, struct nbd_session *session)
+/**
+ * nbd_parse_slots() - make connections of what is said of slots
+ * @info: the request
+ * @session: they are for
+ * @nr: how many slots it names
+ * @attach: these are all slots of the session, in their order; else each must say which it is
+ *
+ * Return: @nr connections, for nbd_put_conns(), or an ERR_PTR.
+ */
+struct nbd_conn **nbd_parse_slots(struct genl_info *info, struct nbd_session *session, u32 nr,
+				  bool attach)
 {
 	struct nbd_conn **conns, *conn;
 	const struct nlattr *attr;
 	u32 n = 0;
 	int rem;
 
-	conns = kcalloc(session->nr_slots, sizeof(*conns), GFP_KERNEL);
+	conns = kcalloc(nr, sizeof(*conns), GFP_KERNEL);
 	if (!conns)
 		return ERR_PTR(-ENOMEM);
 	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
 		if (nla_type(attr) != NBDCTL_A_DEVICE_SLOT)
 			continue;
-		conn = nbd_parse_slot(info, attr, session, n);
+		conn = parse_slot(info, attr, session, attach ? n : -1);
 		if (IS_ERR(conn)) {
 			nbd_put_conns(conns, n);
 			return ERR_CAST(conn);

@@ -19,9 +19,8 @@ int nbd_parse_string(struct genl_info *info, int type, char **to);
 int nbd_check_size(struct genl_info *info, u64 size, const struct nbd_export *export);
 
 struct nbd_session *nbd_parse_session(struct genl_info *info);
-struct nbd_conn *nbd_parse_slot(struct genl_info *info, const struct nlattr *attr,
-				struct nbd_session *session, int position);
-struct nbd_conn **nbd_parse_slots(struct genl_info *info, struct nbd_session *session);
+struct nbd_conn **nbd_parse_slots(struct genl_info *info, struct nbd_session *session, u32 n,
+				  bool attach);
 void nbd_put_conns(struct nbd_conn **conns, u32 n);
 
 #endif /* NBD_PARSE_H */

@@ -167,7 +167,7 @@ void nbd_session_start(struct nbd_session *session, struct nbd_conn **conns);
 int nbd_session_drain(struct nbd_session *session, bool *usable);
 void nbd_session_undrain(struct nbd_session *session);
 void nbd_session_end(struct nbd_session *session, bool orderly);
-int nbd_session_replace(struct nbd_session *session, struct nbd_conn *conn,
+int nbd_session_replace(struct nbd_session *session, struct nbd_conn **conns, u32 n,
 			const struct nbd_export *export, const char **why);
 void nbd_session_hold(struct nbd_session *session);
 void nbd_session_release(struct nbd_session *session);

@@ -287,17 +287,38 @@ void nbd_session_start(struct nbd_session *session, struct nbd_conn **conns)
 	mutex_unlock(&session->lock);
 }
 
-/* May this connection take a slot? */
-static int check_replacement(struct nbd_session *session, struct nbd_conn *conn,
-			     const struct nbd_export *export, const char **why)
+/* May these connections take their slots? */
+static int check_slots(struct nbd_session *session, struct nbd_conn **conns, u32 n,
+		       const char **why)
 {
-	int err;
+	u32 i, j;
 
 	lockdep_assert_held(&session->lock);
-	if (conn->nth && conn->nth != session->slots[conn->index].reconnects + 1) {
+	for (i = 0; i < n; i++) {
+		for (j = 0; j < i; j++) {
+			if (conns[j]->index != conns[i]->index)
+				continue;
+			*why = "slot is given twice";
+			return -EINVAL;
+		}
+		if (!conns[i]->nth ||
+		    conns[i]->nth == session->slots[conns[i]->index].reconnects + 1)
+			continue;
 		*why = "slot has had another connection since";
 		return -ESTALE;
 	}
+	return 0;
+}
+
+static int check_replacement(struct nbd_session *session, struct nbd_conn **conns, u32 n,
+			     const struct nbd_export *export, const char **why)
+{
+	u32 index = conns[0]->index;
+	int err;
+
+	err = check_slots(session, conns, n, why);
+	if (err)
+		return err;
 	if (session->state != NBDCTL_STATE_LIVE && session->state != NBDCTL_STATE_WAITING) {
 		*why = "index is a device that is ending";
 		return -ENOTCONN;
@@ -306,8 +327,8 @@ static int check_replacement(struct nbd_session *session, struct nbd_conn *conn,
 	if (!err)
 		return 0;
 	if (__ratelimit(&session->complaints))
-		pr_err("nbd%u: conn %u: refused, %s\n", session->index, conn->index, *why);
-	nbd_event_slot(session->index, NBDCTL_CMD_CONNECTION_REFUSED_EVENT, conn->index, -err);
+		pr_err("nbd%u: conn %u: refused, %s\n", session->index, index, *why);
+	nbd_event_slot(session->index, NBDCTL_CMD_CONNECTION_REFUSED_EVENT, index, -err);
 	return err;
 }
 
@@ -341,28 +362,34 @@ static void fill_slot(struct nbd_session *session, struct nbd_conn *conn)
 }
 
 /**
- * nbd_session_replace() - give a slot another connection
+ * nbd_session_replace() - give slots other connections
  * @session: the session
- * @conn: the connection, whose reference the session takes if this succeeds
- * @export: what it has negotiated
+ * @conns: the connections, whose references the session takes if this succeeds
+ * @n: how many, at least one
+ * @export: what they have negotiated
  * @why: set to a human-readable reason on failure
  *
- * If what was in the slot lives, it answers what it has and flushes, while all
- * commands wait; else its commands move on. That is not waited for here. To
- * change several slots at the same time, hold the session.
+ * All of them get their slots, or none does. If what was in a slot lives, it answers what it has
+ * and flushes, while all commands wait; else its commands move on. That is not waited for here.
  *
- * Return: 0; -ENOTCONN if the session is ending; -ESTALE if the slot was filled
- * since it was looked at; as nbd_export_fits().
+ * Return: 0; -ENOTCONN if the session is ending; -ESTALE if a slot was filled
+ * since it was looked at; -EINVAL for the same slot twice; as nbd_export_fits().
  */
-int nbd_session_replace(struct nbd_session *session, struct nbd_conn *conn,
+int nbd_session_replace(struct nbd_session *session, struct nbd_conn **conns, u32 n,
 			const struct nbd_export *export, const char **why)
 {
 	int err;
+	u32 i;
 
 	mutex_lock(&session->lock);
-	err = check_replacement(session, conn, export, why);
-	if (!err)
-		fill_slot(session, conn);
+	err = check_replacement(session, conns, n, export, why);
+	if (!err) {
+		/* Nothing is sent by the first ones before the last one is there */
+		nbd_session_hold(session);
+		for (i = 0; i < n; i++)
+			fill_slot(session, conns[i]);
+		nbd_session_release(session);
+	}
 	mutex_unlock(&session->lock);
 	return err;
 }

@@ -106,9 +106,9 @@ static int adopt_replace(struct adoption *adoption, struct error *err)
 
 	if (adopt_connect_all(adoption, err))
 		return -1;
-	/* Also if it fails: the driver may have taken the first ones. */
-	adoption->moved = true;
 	rc = kernel_replace(adoption->kernel, &replace, err);
+	/* It takes all or none. If it has them, nobody else may write to them. */
+	adoption->moved = !rc || !kernel_answered(adoption->kernel);
 	if (rc)
 		return rc;
 	size = adoption->exports[0].size;

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A disk that is written and read is moved to another server of the same file, and back: nothing
 # fails, what is in the file is right, the old server is left with DISC, the keeper goes on with the
-# new one. A server that is not fit changes nothing.
+# new one. A server that is not fit, or hangs up on one of the connections, changes nothing.
 
 . "$(dirname "$0")/keeper.sh"
 
@@ -10,7 +10,7 @@ requires fio nbdkit
 truncate -s 8M "$TMP/image"
 serve evil-nbd --port @PORT@ --log "$TMP/blue" --image "$TMP/image"
 attach -C 2
-blue=$SERVER_PID pid=$(keeper)
+blue=$SERVER_PID blue_port=$PORT pid=$(keeper)
 # 13 seconds each time, as often as the moves take
 writes() {
 	until [ -e "$TMP/enough" ]; do
@@ -26,6 +26,12 @@ wait_until 60 grep -q ^WRITE "$TMP/blue"
 serve_nbdkit memory 4M
 exits 11 nbd-attach --adopt "$URI" "$DEV"
 matches "$OUTPUT" "smaller" "message"
+# one that hangs up on the second connection
+serve evil-nbd --port @PORT@ --log "$TMP/none" --size 8M --evil close-opened --after 1
+fails nbd-attach --adopt "$URI" "$DEV"
+same "$(ss -Htn state established "dport = :$blue_port" | wc -l)" 2 "connections to the old server"
+matches "$(nbd-info --json "$DEV" | jq -r .uri)" ":$blue_port/" "the server that the driver names"
+stop_server
 serve_nbdkit --filter=log file "$TMP/image" logfile="$TMP/green"
 exits 0 nbd-attach --adopt "$URI" "$DEV"
 same "$(established)" 2 "connections to the new server"

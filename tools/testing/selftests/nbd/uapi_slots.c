@@ -91,6 +91,52 @@ TEST_F(replace, context_lost)
 	EXPECT_EQ(0, read_disk(g->disk, 1 << 20));
 }
 
+/* Two slots in one request, the second with @fd, or that of the other server */
+static int replace_both(struct ground *g, int second, int fd)
+{
+	msg_begin(&g->nl, &g->m, NBDCTL_CMD_SLOT_REPLACE);
+	put_facts(&g->m, &g->x[0], INDEX, 1 << NBDCTL_A_DEVICE_CONTEXT);
+	put_str(&g->m, NBDCTL_A_DEVICE_DISPLAY, "another display");
+	put_slot(&g->m, 0, g->conns[1], &g->x[1]);
+	put_slot(&g->m, second, fd, &g->x[0]);
+	return nl_call(&g->nl, &g->m);
+}
+
+/* A connection that is refused leaves the one before it, and the device, alone */
+TEST_F(replace, all_or_none)
+{
+	struct ground *g = &self->g;
+	int fds[2], i;
+
+	ASSERT_EQ(0, attach(g, 2, 5000, 0));
+	reconnect(g, 0);
+	reconnect(g, 1);
+	/* the peer of the second one is gone; it is no socket; it is for the same slot */
+	socket_pair(fds);
+	close(fds[1]);
+	EXPECT_EQ(ENOTCONN, replace_both(g, 1, fds[0])) TH_LOG("%s", g->nl.text);
+	close(fds[0]);
+	EXPECT_EQ(EBADF, replace_both(g, 1, 9999));
+	EXPECT_EQ(EINVAL, replace_both(g, 0, g->conns[0]));
+	EXPECT_NE(NULL, strstr(g->nl.text, "slot is given twice"));
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(0, get_u32(slot_of(g, i), NBDCTL_A_SLOT_RECONNECTS));
+		EXPECT_EQ(NBDCTL_SLOT_STATE_UP, get_u32(slot_of(g, i), NBDCTL_A_SLOT_STATE));
+	}
+	EXPECT_STREQ("a display", get_str(reply_attrs(&g->nl), NBDCTL_A_DEVICE_DISPLAY));
+	EXPECT_EQ(0, server_logged(&g->s[0], "DISC") + server_logged(&g->s[1], "DISC"));
+	g->disk = open_disk(INDEX, O_RDONLY | O_DIRECT);
+	EXPECT_EQ(0, read_disk(g->disk, 1 << 20));
+	/* those that were not to blame were given back as they were */
+	EXPECT_EQ(0, replace_both(g, 1, g->conns[0])) TH_LOG("%s", g->nl.text);
+	for (i = 0; i < 2; i++) {
+		close(g->conns[i]);
+		EXPECT_EQ(1, get_u32(slot_of(g, i), NBDCTL_A_SLOT_RECONNECTS));
+	}
+	EXPECT_STREQ("another display", get_str(reply_attrs(&g->nl), NBDCTL_A_DEVICE_DISPLAY));
+	EXPECT_EQ(0, read_disk(g->disk, 8 << 20));
+}
+
 FIXTURE(dead_time)
 {
 	struct ground g;
