@@ -56,6 +56,7 @@ static const struct nla_policy slot_replace_policy[NBDCTL_A_DEVICE_SESSION + 1] 
 	FACTS_POLICY,
 	[NBDCTL_A_DEVICE_SLOT] = NLA_POLICY_NESTED(nbd_slot_policy),
 	[NBDCTL_A_DEVICE_DISPLAY] = { .type = NLA_NUL_STRING, .len = NBDCTL_NAME_MAX },
+	[NBDCTL_A_DEVICE_FORCE] = { .type = NLA_FLAG },
 	[NBDCTL_A_DEVICE_SESSION] = { .type = NLA_U64 },
 };
 
@@ -255,7 +256,8 @@ static int replace_slots(struct genl_info *info, struct nbd_session *session)
 	conns = nbd_parse_slots(info, session, n, false);
 	if (IS_ERR(conns))
 		return PTR_ERR(conns);
-	err = nbd_session_replace(session, conns, n, &export, &why);
+	err = nbd_session_replace(session, conns, n, &export,
+				  nla_get_flag(info->attrs[NBDCTL_A_DEVICE_FORCE]), &why);
 	if (err) {
 		nbd_put_conns(conns, n);
 		return nbd_refuse(info, attr, err, why);

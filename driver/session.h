@@ -80,6 +80,7 @@ struct nbd_pieces {
  * @table: the commands
  * @lock: serialises what changes slots and state; held for short
  * @born: connections it has made so far; written under @lock
+ * @forced: the first so many are not waited for; likewise
  * @leaving: connections that are out of their slot and not yet taken down; under @lock
  * @left: @leaving has become 0
  * @abrupt: nothing of the session is waited for any more
@@ -113,6 +114,7 @@ struct nbd_session {
 	struct nbd_cmd_table table;
 	struct mutex lock;	/* slots, state, display, leaving */
 	u32 born;
+	u32 forced;
 	u32 leaving;
 	wait_queue_head_t left;
 	bool abrupt;
@@ -168,7 +170,7 @@ int nbd_session_drain(struct nbd_session *session, bool *usable);
 void nbd_session_undrain(struct nbd_session *session);
 void nbd_session_end(struct nbd_session *session, bool orderly);
 int nbd_session_replace(struct nbd_session *session, struct nbd_conn **conns, u32 n,
-			const struct nbd_export *export, const char **why);
+			const struct nbd_export *export, bool force, const char **why);
 void nbd_session_hold(struct nbd_session *session);
 void nbd_session_release(struct nbd_session *session);
 void nbd_session_fail_work(struct work_struct *work);

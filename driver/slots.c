@@ -101,8 +101,43 @@ void nbd_session_release(struct nbd_session *session)
 		nbd_session_settle_parked(session);
 }
 
-/* How long a living connection may take to answer what is in flight, and to flush */
-#define IDLE_TIME	(10 * HZ)
+/* How long a server that is left is waited for without a word */
+#define PATIENCE	(10 * HZ)
+
+/**
+ * struct wait - for a server that is left
+ * @conn: its connection, which is out of its slot
+ * @what: it owes, for people
+ * @since: when this began
+ * @told: the log has it
+ */
+struct wait {
+	struct nbd_conn *conn;
+	const char *what;
+	unsigned long since;
+	bool told;
+};
+
+/*
+ * Wait a moment; false if there is no reason to go on. What a server has in hand and goes on with
+ * after the same was done elsewhere, undoes what came later. So there is no limit but what the user
+ * has set: the deadline of requests, or force.
+ */
+static bool wait_on(struct nbd_session *session, struct wait *wait)
+{
+	struct nbd_conn *conn = wait->conn;
+
+	if (nbd_conn_failed(conn) || READ_ONCE(session->abrupt) ||
+	    conn->born <= READ_ONCE(session->forced))
+		return false;
+	if (!wait->told && time_after(jiffies, wait->since + PATIENCE)) {
+		pr_warn("nbd%u: conn %u: the server that is left still owes %s\n",
+			session->index, conn->index, wait->what);
+		wait->told = true;
+	}
+	schedule_timeout_idle(1);
+	return true;
+}
 
 /*
  * Wait until a connection that gets no more commands has answered all it has;
@@ -111,29 +146,34 @@ void nbd_session_release(struct nbd_session *session)
  */
 static bool wait_idle(struct nbd_session *session, struct nbd_conn *conn)
 {
-	unsigned long end = jiffies + IDLE_TIME;
+	struct wait wait = { .conn = conn, .what = "answers", .since = jiffies };
 
 	nbd_conn_kick(conn);
-	while (!nbd_conn_failed(conn) && nbd_cmd_count(&session->table, conn)) {
-		if (time_after(jiffies, end) || READ_ONCE(session->abrupt))
+	while (nbd_cmd_count(&session->table, conn))
+		if (!wait_on(session, &wait))
 			return false;
-		schedule_timeout_uninterruptible(1);
-	}
 	return !nbd_conn_failed(conn);
 }
 
+/* blk-mq knows nothing of this command, so its deadline is looked at here */
 static bool wait_for_own(struct nbd_session *session, struct nbd_conn *conn,
 			 const struct nbd_cmd *cmd)
 {
-	unsigned long end = jiffies + IDLE_TIME;
+	struct wait wait = { .conn = conn, .what = "a flush", .since = jiffies };
 
 	while (!wait_for_completion_timeout(cmd->own_done, msecs_to_jiffies(20))) {
-		if (time_after(jiffies, end) || READ_ONCE(session->abrupt))
-			return false;
-		if (nbd_conn_failed(conn) || READ_ONCE(cmd->refused))
+		if (session->request_timeout &&
+		    time_after(jiffies, wait.since + session->request_timeout))
+			nbd_conn_fail(conn, -ETIMEDOUT);
+		if (READ_ONCE(cmd->refused) || !wait_on(session, &wait))
 			return false;
 	}
 	return true;
+}
+
+static void left_without_flush(const struct nbd_session *session, const struct nbd_conn *conn)
+{
+	pr_warn("nbd%u: conn %u: left without a flush\n", session->index, conn->index);
 }
 
 /*
@@ -143,34 +183,46 @@ static bool wait_for_own(struct nbd_session *session, struct nbd_conn *conn,
  */
 static void flush_last(struct nbd_session *session, struct nbd_conn *conn)
 {
+	struct wait turn = { .conn = conn, .what = "a flush, after another", .since = jiffies };
 	struct mutex *own_lock = &session->slots[conn->index].own_lock;
 	DECLARE_COMPLETION_ONSTACK(done);
 	struct nbd_cmd *cmd;
 
 	if (!nbd_export_has(&session->export, NBD_TF_SEND_FLUSH) || session->export.read_only)
 		return;
-	mutex_lock(own_lock);
+	/* Its holder may wait for as long as another server pleases: in a way that nobody minds */
+	while (!mutex_trylock(own_lock)) {
+		if (!wait_on(session, &turn)) {
+			left_without_flush(session, conn);
+			return;
+		}
+	}
 	cmd = nbd_cmd_own(&session->table, conn->index, NBD_FLUSH, &done);
 	nbd_conn_submit(conn, cmd);
 	nbd_conn_kick(conn);
 	if (!wait_for_own(session, conn, cmd)) {
+		/* Joins its receiver, so the command is ours or done */
 		nbd_conn_stop(conn);
 		if (!completion_done(&done))
 			nbd_cmd_abort(cmd);
 	}
 	if (cmd->status != BLK_STS_OK)
-		pr_warn("nbd%u: conn %u: left without a flush\n", session->index, conn->index);
+		left_without_flush(session, conn);
 	mutex_unlock(own_lock);
 }
 
 /* The last word on a connection that was taken down */
-static void connection_down(struct nbd_session *session, struct nbd_conn *conn)
+static void connection_down(struct nbd_session *session, struct nbd_conn *conn, u32 moved)
 {
 	u32 reason = -conn->error;
 
 	if (reason)
 		pr_err("nbd%u: conn %u: lost, error %d\n", session->index, conn->index,
 		       conn->error);
+	/* If a server goes on with them nonetheless, it undoes what was done later */
+	if (moved && READ_ONCE(session->state) != NBDCTL_STATE_DEAD)
+		pr_warn("nbd%u: conn %u: %u requests move on unanswered\n", session->index,
+			conn->index, moved);
 	nbd_event_slot(session->index, NBDCTL_CMD_CONNECTION_DOWN_EVENT, conn->index, reason);
 	mutex_lock(&session->lock);
 	if (!--session->leaving)
@@ -186,6 +238,8 @@ static void connection_down(struct nbd_session *session, struct nbd_conn *conn)
  */
 static void take_down(struct nbd_session *session, struct nbd_conn *conn, bool orderly)
 {
+	u32 moved;
+
 	/* No submitter sees it any more, and what they gave it is on its list */
 	synchronize_rcu_expedited();
 	if (orderly && wait_idle(session, conn)) {
@@ -196,12 +250,13 @@ static void take_down(struct nbd_session *session, struct nbd_conn *conn, bool o
 		nbd_conn_close(conn);
 	}
 	nbd_conn_stop(conn);
+	moved = nbd_cmd_count(&session->table, conn);
 	nbd_session_redistribute(session, conn);
 	if (test_bit(NBD_CONN_HOLDS, &conn->flags))
 		nbd_session_release(session);
 	else
 		nbd_session_settle_parked(session);
-	connection_down(session, conn);
+	connection_down(session, conn, moved);
 	nbd_conn_put(conn);
 }
 
@@ -367,6 +422,7 @@ static void fill_slot(struct nbd_session *session, struct nbd_conn *conn)
  * @conns: the connections, whose references the session takes if this succeeds
  * @n: how many, at least one
  * @export: what they have negotiated
+ * @force: wait for none of the servers that the disk has or had until now
  * @why: set to a human-readable reason on failure
  *
  * All of them get their slots, or none does. If what was in a slot lives, it answers what it has
@@ -376,7 +432,7 @@ static void fill_slot(struct nbd_session *session, struct nbd_conn *conn)
  * since it was looked at; -EINVAL for the same slot twice; as nbd_export_fits().
  */
 int nbd_session_replace(struct nbd_session *session, struct nbd_conn **conns, u32 n,
-			const struct nbd_export *export, const char **why)
+			const struct nbd_export *export, bool force, const char **why)
 {
 	int err;
 	u32 i;
@@ -384,6 +440,8 @@ int nbd_session_replace(struct nbd_session *session, struct nbd_conn **conns, u3
 	mutex_lock(&session->lock);
 	err = check_replacement(session, conns, n, export, why);
 	if (!err) {
+		if (force)
+			WRITE_ONCE(session->forced, session->born);
 		/* Nothing is sent by the first ones before the last one is there */
 		nbd_session_hold(session);
 		for (i = 0; i < n; i++)

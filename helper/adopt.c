@@ -100,6 +100,7 @@ static int adopt_replace(struct adoption *adoption, struct error *err)
 		.exports = adoption->exports,
 		.fds = adoption->fds,
 		.display = adoption->uri,
+		.force = adoption->args->force,
 	};
 	uint64_t size;
 	int rc;

@@ -32,6 +32,7 @@ const struct opt attach_opts[] = {
 	{ OPT_NO_RECONNECT, "no-reconnect", NULL, "leave nobody behind who would reconnect" },
 	{ 'F', "foreground", NULL, "stay in the foreground, to reconnect" },
 	{ OPT_ADOPT, "adopt", NULL, "keep a disk that is attached; move it to the server named" },
+	{ OPT_FORCE, "force", NULL, "with --adopt SERVER: do not wait for the one that is left" },
 	{ OPT_RESIZE, "resize", NULL, "give a disk that is attached the size of its export" },
 	{ 'Q', "queue-size", "N", "requests in flight on one queue (default 128)" },
 	{ 'i', "identifier", "TEXT", "free text that says what is attached" },
@@ -169,6 +170,9 @@ static int attach_option(struct attach_args *args, int id, struct error *err)
 		return attach_set_dead_time(args, optarg, err);
 	case OPT_ADOPT:
 		return attach_set_task(args, ATTACH_TASK_ADOPT, err);
+	case OPT_FORCE:
+		args->force = true;
+		return 0;
 	case OPT_RESIZE:
 		return attach_set_task(args, ATTACH_TASK_RESIZE, err);
 	case OPT_NO_RECONNECT:
@@ -206,6 +210,13 @@ static int attach_check_keep(struct attach_args *args, struct error *err)
 	return 0;
 }
 
+static int attach_check_force(const struct attach_args *args, struct error *err)
+{
+	if (args->force && (args->task != ATTACH_TASK_ADOPT || !args->has_target))
+		return error_set(err, EXIT_USAGE, "--force is for --adopt with a server");
+	return 0;
+}
+
 /* What only an attach can decide. */
 static int attach_check_task(const struct attach_args *args, struct error *err)
 {
@@ -220,7 +231,7 @@ static int attach_check_task(const struct attach_args *args, struct error *err)
 	if (!args->has_target && args->keep == ATTACH_KEEP_NOT)
 		return error_set(err, EXIT_USAGE,
 				 "--adopt --no-reconnect without a server is nothing to do");
-	return 0;
+	return attach_check_force(args, err);
 }
 
 /* [TARGET] DEVICE */
@@ -261,6 +272,8 @@ int attach_parse(const struct verb *verb, int argc, char **argv, struct attach_a
 	args->operands.n_words = argc - optind;
 	if (args->task != ATTACH_TASK_ATTACH)
 		return attach_parse_task(args, err);
+	if (attach_check_force(args, err))
+		return -1;
 	args->has_target = true;
 	if (operands_target(&args->operands, &args->target, &args->has_device, &args->device, err))
 		return -1;

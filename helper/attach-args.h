@@ -56,6 +56,7 @@ struct attach_args {
 	bool require_context;
 	bool no_contexts;
 	bool read_only;
+	bool force;
 	bool json;
 	uint32_t request_timeout;
 	uint32_t connect_timeout;

@@ -129,6 +129,7 @@ int kernel_attach(struct kernel *kernel, const struct kernel_attach *attach, uin
  * @exports: what each connection negotiated; the first speaks for all
  * @fds: their sockets
  * @display: in place of the old one, or NULL to keep that
+ * @force: the servers that the disk had are not waited for
  * @unless_changed: fail if a slot got another connection after @device was looked at
  */
 struct kernel_replace {
@@ -138,6 +139,7 @@ struct kernel_replace {
 	const struct export *exports;
 	const int *fds;
 	const char *display;
+	bool force;
 	bool unless_changed;
 };
 

@@ -9,7 +9,7 @@ _nbd_options()
 		echo "-u --unix --port --vsock -N --name -C --connections --context" \
 			"--require-context --no-contexts -r --read-only -t --timeout" \
 			"--connect-timeout --peer-timeout -T --dead-timeout --no-reconnect" \
-			"-F --foreground --adopt --resize -Q --queue-size -i --identifier" \
+			"-F --foreground --adopt --force --resize -Q --queue-size -i --identifier" \
 			"-J --json"
 		;;
 	nbd-detach)

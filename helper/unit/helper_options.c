@@ -337,6 +337,9 @@ static void test_keep(void **state)
 	assert_true(args->has_target);
 	assert_string_equal(args->target.export, "e");
 	assert_int_equal(args->device, 4);
+	assert_false(args->force);
+	assert_int_equal(attach(args, &err, "--adopt\t--force\th\te\tnbd4"), 0);
+	assert_true(args->force);
 	assert_int_equal(attach(args, &err, "--adopt\t-F\t-u\t/s\tnbd5"), 0);
 	assert_true(args->has_target);
 	assert_int_equal(args->target.kind, TARGET_UNIX);
@@ -364,6 +367,7 @@ static void test_attach_refused(void **state)
 		"--con\t1\th", "-F\t--no-reconnect\th", "--peer-timeout\tx\th",
 		"--adopt", "--adopt\th\te", "--adopt\tnbd://h/e", "--adopt\t-r\tnbd1",
 		"--adopt\t-C\t2\tnbd1", "--adopt\t--no-reconnect\tnbd1", "--adopt\t--resize\tnbd1",
+		"--force\th\te", "--adopt\t--force\tnbd1", "--resize\t--force\tnbd1",
 		"--resize", "--resize\th\tnbd1", "--resize\t-F\tnbd1", "--resize\t-J\tnbd1",
 	};
 	struct attach_args *args = malloc(sizeof(*args));
