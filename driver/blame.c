@@ -99,9 +99,43 @@ static bool forgive(struct nbd_session *session, struct nbd_cmd *cmd, const stru
 
 static void suspect(struct nbd_session *session, struct nbd_cmd *cmd)
 {
-	spin_lock_irq(&session->park_lock);
+	unsigned long flags;
+
+	WRITE_ONCE(cmd->conn, NULL);
+	spin_lock_irqsave(&session->park_lock, flags);
 	list_add_tail(&cmd->list, &session->suspects);
-	spin_unlock_irq(&session->park_lock);
+	spin_unlock_irqrestore(&session->park_lock, flags);
+}
+
+/* A command has no answer from a connection that is over, or leaves; the caller has it alone */
+static void move_on(struct nbd_session *session, struct nbd_cmd *cmd, const struct nbd_conn *conn,
+		    bool alone)
+{
+	if (!cmd->rq || READ_ONCE(session->state) == NBDCTL_STATE_DEAD ||
+	    !forgive(session, cmd, conn, alone))
+		nbd_cmd_abort(cmd);
+	else if (cmd->deaths >= NBD_SUSPECT_DEATHS)
+		suspect(session, cmd);
+	else
+		nbd_session_resubmit(session, cmd);
+}
+
+/**
+ * nbd_session_refused() - a server answers that it is being shut down
+ * @session: the session
+ * @conn: the caller is its receiver
+ * @cmd: to this command
+ *
+ * It goes elsewhere at once, unless its payload is being sent: then it stays with the connection,
+ * as does the session's own. Any context. The connection is taken down next, and that sees to
+ * the parked and the suspects.
+ */
+void nbd_session_refused(struct nbd_session *session, struct nbd_conn *conn, struct nbd_cmd *cmd)
+{
+	nbd_session_leave(session, conn);
+	nbd_cmd_refused(cmd);
+	if (cmd->rq && atomic_cmpxchg(&cmd->halves, NBD_HALF_REPLY, 0) == NBD_HALF_REPLY)
+		move_on(session, cmd, conn, false);
 }
 
 /**
@@ -122,14 +156,7 @@ void nbd_session_redistribute(struct nbd_session *session, struct nbd_conn *conn
 		if (READ_ONCE(cmd->conn) != conn)
 			continue;
 		atomic_set(&cmd->halves, 0);
-		WRITE_ONCE(cmd->conn, NULL);
-		if (!cmd->rq || READ_ONCE(session->state) == NBDCTL_STATE_DEAD ||
-		    !forgive(session, cmd, conn, alone))
-			nbd_cmd_abort(cmd);
-		else if (cmd->deaths >= NBD_SUSPECT_DEATHS)
-			suspect(session, cmd);
-		else
-			nbd_session_resubmit(session, cmd);
+		move_on(session, cmd, conn, alone);
 	}
 }
 

@@ -66,31 +66,20 @@ static void enlarge(struct nbd_pieces *pieces, const struct nbd_cmd *cmd, unsign
 
 /**
  * nbd_piece_answered() - go on with what is left of a request
- * @conn: the caller is its receiver
- * @cmd: a piece was answered without an error, and there is more
+ * @session: the session
+ * @cmd: the caller's alone; a piece was answered without an error, and there is more
  *
- * Who has come so far was no connection's death. By this connection, if it takes commands; else the
- * command goes elsewhere when it is taken down.
+ * What has come so far has killed no connection. Any context.
  */
-void nbd_piece_answered(struct nbd_conn *conn, struct nbd_cmd *cmd)
+void nbd_piece_answered(struct nbd_session *session, struct nbd_cmd *cmd)
 {
-	struct nbd_session *session = conn->session;
-
 	enlarge(&session->pieces, cmd, session->request_timeout / 4);
 	cmd->req.offset += cmd->req.length;
 	cmd->req.length = cmd->rest;
 	cmd->rest = 0;
 	cmd->deaths = 0;
 	cmd->late = 0;
-	rcu_read_lock();
-	if (nbd_conn_usable(conn) &&
-	    rcu_access_pointer(session->slots[conn->index].conn) == conn) {
-		nbd_session_dispatch(conn, cmd);
-		nbd_conn_kick_later(conn);
-	} else {
-		nbd_cmd_refused(cmd);
-	}
-	rcu_read_unlock();
+	nbd_session_resubmit(session, cmd);
 }
 
 /**

@@ -199,15 +199,13 @@ static void step_end(struct nbd_conn *conn)
 		expect_orphans(conn);
 	}
 	rx->cmd = NULL;
-	/* The server is going away: what it refused stays here, to go elsewhere */
 	if (cmd->error == NBD_ESHUTDOWN) {
-		nbd_cmd_refused(cmd);
-		nbd_session_leave(conn->session, conn);
+		nbd_session_refused(conn->session, conn, cmd);
 	} else if (nbd_cmd_half(cmd, NBD_HALF_REPLY)) {
 		if (df_refused(cmd))
 			send_without_df(conn, cmd);
 		else if (unlikely(cmd->rest) && !cmd->error)
-			nbd_piece_answered(conn, cmd);
+			nbd_piece_answered(conn->session, cmd);
 		else
 			nbd_cmd_complete(cmd, &rx->done);
 	}

@@ -425,9 +425,10 @@ unlock:
 	rcu_read_unlock();
 }
 
-/* Send a command again, by what is there now */
+/* Send a command again, by what is there now; it is the caller's alone. Any context. */
 void nbd_session_resubmit(struct nbd_session *session, struct nbd_cmd *cmd)
 {
+	WRITE_ONCE(cmd->conn, NULL);
 	nbd_session_submit(session, cmd, cmd->index / session->table.depth, true);
 }
 

@@ -157,10 +157,12 @@ void nbd_session_fail_parked(struct nbd_session *session);
 /* pieces.c */
 void nbd_pieces_init(struct nbd_session *session);
 void nbd_piece_cut(const struct nbd_session *session, struct nbd_cmd *cmd);
-void nbd_piece_answered(struct nbd_conn *conn, struct nbd_cmd *cmd);
+void nbd_piece_answered(struct nbd_session *session, struct nbd_cmd *cmd);
 void nbd_piece_late(struct nbd_session *session, const struct nbd_cmd *cmd);
 
 /* blame.c */
+void nbd_session_refused(struct nbd_session *session, struct nbd_conn *conn,
+			 struct nbd_cmd *cmd);
 void nbd_session_redistribute(struct nbd_session *session, struct nbd_conn *conn);
 void nbd_session_alone_work(struct work_struct *work);
 
