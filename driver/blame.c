@@ -44,10 +44,14 @@ static bool count_death(struct nbd_cmd *cmd, const struct nbd_conn *conn)
 	return cmd->deaths < NBD_MAX_DEATHS;
 }
 
-/* It is not the command's fault; but it does not go on like that for longer than the dead time */
+/*
+ * It is not the command's fault; but it does not go on like that for longer than the dead time. Of
+ * that, the time that a server had it counts only if the server let the deadline pass.
+ */
 static bool forgive_late(const struct nbd_session *session, struct nbd_cmd *cmd,
 			 const struct nbd_conn *conn)
 {
+	unsigned long flight = jiffies - READ_ONCE(cmd->started);
 	u64 now = get_jiffies_64();
 
 	if (!session->dead_time)
@@ -56,6 +60,8 @@ static bool forgive_late(const struct nbd_session *session, struct nbd_cmd *cmd,
 		cmd->late = now;
 		return true;
 	}
+	if (!session->request_timeout || flight < session->request_timeout)
+		cmd->late += flight;
 	return session->dead_time == NBDCTL_TIME_FOREVER ||
 	       time_before64(now, cmd->late + msecs_to_jiffies(session->dead_time));
 }

@@ -58,8 +58,8 @@ struct nbd_cursor {
  * @df: READ is sent with DF, where the server has not refused that
  * @refused: @conn's server won't carry it out, but another might
  * @blamed: how many connections the session had made by the last of @deaths
- * @late: when it first lost a connection that nobody had ended but for being late, in jiffies;
- *	or 0
+ * @late: when it first lost a connection without blame, in jiffies, later by what does not
+ *	count since; or 0
  * @cover: bytes of a READ that were answered
  * @query: block status that is asked for, else NULL
  * @snode: link in the connection's list of submitted commands
