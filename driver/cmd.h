@@ -143,6 +143,12 @@ static inline u64 nbd_cmd_cookie(const struct nbd_cmd *cmd)
 	return (u64)cmd->gen << 32 | cmd->index;
 }
 
+/* May it stand for gigabytes, though it has no payload? */
+static inline bool nbd_cmd_is_long(const struct nbd_cmd *cmd)
+{
+	return cmd->req.type == NBD_TRIM || cmd->req.type == NBD_ZEROES;
+}
+
 /* Bytes that follow the request header on the wire */
 static inline u32 nbd_cmd_payload(const struct nbd_cmd *cmd)
 {

@@ -17,11 +17,6 @@
 #define PIECE_MOST		SZ_1G
 #define PIECE_LEAST		SZ_1M
 
-static bool is_long(const struct nbd_cmd *cmd)
-{
-	return cmd->req.type == NBD_TRIM || cmd->req.type == NBD_ZEROES;
-}
-
 /* The session has its deadline and the facts of its export */
 void nbd_pieces_init(struct nbd_session *session)
 {
@@ -40,7 +35,7 @@ void nbd_pieces_init(struct nbd_session *session)
 /**
  * nbd_piece_cut() - let a command be for the first piece of what is left of its request
  * @session: the session
- * @cmd: about to be sent
+ * @cmd: about to be sent, see nbd_cmd_is_long()
  *
  * Pieces end at multiples of their size, which suits servers that trim whole clusters.
  */
@@ -48,7 +43,7 @@ void nbd_piece_cut(const struct nbd_session *session, struct nbd_cmd *cmd)
 {
 	u32 size = READ_ONCE(session->pieces.size), all = cmd->req.length + cmd->rest;
 
-	if (!size || !is_long(cmd))
+	if (!size)
 		return;
 	cmd->req.length = min_t(u32, all, size - (cmd->req.offset & (size - 1)));
 	cmd->rest = all - cmd->req.length;
@@ -94,7 +89,7 @@ void nbd_piece_late(struct nbd_session *session, const struct nbd_cmd *cmd)
 	struct nbd_pieces *pieces = &session->pieces;
 	u32 size = READ_ONCE(pieces->size), half;
 
-	if (!size || !is_long(cmd) || cmd->req.length <= size / 2)
+	if (!size || !nbd_cmd_is_long(cmd) || cmd->req.length <= size / 2)
 		return;
 	half = max_t(u32, roundup_pow_of_two(cmd->req.length) / 2, pieces->least);
 	if (half < size)

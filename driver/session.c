@@ -215,7 +215,8 @@ void nbd_session_dispatch(struct nbd_conn *conn, struct nbd_cmd *cmd)
 		nbd_query_restart(cmd->query);
 	if (unlikely(cmd->df))
 		set_df(cmd, !test_bit(NBD_CONN_NO_DF, &conn->flags));
-	nbd_piece_cut(conn->session, cmd);
+	if (unlikely(nbd_cmd_is_long(cmd)))
+		nbd_piece_cut(conn->session, cmd);
 	nbd_conn_submit(conn, cmd);
 }
 

@@ -3,7 +3,6 @@
 # A server that is being shut down refuses requests: whatever leads to it is closed in order, so that
 # it ends, and what it refused is carried out when it is back. A server that refuses for ever fails
 # that request after the dead time, and nothing else.
-# tags: kernel
 
 . "$(dirname "$0")/keeper.sh"
 
