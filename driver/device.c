@@ -6,6 +6,7 @@
  */
 #include <linux/blkdev.h>
 #include <linux/module.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/xarray.h>
 
@@ -37,6 +38,7 @@ static struct nbd_device *add_device(u32 index, u32 queues, u32 depth)
 	if (!dev)
 		return ERR_PTR(-ENOMEM);
 	dev->index = index;
+	dev->depth = depth;
 	mutex_init(&dev->lock);
 	err = xa_reserve(&devices, index, GFP_KERNEL);
 	if (err)
@@ -165,7 +167,7 @@ static struct nbd_device *lock_any(u32 queues, u32 depth)
 			unused++;
 		if (!mutex_trylock(&dev->lock))
 			continue;
-		if (is_idle(dev)) {
+		if (!dev->gone && is_idle(dev)) {
 			get_device_ref(dev);
 			goto unlock;
 		}
@@ -227,8 +229,9 @@ static bool wait_closed(struct nbd_device *dev)
 {
 	unsigned long end = jiffies + OPENERS_TIME;
 
-	while (disk_openers(dev->disk) && time_before(jiffies, end))
-		schedule_timeout_uninterruptible(msecs_to_jiffies(10));
+	while (disk_openers(dev->disk) && time_before(jiffies, end) &&
+	       !fatal_signal_pending(current))
+		schedule_timeout_killable(msecs_to_jiffies(10));
 	return !disk_openers(dev->disk);
 }
 
@@ -240,7 +243,9 @@ static bool wait_closed(struct nbd_device *dev)
  * @depth: requests in flight on each, 0 for the default
  * @why: set to a human-readable reason on failure
  *
- * Return: an idle device of this shape, for nbd_device_unlock(); or an ERR_PTR.
+ * The block layer may have granted fewer queues or requests; that is what there is.
+ *
+ * Return: an idle device that was asked for like this, for nbd_device_unlock(); or an ERR_PTR.
  */
 struct nbd_device *nbd_device_lock_for_attach(u32 index, bool any, u32 slots, u32 depth,
 					      const char **why)
@@ -248,7 +253,7 @@ struct nbd_device *nbd_device_lock_for_attach(u32 index, bool any, u32 slots, u3
 	u32 queues = min(slots, nr_cpu_ids), want = depth ?: NBD_DEFAULT_DEPTH;
 	struct nbd_device *dev;
 
-	for (;;) {
+	while (!fatal_signal_pending(current)) {
 		dev = any ? lock_any(queues, want) : lock_or_make(index, queues, want);
 		if (IS_ERR(dev)) {
 			*why = "no device can be made";
@@ -256,15 +261,15 @@ struct nbd_device *nbd_device_lock_for_attach(u32 index, bool any, u32 slots, u3
 		}
 		*why = "index is a device that is attached already";
 		if (rcu_access_pointer(dev->session))
-			break;
-		if (dev->tag_set.queue_depth == want + NBD_PRIVATE_TAGS) {
+			goto busy;
+		if (dev->depth == want) {
 			if (dev->tag_set.nr_hw_queues != queues)
 				blk_mq_update_nr_hw_queues(&dev->tag_set, queues);
 			return dev;
 		}
 		*why = "queue-depth can't change while the device is open";
 		if (!wait_closed(dev))
-			break;
+			goto busy;
 		dev = renew(dev, queues, want);
 		if (IS_ERR(dev)) {
 			*why = "no device can be made";
@@ -273,6 +278,10 @@ struct nbd_device *nbd_device_lock_for_attach(u32 index, bool any, u32 slots, u3
 		/* It was not locked all the time, so somebody else may have it by now */
 		nbd_device_unlock(dev);
 	}
+	*why = "the caller was killed";
+	return ERR_PTR(-EINTR);
+
+busy:
 	nbd_device_unlock(dev);
 	return ERR_PTR(-EBUSY);
 }
@@ -423,14 +432,13 @@ undrain:
 /* Take a session that has ended from its device, which is locked; unlocks and puts it */
 static void forget_by_force(struct nbd_device *dev, struct nbd_session *session)
 {
-	u32 depth = dev->tag_set.queue_depth - NBD_PRIVATE_TAGS;
 	struct nbd_device *new;
 
 	if (!forget_session(dev, session)) {
 		nbd_device_unlock(dev);
 		return;
 	}
-	new = renew(dev, 1, depth);
+	new = renew(dev, 1, dev->depth);
 	if (!IS_ERR(new))
 		nbd_device_unlock(new);
 }

@@ -16,6 +16,7 @@
 /**
  * struct nbd_device - /dev/nbdN
  * @index: N
+ * @depth: requests in flight on each queue that were asked for; the block layer may grant fewer
  * @gone: no longer to be found; under @lock
  * @lock: serialises attach, detach and everything in between
  * @session: what is attached, or NULL; written under @lock
@@ -24,6 +25,7 @@
  */
 struct nbd_device {
 	u32 index;
+	u32 depth;
 	bool gone;
 	struct mutex lock;	/* attach, detach and everything in between */
 	struct nbd_session __rcu *session;

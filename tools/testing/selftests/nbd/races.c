@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * races SEED SECONDS IMAGE MOUNTPOINT: tasks that all do as they like with the same two disks:
- * attach, detach, detach by force, replace connections by good, dead and mute ones, resize, look,
- * open, read, write, map, rescan partitions, mount, ask to unload the module. Tasks are killed at
- * random and started anew. What each call answers is its own business, but all of them must come
- * back, a read that succeeds must be right, and the module must not go. IMAGE has a file system in
- * its first partition; nobody changes it.
+ * attach (also to any disk that is free), detach, detach by force, replace connections by good,
+ * dead and mute ones, resize, look, open, read, write, map, rescan partitions, mount, ask to unload
+ * the module. Tasks are killed at random and started anew. What each call answers is its own
+ * business, but all of them must come back, a read that succeeds must be right, and the module must
+ * not go. IMAGE has a file system in its first partition; nobody changes it.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -35,6 +35,7 @@
 #define DISKS		2
 #define SLOTS_MAX	4
 #define MOST		65536
+#define ANY		"any disk"
 #define HUNG_MS		90000
 
 /* What a task is doing and since when, for the parent to see */
@@ -84,24 +85,54 @@ static int open_some(int flags)
 
 /* ---- what a task does ---- */
 
-static void attach(void)
+/* Return: 0 or a positive errno */
+static int attach_to(int index, const char *identifier)
 {
 	struct export x = { .nr = 1, .names = { "base:allocation" } };
-	int fds[SLOTS_MAX], i, n = 1 + below(SLOTS_MAX);
+	int fds[SLOTS_MAX], i, n = 1 + below(SLOTS_MAX), error;
 
 	for (i = 0; i < n; i++)
 		fds[i] = server_connect(&server, &x);
 	msg_begin(&nl, &m, NBDCTL_CMD_ATTACH);
-	put_facts(&m, &x, disk_index, 0);
+	put_facts(&m, &x, index, 0);
 	put_u32(&m, NBDCTL_A_DEVICE_DEAD_TIME, below(3) * 300);
 	put_u32(&m, NBDCTL_A_DEVICE_REQUEST_TIMEOUT, 1000);
 	put_u32(&m, NBDCTL_A_DEVICE_QUEUE_DEPTH, below(8) ? 64 : 16);
+	put_str(&m, NBDCTL_A_DEVICE_IDENTIFIER, identifier);
 	for (i = 0; i < n; i++)
 		put_slot(&m, i, fds[i], &x);
-	if (!nl_call(&nl, &m))
+	error = nl_call(&nl, &m);
+	if (!error)
 		tally->attached++;
 	while (n--)
 		close(fds[n]);
+	return error;
+}
+
+static void attach(void)
+{
+	attach_to(disk_index, "this disk");
+}
+
+/* The disk that an attach without a number has is nobody else's, unless that is one of the two */
+static void attach_any(void)
+{
+	int64_t session;
+
+	if (attach_to(-1, ANY))
+		return;
+	disk_index = get_u32(reply_attrs(&nl), NBDCTL_A_DEVICE_INDEX);
+	session = get_u64(reply_attrs(&nl), NBDCTL_A_DEVICE_SESSION);
+	if (disk_index >= FIRST_INDEX && disk_index < FIRST_INDEX + DISKS)
+		return;
+	errno = 0;
+	if (state_of(&nl, disk_index) < 0 ||
+	    get_u64(reply_attrs(&nl), NBDCTL_A_DEVICE_SESSION) != session)
+		complain("attached to a disk that is not there");
+	usleep(1000 * below(20));
+	errno = detach(&nl, disk_index, true);
+	if (errno)
+		complain("detach of any disk");
 }
 
 static void detach_plain(void)
@@ -266,6 +297,7 @@ static const struct {
 	unsigned int weight;
 } acts[] = {
 	{ "attach", attach, 8 },
+	{ "attach any", attach_any, 6 },
 	{ "detach", detach_plain, 3 },
 	{ "forced detach", detach_forced, 2 },
 	{ "replace", replace, 5 },
@@ -366,6 +398,30 @@ static void watch(pid_t *pids, unsigned int seed, long long end)
 	}
 }
 
+struct indices {
+	unsigned int n;
+	int at[1024];
+};
+
+static void note_any(struct attrs a, void *arg)
+{
+	struct indices *found = arg;
+
+	if (found->n < 1024 && !strcmp(get_str(a, NBDCTL_A_DEVICE_IDENTIFIER), ANY))
+		found->at[found->n++] = get_u32(a, NBDCTL_A_DEVICE_INDEX);
+}
+
+/* Tasks were killed before they detached what they had attached */
+static void detach_any(void)
+{
+	static struct indices found;
+
+	msg_begin(&nl, &m, NBDCTL_CMD_DEVICE_GET);
+	nl_dump(&nl, &m, note_any, &found);
+	while (found.n)
+		detach(&nl, found.at[--found.n], true);
+}
+
 static void clean_up(pid_t *pids)
 {
 	unsigned int i;
@@ -383,6 +439,7 @@ static void clean_up(pid_t *pids)
 		if (!wait_state(&nl, disk_index, NBDCTL_STATE_IDLE, HUNG_MS))
 			complain("not idle");
 	}
+	detach_any();
 }
 
 /* What the server says of us, and the end of that connection. Tasks are killed in handshakes */
