@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Devices: /dev/nbdN, with or without a session. A device is made when the
- * module is loaded or when somebody asks for its number, and outlives sessions.
+ * module is loaded or when somebody asks for its number (devices.h), and outlives
+ * sessions.
  */
 #ifndef NBD_DEVICE_H
 #define NBD_DEVICE_H
 
 #include <linux/blk-mq.h>
 #include <linux/mutex.h>
+#include <linux/workqueue.h>
 
 #include "session.h"
 
@@ -17,11 +19,14 @@
  * struct nbd_device - /dev/nbdN
  * @index: N
  * @depth: requests in flight on each queue that were asked for; the block layer may grant fewer
- * @gone: no longer to be found; under @lock
+ * @gone: its disk was taken away, or is about to be; for the registry, written under @lock
  * @lock: serialises attach, detach and everything in between
  * @session: what is attached, or NULL; written under @lock
  * @tag_set: queues and tags
  * @disk: the disk; its reference count is the device's
+ * @del_work: removes the disk
+ * @renew_work: makes the next device of this number
+ * @rcu: frees
  */
 struct nbd_device {
 	u32 index;
@@ -31,19 +36,11 @@ struct nbd_device {
 	struct nbd_session __rcu *session;
 	struct blk_mq_tag_set tag_set;
 	struct gendisk *disk;
+	struct work_struct del_work;
+	struct work_struct renew_work;
+	struct rcu_head rcu;
 };
 
-extern unsigned int nbds_max;
-extern unsigned int max_part;
-
-int nbd_devices_init(void);
-void nbd_devices_exit(void);
-u32 nbd_index_max(void);
-
-struct nbd_device *nbd_device_lock(u32 index);
-struct nbd_device *nbd_device_next(u32 *index);
-struct nbd_device *nbd_device_lock_for_attach(u32 index, bool any, u32 slots, u32 depth,
-					      const char **why);
 void nbd_device_unlock(struct nbd_device *dev);
 void nbd_device_put(struct nbd_device *dev);
 
@@ -60,6 +57,7 @@ static inline struct nbd_session *nbd_device_session(struct nbd_device *dev)
 }
 
 struct nbd_session *nbd_device_get_session(struct nbd_device *dev);
+u32 nbd_device_state(struct nbd_device *dev);
 
 /* disk.c */
 int nbd_disk_add(struct nbd_device *dev, u32 queues, u32 depth);

@@ -7,19 +7,16 @@
 
 #include "cmd.h"
 #include "device.h"
+#include "devices.h"
 
 /* Opening an idle disk is harmless, opening one that is on its way out is not */
 static int disk_open(NBD_OPEN_ARGS)
 {
 	struct nbd_device *dev = nbd_open_disk()->private_data;
-	struct nbd_session *session;
-	u32 state = NBDCTL_STATE_IDLE;
+	u32 state = nbd_device_state(dev);
 
-	rcu_read_lock();
-	session = rcu_dereference(dev->session);
-	if (session)
-		state = READ_ONCE(session->state);
-	rcu_read_unlock();
+	if (nbd_devices_is_gone(dev))
+		return -ENXIO;
 	return state == NBDCTL_STATE_DRAINING || state == NBDCTL_STATE_DEAD ? -EBUSY : 0;
 }
 
@@ -28,7 +25,7 @@ static void free_disk(struct gendisk *disk)
 	struct nbd_device *dev = disk->private_data;
 
 	blk_mq_free_tag_set(&dev->tag_set);
-	kfree(dev);
+	nbd_devices_forget(dev);
 }
 
 static const struct block_device_operations disk_ops = {

@@ -5,6 +5,7 @@
 
 #include "conn.h"
 #include "device.h"
+#include "devices.h"
 #include "nbdctl.h"
 #include "session.h"
 

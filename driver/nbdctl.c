@@ -12,6 +12,7 @@
 
 #include "../uapi/linux/nbdctl.h"
 #include "device.h"
+#include "devices.h"
 #include "nbdctl.h"
 #include "parse.h"
 #include "show.h"
@@ -93,9 +94,9 @@ static int attach_session(struct genl_info *info, struct nbd_session *session,
 	struct nbd_device *dev;
 	int err;
 
-	dev = nbd_device_lock_for_attach(nbd_get_u32(info, NBDCTL_A_DEVICE_INDEX, 0), !attr,
-					 session->nr_slots,
-					 nbd_get_u32(info, NBDCTL_A_DEVICE_QUEUE_DEPTH, 0), &why);
+	dev = nbd_devices_lock_for_attach(nbd_get_u32(info, NBDCTL_A_DEVICE_INDEX, 0), !attr,
+					  session->nr_slots,
+					  nbd_get_u32(info, NBDCTL_A_DEVICE_QUEUE_DEPTH, 0), &why);
 	if (IS_ERR(dev))
 		return nbd_refuse(info, attr, PTR_ERR(dev), why);
 	*index = dev->index;
@@ -181,7 +182,7 @@ static struct nbd_device *lock_named(struct sk_buff *skb, struct genl_info *info
 	err = need_index(skb, info);
 	if (err)
 		return ERR_PTR(err);
-	dev = nbd_device_lock(nla_get_u32(attr));
+	dev = nbd_devices_lock(nla_get_u32(attr));
 	if (!dev)
 		return ERR_PTR(nbd_refuse(info, attr, -ENODEV, "index is no device"));
 	return dev;
@@ -353,16 +354,12 @@ static int device_get_doit(struct sk_buff *skb, struct genl_info *info)
 	struct sk_buff *reply;
 	int err = -ENOMEM;
 	void *head;
-	u32 index;
 
 	if (!attr)
 		return nbd_refuse(info, NULL, -EINVAL, "index is required");
-	index = nla_get_u32(attr);
-	dev = nbd_device_next(&index);
-	if (!dev || index != nla_get_u32(attr)) {
-		err = nbd_refuse(info, attr, -ENODEV, "index is no device");
-		goto put_dev;
-	}
+	dev = nbd_devices_find(nla_get_u32(attr));
+	if (!dev)
+		return nbd_refuse(info, attr, -ENODEV, "index is no device");
 	reply = new_reply(info, nbd_show_size(dev), &head);
 	if (!reply)
 		goto put_dev;
@@ -374,8 +371,7 @@ static int device_get_doit(struct sk_buff *skb, struct genl_info *info)
 	genlmsg_end(reply, head);
 	err = genlmsg_reply(reply, info);
 put_dev:
-	if (dev)
-		nbd_device_put(dev);
+	nbd_device_put(dev);
 	return err;
 }
 
@@ -408,10 +404,10 @@ static int device_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 	int err = 0;
 
 	while (!err) {
-		dev = nbd_device_next(&index);
+		dev = nbd_devices_next(&index);
 		if (!dev)
 			break;
-		if (rcu_access_pointer(dev->session))
+		if (nbd_device_state(dev) != NBDCTL_STATE_IDLE)
 			err = dump_device(skb, cb, dev);
 		nbd_device_put(dev);
 		if (!err)

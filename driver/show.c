@@ -4,6 +4,7 @@
 
 #include "../uapi/linux/nbdctl.h"
 #include "device.h"
+#include "devices.h"
 #include "show.h"
 
 /**
@@ -189,7 +190,7 @@ static int put_facts(struct sk_buff *skb, const struct nbd_session *session)
 int nbd_show_device(struct sk_buff *skb, struct nbd_device *dev, bool privileged, bool full)
 {
 	struct nbd_session *session = nbd_device_get_session(dev);
-	u32 state = session ? READ_ONCE(session->state) : NBDCTL_STATE_IDLE;
+	u32 state = session ? READ_ONCE(session->state) : nbd_device_state(dev);
 	int err;
 
 	err = nla_put_u32(skb, NBDCTL_A_DEVICE_INDEX, dev->index) ||

@@ -15,6 +15,7 @@
 #include "error.h"
 #include "export.h"
 #include "facts.h"
+#include "holders.h"
 #include "json.h"
 #include "keeper.h"
 #include "kernel.h"
@@ -242,6 +243,18 @@ static int attach_further(struct attach *attach, struct error *err)
 	return 0;
 }
 
+/* The disk that had this number was taken away by force, and somebody still has it. */
+static void attach_ending(uint32_t index, struct error *err)
+{
+	char who[700], path[DEVICE_PATH_MAX];
+
+	if (!holders_find(index, who, sizeof(who)))
+		strcpy(who, "perhaps in another mount namespace");
+	error_set(err, EXIT_BUSY, "the earlier disk of %s is still in use: %s",
+		  device_path(path, index), who);
+	error_hint(err, "end what uses it, or leave the device out to take any free one");
+}
+
 /* A busy device that was asked for by name: say what is on it. */
 static void attach_busy(struct kernel *kernel, const struct attach *attach, struct error *err)
 {
@@ -252,9 +265,13 @@ static void attach_busy(struct kernel *kernel, const struct attach *attach, stru
 	const char *text;
 	bool same;
 
-	if (err->code != EXIT_BUSY || !args->has_device ||
-	    kernel_device(kernel, args->device, &device, &ignored))
+	if (err->code != EXIT_BUSY || !args->has_device)
 		return;
+	if (kernel_device(kernel, args->device, &device, &ignored)) {
+		if (device.state == NBDCTL_STATE_DEAD)
+			attach_ending(args->device, err);
+		return;
+	}
 	text = device.identifier[0] ? device.identifier : device.display;
 	text_escape(what, sizeof(what), text, strlen(text));
 	same = args->identifier ? !strcmp(args->identifier, device.identifier) :

@@ -19,6 +19,8 @@
 #define HOLDERS_MAX_NODES	256
 /* Mount namespaces looked at. */
 #define HOLDERS_MAX_NAMESPACES	64
+/* Of all NBD disks. */
+#define HOLDERS_MAJOR		43
 
 struct node {
 	char name[32];
@@ -71,6 +73,31 @@ static void holders_add_node(struct holders *holders, const char *folder, const 
 	fclose(file);
 }
 
+/*
+ * A disk that was taken away by force, and is still in use, is not in sysfs any more. Its numbers
+ * stay what they were.
+ */
+static void holders_add_gone(struct holders *holders, uint32_t index)
+{
+	unsigned int max_part = 0, minors = 1, i;
+	struct node *node;
+	FILE *file;
+
+	file = fopen("/sys/module/nbd/parameters/max_part", "re");
+	if (!file)
+		return;
+	if (fscanf(file, "%u", &max_part) != 1)
+		max_part = 0;
+	fclose(file);
+	while (minors < max_part + 1 && max_part < HOLDERS_MAX_NODES)
+		minors *= 2;
+	for (i = 0; i <= max_part && holders->n_nodes < HOLDERS_MAX_NODES; i++) {
+		node = &holders->nodes[holders->n_nodes++];
+		snprintf(node->name, sizeof(node->name), i ? "nbd%up%u" : "nbd%u", index, i);
+		node->number = makedev(HOLDERS_MAJOR, index * minors + i);
+	}
+}
+
 static void holders_find_nodes(struct holders *holders, uint32_t index)
 {
 	char disk[32], folder[64], path[600], prefix[40];
@@ -82,8 +109,10 @@ static void holders_find_nodes(struct holders *holders, uint32_t index)
 	snprintf(prefix, sizeof(prefix), "%sp", disk);
 	holders_add_node(holders, folder, disk);
 	dir = opendir(folder);
-	if (!dir)
+	if (!dir) {
+		holders_add_gone(holders, index);
 		return;
+	}
 	while ((entry = readdir(dir))) {
 		if (strncmp(entry->d_name, prefix, strlen(prefix)))
 			continue;

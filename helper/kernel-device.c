@@ -109,7 +109,8 @@ int kernel_device(struct kernel *kernel, uint32_t index, struct kernel_device *d
 	}
 	switch (kernel_exchange(kernel, msg, &exchange)) {
 	case 0:
-		if (device->state != NBDCTL_STATE_IDLE)
+		/* One that is ending has none. */
+		if (device->state != NBDCTL_STATE_IDLE && device->session)
 			return 0;
 		kernel_device_free(device);
 		/* fall through */
@@ -167,7 +168,7 @@ const char *kernel_state_name(uint32_t state)
 		[NBDCTL_STATE_LIVE] = "live",
 		[NBDCTL_STATE_WAITING] = "waiting",
 		[NBDCTL_STATE_DRAINING] = "draining",
-		[NBDCTL_STATE_DEAD] = "dead",
+		[NBDCTL_STATE_DEAD] = "ending",
 	};
 
 	return state < sizeof(names) / sizeof(names[0]) ? names[state] : "unknown";

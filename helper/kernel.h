@@ -156,7 +156,10 @@ int kernel_resize(struct kernel *kernel, const struct kernel_device *device, uin
 /* @err->code says EXIT_BUSY while the device is open, EXIT_FALSE if it is not attached. */
 int kernel_detach(struct kernel *kernel, uint32_t index, bool force, struct error *err);
 
-/* Fills in @device, which kernel_device_free() empties. */
+/*
+ * Fills in @device, which kernel_device_free() empties. EXIT_FALSE if nothing is attached; then
+ * @device->state may be NBDCTL_STATE_DEAD: an earlier disk is still in use.
+ */
 int kernel_device(struct kernel *kernel, uint32_t index, struct kernel_device *device,
 		  struct error *err);
 void kernel_device_free(struct kernel_device *device);

@@ -28,7 +28,8 @@ enum nbdctl_header_mode {
  * @NBDCTL_STATE_WAITING: No connection works; requests wait for one, up to the
  *   dead time.
  * @NBDCTL_STATE_DRAINING: A detach is under way.
- * @NBDCTL_STATE_DEAD: Detached; the last users of the session are leaving.
+ * @NBDCTL_STATE_DEAD: Detached; the number is free when the last user of the
+ *   disk is gone.
  */
 enum nbdctl_state {
 	NBDCTL_STATE_IDLE,

@@ -50,11 +50,28 @@ TEST_F(detach, plain)
 	EXPECT_TRUE(server_logs(&g->s[1], "DISC", 20000));
 }
 
+/* Attach to the second server, as the device of that number or, if negative, as any */
+static int attach_second(struct ground *g, int index)
+{
+	int error;
+
+	close(g->conns[1]);
+	reconnect(g, 1);
+	msg_begin(&g->nl, &g->m, NBDCTL_CMD_ATTACH);
+	put_facts(&g->m, &g->x[1], index, 0);
+	put_slot(&g->m, 0, g->conns[1], &g->x[1]);
+	error = nl_call(&g->nl, &g->m);
+	close(g->conns[1]);
+	g->conns[1] = -1;
+	return error;
+}
+
 /* Somebody has the disk open and waits for a server that does not answer */
 static void force(struct __test_metadata *_metadata, struct ground *g)
 {
 	pid_t pid = reader();
 	long long begin;
+	int other;
 
 	EXPECT_EQ(-1, status_of(pid, 300));
 	begin = now_ms();
@@ -62,12 +79,19 @@ static void force(struct __test_metadata *_metadata, struct ground *g)
 	EXPECT_LT(now_ms() - begin, 20000);
 	EXPECT_EQ(EIO, status_of(pid, 20000));
 	EXPECT_EQ(ENODATA, read_disk(g->disk, 1 << 20));
-	/* the number is free for another server, whoever still has the old disk */
-	g->x[0] = g->x[1];
-	g->conns[0] = g->conns[1];
-	EXPECT_EQ(0, attach(g, 1, 0, 0)) TH_LOG("%s", g->nl.text);
+	EXPECT_EQ(NBDCTL_STATE_DEAD, state_of(&g->nl, INDEX));
+	EXPECT_EQ(ENOTCONN, detach(&g->nl, INDEX, true));
+	/* the number is not free for another server while somebody still has the old disk */
+	EXPECT_EQ(EBUSY, attach_second(g, INDEX));
+	EXPECT_NE(NULL, strstr(g->nl.text, "still in use"));
+	EXPECT_EQ(0, attach_second(g, -1)) TH_LOG("%s", g->nl.text);
+	other = get_u32(reply_attrs(&g->nl), NBDCTL_A_DEVICE_INDEX);
+	EXPECT_NE(INDEX, other);
+	EXPECT_EQ(0, detach(&g->nl, other, true));
 	EXPECT_EQ(ENODATA, read_disk(g->disk, 1 << 20));
+	/* it is as soon as nobody has it */
 	close_disk(g);
+	EXPECT_EQ(0, attach_second(g, INDEX)) TH_LOG("%s", g->nl.text);
 	g->disk = open_disk(INDEX, O_RDONLY | O_DIRECT);
 	EXPECT_EQ(0, read_disk(g->disk, 1 << 20));
 }

@@ -74,7 +74,7 @@ static inline void tear_down(struct __test_metadata *_metadata, struct ground *g
 {
 	detach(&g->nl, INDEX, true);
 	close_disk(g);
-	EXPECT_EQ(NBDCTL_STATE_IDLE, state_of(&g->nl, INDEX));
+	EXPECT_TRUE(wait_state(&g->nl, INDEX, NBDCTL_STATE_IDLE, 20000));
 	EXPECT_EQ(0, server_logged(&g->s[0], "VIOLATION"));
 	EXPECT_EQ(0, server_logged(&g->s[1], "VIOLATION"));
 	server_stop(&g->s[0]);

@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The registry. Devices are found under RCU. A number is free, reserved for
+ * whoever is making its device, or a device's; and that device can be gone: its
+ * disk was removed, and the number is free when the last user of that is gone.
+ */
+#include <linux/blkdev.h>
+#include <linux/module.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+#include "device.h"
+#include "devices.h"
+
+unsigned int nbds_max = 16;
+unsigned int max_part = 16;
+
+static DEFINE_XARRAY_ALLOC(devices);
+/*
+ * Removes disks. That calls into file systems, which may wait for other disks of
+ * ours; so it must be no queue that those need.
+ */
+static struct workqueue_struct *disk_wq;
+static bool exiting;
+static DECLARE_WAIT_QUEUE_HEAD(released);	/* while @exiting */
+
+/* Highest index whose minors still have numbers */
+u32 nbd_index_max(void)
+{
+	unsigned int minors = max_part ? roundup_pow_of_two(max_part + 1) : 1;
+
+	return (1u << MINORBITS) / minors - 1;
+}
+
+/* ---- finding ---- */
+
+static bool get_device_ref(struct nbd_device *dev)
+{
+	return kobject_get_unless_zero(&disk_to_dev(dev->disk)->kobj);
+}
+
+/**
+ * nbd_devices_find() - find a device
+ * @index: its number
+ *
+ * Any context.
+ *
+ * Return: the device, which may be gone, for nbd_device_put(); or NULL.
+ */
+struct nbd_device *nbd_devices_find(u32 index)
+{
+	struct nbd_device *dev;
+
+	rcu_read_lock();
+	dev = xa_load(&devices, index);
+	if (dev && !get_device_ref(dev))
+		dev = NULL;
+	rcu_read_unlock();
+	return dev;
+}
+
+/**
+ * nbd_devices_next() - walk over the devices
+ * @index: in: lowest number wanted; out: number of the device
+ *
+ * Any context.
+ *
+ * Return: the device, which may be gone, for nbd_device_put(); or NULL after the last.
+ */
+struct nbd_device *nbd_devices_next(u32 *index)
+{
+	unsigned long at = *index;
+	struct nbd_device *dev;
+
+	rcu_read_lock();
+	for (;;) {
+		dev = xa_find(&devices, &at, ULONG_MAX, XA_PRESENT);
+		if (!dev || get_device_ref(dev))
+			break;
+		at++;
+	}
+	rcu_read_unlock();
+	*index = at;
+	return dev;
+}
+
+/**
+ * nbd_devices_lock() - find a device and lock it
+ * @index: its number
+ *
+ * Return: the device, for nbd_device_unlock(); or NULL. If it is gone, nothing is attached to it.
+ */
+struct nbd_device *nbd_devices_lock(u32 index)
+{
+	struct nbd_device *dev = nbd_devices_find(index);
+
+	if (dev)
+		mutex_lock(&dev->lock);
+	return dev;
+}
+
+bool nbd_devices_is_gone(const struct nbd_device *dev)
+{
+	return READ_ONCE(dev->gone);
+}
+
+/* ---- making and removing ---- */
+
+static void del_work(struct work_struct *work)
+{
+	nbd_disk_del(container_of(work, struct nbd_device, del_work));
+}
+
+static void release_index(u32 index)
+{
+	xa_release(&devices, index);
+	wake_up_all(&released);
+}
+
+static void renew_work(struct work_struct *work);
+
+/* Make a device of a number that is reserved for the caller. It is locked and referenced. */
+static struct nbd_device *make_device(u32 index, u32 queues, u32 depth)
+{
+	struct nbd_device *dev = kzalloc(sizeof(*dev), GFP_KERNEL);
+	int err = -ENOMEM;
+
+	if (!dev)
+		goto release;
+	dev->index = index;
+	dev->depth = depth;
+	mutex_init(&dev->lock);
+	INIT_WORK(&dev->del_work, del_work);
+	INIT_WORK(&dev->renew_work, renew_work);
+	err = nbd_disk_add(dev, queues, depth);
+	if (err)
+		goto free;
+	get_device(disk_to_dev(dev->disk));
+	mutex_lock(&dev->lock);
+	/* The place is there, so this can't fail */
+	xa_store(&devices, index, dev, GFP_KERNEL);
+	return dev;
+
+free:
+	kfree(dev);
+release:
+	release_index(index);
+	return ERR_PTR(err);
+}
+
+/* Its last user is gone, so the number may have a disk again */
+static void renew_work(struct work_struct *work)
+{
+	struct nbd_device *old = container_of(work, struct nbd_device, renew_work), *new;
+	u32 index = old->index, depth = old->depth;
+
+	kfree_rcu(old, rcu);
+	if (READ_ONCE(exiting)) {
+		release_index(index);
+		return;
+	}
+	new = make_device(index, 1, depth);
+	if (!IS_ERR(new))
+		nbd_device_unlock(new);
+}
+
+/**
+ * nbd_devices_forget() - the last reference to a device has gone
+ * @dev: the device; nobody has its disk open any more
+ */
+void nbd_devices_forget(struct nbd_device *dev)
+{
+	/* The number is another's already, if the device was replaced */
+	if (xa_cmpxchg(&devices, dev->index, dev, XA_ZERO_ENTRY, GFP_KERNEL) == dev)
+		queue_work(disk_wq, &dev->renew_work);
+	else
+		kfree_rcu(dev, rcu);
+}
+
+/**
+ * nbd_devices_retire() - take a device away from its users
+ * @dev: locked, without a session
+ *
+ * They keep what is left of the disk. The number gets a new one when the last
+ * of them is gone: what they have cached would be taken for content of what is
+ * attached next.
+ */
+void nbd_devices_retire(struct nbd_device *dev)
+{
+	lockdep_assert_held(&dev->lock);
+	WRITE_ONCE(dev->gone, true);
+	queue_work(disk_wq, &dev->del_work);
+}
+
+/* ---- for an attach ---- */
+
+/* udev looks at a disk for a moment when it has become idle */
+#define OPENERS_TIME	(2 * HZ)
+
+/* Sleep for a moment, unless the time is over or the caller is killed */
+static bool nap(unsigned long end)
+{
+	if (time_after_eq(jiffies, end) || fatal_signal_pending(current))
+		return false;
+	schedule_timeout_killable(msecs_to_jiffies(10));
+	return true;
+}
+
+/* Wait for a short time until nobody has the disk open */
+bool nbd_devices_wait_closed(struct nbd_device *dev)
+{
+	unsigned long end = jiffies + OPENERS_TIME;
+
+	while (disk_openers(dev->disk) && nap(end))
+		;
+	return !disk_openers(dev->disk);
+}
+
+static bool is_free(struct nbd_device *dev)
+{
+	return !dev->gone && !rcu_access_pointer(dev->session) && !disk_openers(dev->disk);
+}
+
+/* Lock the first device that nothing is attached to, or make one */
+static struct nbd_device *lock_any(u32 queues, u32 depth, const char **why)
+{
+	struct nbd_device *dev;
+	u32 index = 0;
+	int err;
+
+	while ((dev = nbd_devices_next(&index))) {
+		if (mutex_trylock(&dev->lock)) {
+			if (is_free(dev))
+				return dev;
+			mutex_unlock(&dev->lock);
+		}
+		nbd_device_put(dev);
+		index++;
+	}
+	*why = "no device can be made";
+	err = xa_alloc(&devices, &index, NULL, XA_LIMIT(0, nbd_index_max()), GFP_KERNEL);
+	if (err)
+		return ERR_PTR(err == -EBUSY ? -ENOSPC : err);
+	return make_device(index, queues, depth);
+}
+
+/*
+ * Lock a device, or make it. Who is about to leave a disk that is gone, or to
+ * make one, is waited for.
+ */
+static struct nbd_device *lock_or_make(u32 index, u32 queues, u32 depth, const char **why)
+{
+	unsigned long end = jiffies + OPENERS_TIME;
+	struct nbd_device *dev;
+	int err;
+
+	do {
+		*why = "index is a device that another attach is making";
+		dev = nbd_devices_lock(index);
+		if (dev && !dev->gone)
+			return dev;
+		if (dev) {
+			*why = "index is a device that was detached by force and is still in use";
+			nbd_device_unlock(dev);
+		}
+		err = xa_insert(&devices, index, NULL, GFP_KERNEL);
+		if (!err) {
+			*why = "no device can be made";
+			return make_device(index, queues, depth);
+		}
+	} while (err == -EBUSY && nap(end));
+	return ERR_PTR(err);
+}
+
+/* Put a new device in the place of this one, which is locked and has no session */
+static struct nbd_device *renew(struct nbd_device *dev, u32 queues, u32 depth, const char **why)
+{
+	u32 index = dev->index;
+	bool open;
+
+	*why = "queue-depth can't change while the device is open";
+	nbd_devices_wait_closed(dev);
+	/* Nobody may come in between the look at the openers and the end of the disk */
+	mutex_lock(&dev->disk->open_mutex);
+	open = disk_openers(dev->disk);
+	if (!open)
+		WRITE_ONCE(dev->gone, true);
+	mutex_unlock(&dev->disk->open_mutex);
+	if (open) {
+		nbd_device_unlock(dev);
+		return ERR_PTR(-EBUSY);
+	}
+	*why = "no device can be made";
+	/* From here on the number is the caller's */
+	xa_store(&devices, index, XA_ZERO_ENTRY, GFP_KERNEL);
+	nbd_disk_del(dev);
+	nbd_device_unlock(dev);
+	return make_device(index, queues, depth);
+}
+
+/**
+ * nbd_devices_lock_for_attach() - find or make a device, and lock it
+ * @index: its number
+ * @any: any idle one will do
+ * @slots: connections it will have: as many hardware queues, up to one per CPU
+ * @depth: requests in flight on each, 0 for the default
+ * @why: set to a human-readable reason on failure
+ *
+ * The block layer may have granted fewer queues or requests; that is what there is.
+ *
+ * Return: an idle device that was asked for like this, for nbd_device_unlock(); or an ERR_PTR.
+ */
+struct nbd_device *nbd_devices_lock_for_attach(u32 index, bool any, u32 slots, u32 depth,
+					       const char **why)
+{
+	u32 queues = min(slots, nr_cpu_ids), want = depth ?: NBD_DEFAULT_DEPTH;
+	struct nbd_device *dev;
+
+	dev = any ? lock_any(queues, want, why) : lock_or_make(index, queues, want, why);
+	if (IS_ERR(dev))
+		return dev;
+	if (rcu_access_pointer(dev->session)) {
+		*why = "index is a device that is attached already";
+		nbd_device_unlock(dev);
+		return ERR_PTR(-EBUSY);
+	}
+	if (dev->depth != want)
+		return renew(dev, queues, want, why);
+	if (dev->tag_set.nr_hw_queues != queues)
+		blk_mq_update_nr_hw_queues(&dev->tag_set, queues);
+	return dev;
+}
+
+/* ---- the module ---- */
+
+static int check_params(void)
+{
+	if (max_part >= DISK_MAX_PARTS) {
+		pr_err("nbd: max_part is too large, %u at most\n", DISK_MAX_PARTS - 1);
+		return -EINVAL;
+	}
+	if (nbds_max > nbd_index_max() + 1) {
+		pr_err("nbd: nbds_max is too large, %u at most\n", nbd_index_max() + 1);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int make_first(u32 index)
+{
+	struct nbd_device *dev;
+	int err;
+
+	err = xa_insert(&devices, index, NULL, GFP_KERNEL);
+	if (err)
+		return err;
+	dev = make_device(index, 1, NBD_DEFAULT_DEPTH);
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	nbd_device_unlock(dev);
+	return 0;
+}
+
+/* Make the devices that are there from the start */
+int nbd_devices_init(void)
+{
+	u32 i;
+	int err;
+
+	err = check_params();
+	if (err)
+		return err;
+	disk_wq = alloc_workqueue("nbd-disk", WQ_UNBOUND, 0);
+	if (!disk_wq)
+		return -ENOMEM;
+	err = register_blkdev(NBD_MAJOR_NR, "nbd");
+	if (err) {
+		destroy_workqueue(disk_wq);
+		return err;
+	}
+	for (i = 0; i < nbds_max && !err; i++)
+		err = make_first(i);
+	if (err)
+		nbd_devices_exit();
+	return err;
+}
+
+/* Nothing is attached, and nobody has a disk open, as both pin the module */
+void nbd_devices_exit(void)
+{
+	struct nbd_device *dev;
+	u32 index = 0;
+
+	WRITE_ONCE(exiting, true);
+	/* Disks that are gone, or about to come */
+	flush_workqueue(disk_wq);
+	unregister_blkdev(NBD_MAJOR_NR, "nbd");
+	while ((dev = nbd_devices_next(&index))) {
+		mutex_lock(&dev->lock);
+		if (!dev->gone)
+			nbd_devices_retire(dev);
+		nbd_device_unlock(dev);
+		index++;
+	}
+	wait_event(released, xa_empty(&devices));
+	destroy_workqueue(disk_wq);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The registry: which device is behind a number. It alone knows which numbers
+ * are taken, and makes and removes devices. No lock is held while a disk is
+ * made or removed: the number stays reserved.
+ */
+#ifndef NBD_DEVICES_H
+#define NBD_DEVICES_H
+
+#include <linux/types.h>
+
+struct nbd_device;
+
+extern unsigned int nbds_max;
+extern unsigned int max_part;
+
+int nbd_devices_init(void);
+void nbd_devices_exit(void);
+u32 nbd_index_max(void);
+
+struct nbd_device *nbd_devices_find(u32 index);
+struct nbd_device *nbd_devices_next(u32 *index);
+struct nbd_device *nbd_devices_lock(u32 index);
+struct nbd_device *nbd_devices_lock_for_attach(u32 index, bool any, u32 slots, u32 depth,
+					       const char **why);
+bool nbd_devices_wait_closed(struct nbd_device *dev);
+void nbd_devices_retire(struct nbd_device *dev);
+bool nbd_devices_is_gone(const struct nbd_device *dev);
+void nbd_devices_forget(struct nbd_device *dev);
+
+#endif /* NBD_DEVICES_H */
