@@ -370,16 +370,19 @@ bool nbd_conn_leave(struct nbd_conn *conn)
  */
 void nbd_conn_goodbye(struct nbd_conn *conn)
 {
-	if (!test_and_set_bit(NBD_CONN_CLOSING, &conn->flags))
-		queue_delayed_work(nbd_io_wq, &conn->send_work, 0);
+	if (test_and_set_bit(NBD_CONN_CLOSING, &conn->flags))
+		return;
+	conn->goodbye = jiffies;
+	queue_delayed_work(nbd_io_wq, &conn->send_work, 0);
 }
 
-/* Say goodbye, if that was not done yet, and wait for the server, for a bounded time */
+/* Say goodbye, if that was not done yet, and wait for the server, for a bounded time since then */
 void nbd_conn_close(struct nbd_conn *conn)
 {
-	unsigned long end = jiffies + CLOSE_TIME;
+	unsigned long end;
 
 	nbd_conn_goodbye(conn);
+	end = conn->goodbye + CLOSE_TIME;
 	while (!READ_ONCE(conn->session->abrupt) && !nbd_conn_failed(conn) &&
 	       time_before(jiffies, end))
 		if (wait_for_completion_timeout(&conn->closed, msecs_to_jiffies(20)))

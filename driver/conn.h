@@ -146,6 +146,7 @@ struct nbd_conn_stats {
  * @recv_work: the receiver
  * @fail_work: the session takes the connection down
  * @retire_work: likewise, after another one was put in its place
+ * @goodbye: when DISC was ordered, in jiffies
  * @closed: the peer has closed after DISC
  * @tx: the sender's
  * @rx: the receiver's
@@ -172,6 +173,7 @@ struct nbd_conn {
 	struct work_struct recv_work;
 	struct work_struct fail_work;
 	struct work_struct retire_work;
+	unsigned long goodbye;
 	struct completion closed;
 	struct nbd_tx tx;
 	struct nbd_rx rx;

@@ -92,7 +92,7 @@ int nbd_device_attach(struct nbd_device *dev, struct nbd_session *session,
 	rcu_assign_pointer(dev->session, session);
 	/* The size last: from now on there is something to open */
 	nbd_disk_set_size(dev, nbd_export_usable(&session->export));
-	nbd_event(dev->index, NBDCTL_CMD_ATTACHED_EVENT);
+	nbd_event(dev->index, session->number, NBDCTL_CMD_ATTACHED_EVENT);
 	return 0;
 }
 
@@ -108,14 +108,11 @@ static bool forget_session(struct nbd_device *dev, struct nbd_session *session)
 	open = nbd_disk_forget(dev);
 	RCU_INIT_POINTER(dev->session, NULL);
 	synchronize_rcu_expedited();
-	nbd_event(dev->index, NBDCTL_CMD_DETACHED_EVENT);
+	nbd_event(dev->index, session->number, NBDCTL_CMD_DETACHED_EVENT);
 	nbd_session_put(session);
 	module_put(THIS_MODULE);
 	return open;
 }
-
-/* How long an orderly detach waits for what is in flight */
-#define DRAIN_TIME	(10 * HZ)
 
 /*
  * Nobody may come in between the look at the openers and the state that keeps them out. Who has the
@@ -136,90 +133,194 @@ static int begin_drain(struct nbd_device *dev, struct nbd_session *session, bool
 	return err;
 }
 
+/* Who set no limit waits for as long as servers answer something, once in that time */
+#define SILENCE_TIME	(60 * HZ)
+/* It is looked that often at whether to go on waiting */
+#define LOOK_TIME	(HZ / 5)
+
 /**
- * nbd_device_detach() - end a session in order
+ * struct patience - how long a detach waits for servers
+ * @session: what is detached
+ * @timeout: milliseconds, NBDCTL_TIME_FOREVER for no end, NBD_DETACH_WHILE_ANSWERED
+ * @since: jiffies, when it began; or when a server answered last
+ * @replies: how many there had been then
+ */
+struct patience {
+	struct nbd_session *session;
+	u32 timeout;
+	unsigned long since;
+	u64 replies;
+};
+
+static u64 count_replies(struct nbd_session *session)
+{
+	struct nbd_conn *conn;
+	u64 replies = 0;
+	u32 i;
+
+	rcu_read_lock();
+	for (i = 0; i < session->nr_slots; i++) {
+		conn = rcu_dereference(session->slots[i].conn);
+		/* A new connection is news as well */
+		replies += READ_ONCE(session->slots[i].reconnects);
+		if (conn)
+			replies += READ_ONCE(conn->stats.replies);
+	}
+	rcu_read_unlock();
+	return replies;
+}
+
+static void begin_patience(struct patience *p, struct nbd_session *session, u32 timeout)
+{
+	p->session = session;
+	p->timeout = timeout;
+	p->since = jiffies;
+	p->replies = count_replies(session);
+}
+
+static bool is_over(struct patience *p)
+{
+	u64 replies;
+
+	if (READ_ONCE(p->session->state) == NBDCTL_STATE_DEAD)
+		return true;
+	if (p->timeout == NBDCTL_TIME_FOREVER)
+		return false;
+	if (p->timeout != NBD_DETACH_WHILE_ANSWERED)
+		return time_after(jiffies, p->since + msecs_to_jiffies(p->timeout));
+	replies = count_replies(p->session);
+	if (replies != p->replies)
+		p->since = jiffies;
+	p->replies = replies;
+	return time_after(jiffies, p->since + SILENCE_TIME);
+}
+
+static int flush(struct nbd_session *session, struct request_queue *q, struct patience *p)
+{
+	struct nbd_private *flush;
+	int err;
+
+	/* One that was given up before may still be under way */
+	while (IS_ERR(flush = nbd_flush_start(session, q))) {
+		if (PTR_ERR(flush) != -EAGAIN)
+			return PTR_ERR(flush);
+		if (is_over(p))
+			return -ETIMEDOUT;
+		schedule_timeout_uninterruptible(LOOK_TIME);
+	}
+	do {
+		err = nbd_private_wait(flush, LOOK_TIME);
+	} while (err == -ETIMEDOUT && !is_over(p));
+	nbd_private_put(flush);
+	return err;
+}
+
+/* Wait until nothing is in flight. Nobody has the disk open, so nothing comes any more. */
+static int drain(struct request_queue *q, struct patience *p)
+{
+	bool drained;
+
+	blk_freeze_queue_start(q);
+	do {
+		drained = blk_mq_freeze_queue_wait_timeout(q, LOOK_TIME) > 0;
+	} while (!drained && !is_over(p));
+	blk_mq_unfreeze_queue_nomemrestore(q);
+	return drained ? 0 : -ETIMEDOUT;
+}
+
+/* Write out what a session has; as long as a server takes for it, so without any lock */
+static int write_out(struct nbd_device *dev, struct nbd_session *session)
+{
+	struct request_queue *q = dev->disk->queue;
+	struct patience p;
+	int err = 0;
+
+	begin_patience(&p, session, dev->detach_timeout);
+	if (dev->detach_flush)
+		err = flush(session, q, &p);
+	return err ?: drain(q, &p);
+}
+
+/**
+ * nbd_device_detach_work() - the orderly end of a session
+ * @work: of a device, whose reference and that of its detaching session it takes over
+ */
+void nbd_device_detach_work(struct work_struct *work)
+{
+	struct nbd_device *dev = container_of(work, struct nbd_device, detach_work);
+	struct nbd_session *session = dev->detaching;
+	int err;
+
+	err = write_out(dev, session);
+	if (!err) {
+		nbd_session_end(session, true);
+	} else if (nbd_session_undrain(session)) {
+		pr_warn("nbd%u: detach called off, error %d\n", dev->index, err);
+		nbd_event_detach_failed(dev->index, session->number, -err);
+	}
+	mutex_lock(&dev->lock);
+	/* Force may have come first */
+	if (!err && nbd_device_session(dev) == session)
+		forget_session(dev, session);
+	nbd_device_unlock(dev);
+	nbd_session_put(session);
+}
+
+/**
+ * nbd_device_detach() - begin to end a session in order
  * @dev: locked
+ * @timeout: milliseconds after which it is called off, NBDCTL_TIME_FOREVER for never;
+ *	NBD_DETACH_WHILE_ANSWERED: when no server has answered anything for a minute
  * @why: set to a human-readable reason on failure
  *
  * Nobody may have the disk open, or be about to open or close it. Caches are
- * flushed to the server, requests in flight are waited for, the servers are told.
+ * flushed to the server, requests in flight are waited for, the servers are
+ * told; all that after this has returned. An event tells of the end, or that all
+ * is as before.
  *
- * Return: 0; -ENOTCONN; -EBUSY while the disk is open; -ETIMEDOUT if the server
- * does not answer; what it said to the flush. On failure all is as before.
+ * Return: 0; -EALREADY; -ENOTCONN; -EBUSY while the disk is open.
  */
-int nbd_device_detach(struct nbd_device *dev, const char **why)
+int nbd_device_detach(struct nbd_device *dev, u32 timeout, const char **why)
 {
 	struct nbd_session *session = nbd_device_session(dev);
-	struct request_queue *q = dev->disk->queue;
 	bool usable;
 	int err;
 
-	*why = "index is a device that is not attached";
-	if (!session)
-		return -ENOTCONN;
 	*why = "the disk is open";
 	err = begin_drain(dev, session, &usable);
+	if (err == -EALREADY)
+		*why = "index is a device that is being detached";
 	if (err == -ENOTCONN)
 		*why = "index is a device that is ending";
 	if (err)
 		return err;
-	if (usable && nbd_export_has(&session->export, NBD_TF_SEND_FLUSH) &&
-	    !session->export.read_only) {
-		*why = "the server did not flush";
-		err = nbd_flush(session, q, DRAIN_TIME);
-		if (err)
-			goto undrain;
-	}
-	*why = "the server does not answer what is in flight";
-	blk_freeze_queue_start(q);
-	if (blk_mq_freeze_queue_wait_timeout(q, DRAIN_TIME) <= 0) {
-		err = -ETIMEDOUT;
-		goto unfreeze;
-	}
-	/* Nobody has the disk open, so nothing comes any more */
-	blk_mq_unfreeze_queue_nomemrestore(q);
-	nbd_session_end(session, true);
-	forget_session(dev, session);
+	nbd_session_get(session);
+	get_device(disk_to_dev(dev->disk));
+	dev->detaching = session;
+	dev->detach_timeout = timeout;
+	dev->detach_flush = usable && nbd_export_has(&session->export, NBD_TF_SEND_FLUSH) &&
+			    !session->export.read_only;
+	queue_work(nbd_disk_wq, &dev->detach_work);
 	return 0;
-
-unfreeze:
-	blk_mq_unfreeze_queue_nomemrestore(q);
-undrain:
-	nbd_session_undrain(session);
-	return err;
 }
 
 /**
  * nbd_device_detach_now() - end a session, whatever it is doing
- * @index: number of the device
+ * @dev: referenced, not locked
+ * @session: what was attached to it, referenced
  *
- * What is in flight fails; it ends before the device's lock is taken, so
- * whoever waits for it under that lock lets go of it. If the disk is open, its
- * users keep it, dead, and the number, so that nothing they have cached can ever
- * reach what is attached next, or be taken for its content.
- *
- * Return: 0, -ENODEV, or -ENOTCONN if nothing is attached.
+ * What is in flight fails, which ends an orderly detach as well. If the disk is
+ * open, its users keep it, dead, and the number, so that nothing they have
+ * cached can ever reach what is attached next, or be taken for its content.
  */
-int nbd_device_detach_now(u32 index)
+void nbd_device_detach_now(struct nbd_device *dev, struct nbd_session *session)
 {
-	struct nbd_device *dev = nbd_devices_find(index);
-	struct nbd_session *session;
-
-	if (!dev)
-		return -ENODEV;
-	session = nbd_device_get_session(dev);
-	if (!session) {
-		nbd_device_put(dev);
-		return -ENOTCONN;
-	}
 	nbd_session_end(session, false);
 	mutex_lock(&dev->lock);
 	/* It may have ended in order meanwhile, and there may be another */
 	if (nbd_device_session(dev) == session && forget_session(dev, session))
 		nbd_devices_retire(dev);
-	nbd_device_unlock(dev);
-	nbd_session_put(session);
-	return 0;
+	mutex_unlock(&dev->lock);
 }
 
 /**
@@ -239,6 +340,6 @@ int nbd_device_resize(struct nbd_device *dev, u64 size)
 		return -EINVAL;
 	WRITE_ONCE(session->export.size, size);
 	nbd_disk_set_size(dev, nbd_export_usable(&session->export));
-	nbd_event_resized(dev->index, size);
+	nbd_event_resized(dev->index, session->number, size);
 	return 0;
 }

@@ -15,6 +15,9 @@
 
 #define NBD_MAJOR_NR	43
 
+/* Time-out of a detach: as long as servers answer something */
+#define NBD_DETACH_WHILE_ANSWERED	0
+
 /**
  * struct nbd_device - /dev/nbdN
  * @index: N
@@ -24,6 +27,10 @@
  * @session: what is attached, or NULL; written under @lock
  * @tag_set: queues and tags
  * @disk: the disk; its reference count is the device's
+ * @detach_work: ends @detaching in order
+ * @detaching: the session, referenced for the work; this and the next two under @lock
+ * @detach_timeout: how long servers may take, see nbd_device_detach()
+ * @detach_flush: there is something to flush to
  * @del_work: removes the disk
  * @renew_work: makes the next device of this number
  * @rcu: frees
@@ -36,6 +43,10 @@ struct nbd_device {
 	struct nbd_session __rcu *session;
 	struct blk_mq_tag_set tag_set;
 	struct gendisk *disk;
+	struct work_struct detach_work;
+	struct nbd_session *detaching;
+	u32 detach_timeout;
+	bool detach_flush;
 	struct work_struct del_work;
 	struct work_struct renew_work;
 	struct rcu_head rcu;
@@ -46,8 +57,9 @@ void nbd_device_put(struct nbd_device *dev);
 
 int nbd_device_attach(struct nbd_device *dev, struct nbd_session *session,
 		      struct nbd_conn **conns, const char **why);
-int nbd_device_detach(struct nbd_device *dev, const char **why);
-int nbd_device_detach_now(u32 index);
+int nbd_device_detach(struct nbd_device *dev, u32 timeout, const char **why);
+void nbd_device_detach_work(struct work_struct *work);
+void nbd_device_detach_now(struct nbd_device *dev, struct nbd_session *session);
 int nbd_device_resize(struct nbd_device *dev, u64 size);
 
 /* The session of a device whose lock is held */

@@ -20,10 +20,11 @@ unsigned int max_part = 16;
 
 static DEFINE_XARRAY_ALLOC(devices);
 /*
- * Removes disks. That calls into file systems, which may wait for other disks of
- * ours; so it must be no queue that those need.
+ * Detaches and removes disks. The one may wait for a server, the other calls into
+ * file systems, which may wait for other disks of ours; so it must be no queue
+ * that those need.
  */
-static struct workqueue_struct *disk_wq;
+struct workqueue_struct *nbd_disk_wq;
 static bool exiting;
 static DECLARE_WAIT_QUEUE_HEAD(released);	/* while @exiting */
 
@@ -133,6 +134,7 @@ static struct nbd_device *make_device(u32 index, u32 queues, u32 depth)
 	dev->index = index;
 	dev->depth = depth;
 	mutex_init(&dev->lock);
+	INIT_WORK(&dev->detach_work, nbd_device_detach_work);
 	INIT_WORK(&dev->del_work, del_work);
 	INIT_WORK(&dev->renew_work, renew_work);
 	err = nbd_disk_add(dev, queues, depth);
@@ -175,7 +177,7 @@ void nbd_devices_forget(struct nbd_device *dev)
 {
 	/* The number is another's already, if the device was replaced */
 	if (xa_cmpxchg(&devices, dev->index, dev, XA_ZERO_ENTRY, GFP_KERNEL) == dev)
-		queue_work(disk_wq, &dev->renew_work);
+		queue_work(nbd_disk_wq, &dev->renew_work);
 	else
 		kfree_rcu(dev, rcu);
 }
@@ -192,7 +194,7 @@ void nbd_devices_retire(struct nbd_device *dev)
 {
 	lockdep_assert_held(&dev->lock);
 	WRITE_ONCE(dev->gone, true);
-	queue_work(disk_wq, &dev->del_work);
+	queue_work(nbd_disk_wq, &dev->del_work);
 }
 
 /* ---- for an attach ---- */
@@ -373,12 +375,12 @@ int nbd_devices_init(void)
 	err = check_params();
 	if (err)
 		return err;
-	disk_wq = alloc_workqueue("nbd-disk", WQ_UNBOUND, 0);
-	if (!disk_wq)
+	nbd_disk_wq = alloc_workqueue("nbd-disk", WQ_UNBOUND, 0);
+	if (!nbd_disk_wq)
 		return -ENOMEM;
 	err = register_blkdev(NBD_MAJOR_NR, "nbd");
 	if (err) {
-		destroy_workqueue(disk_wq);
+		destroy_workqueue(nbd_disk_wq);
 		return err;
 	}
 	for (i = 0; i < nbds_max && !err; i++)
@@ -396,7 +398,7 @@ void nbd_devices_exit(void)
 
 	WRITE_ONCE(exiting, true);
 	/* Disks that are gone, or about to come */
-	flush_workqueue(disk_wq);
+	flush_workqueue(nbd_disk_wq);
 	unregister_blkdev(NBD_MAJOR_NR, "nbd");
 	while ((dev = nbd_devices_next(&index))) {
 		mutex_lock(&dev->lock);
@@ -406,5 +408,5 @@ void nbd_devices_exit(void)
 		index++;
 	}
 	wait_event(released, xa_empty(&devices));
-	destroy_workqueue(disk_wq);
+	destroy_workqueue(nbd_disk_wq);
 }

@@ -10,7 +10,9 @@
 #include <linux/types.h>
 
 struct nbd_device;
+struct workqueue_struct;
 
+extern struct workqueue_struct *nbd_disk_wq;
 extern unsigned int nbds_max;
 extern unsigned int max_part;
 

@@ -6,14 +6,15 @@
 #include "event.h"
 #include "nbdctl.h"
 
-static struct sk_buff *begin(u32 index, u8 cmd, void **head)
+static struct sk_buff *begin(u32 index, u64 session, u8 cmd, void **head)
 {
 	struct sk_buff *skb = genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_NOIO);
 
 	if (!skb)
 		return NULL;
 	*head = genlmsg_put(skb, 0, 0, &nbdctl_family, 0, cmd);
-	if (*head && !nla_put_u32(skb, NBDCTL_A_DEVICE_INDEX, index))
+	if (*head && !nla_put_u32(skb, NBDCTL_A_DEVICE_INDEX, index) &&
+	    !nla_put_u64_64bit(skb, NBDCTL_A_DEVICE_SESSION, session, NBDCTL_A_DEVICE_PAD))
 		return skb;
 	nlmsg_free(skb);
 	return NULL;
@@ -35,28 +36,29 @@ static void send(struct sk_buff *skb, void *head)
 /**
  * nbd_event() - tell of a device
  * @index: its number
+ * @session: number of the attach
  * @cmd: NBDCTL_CMD_*_EVENT
  *
  * Process context.
  */
-void nbd_event(u32 index, u8 cmd)
+void nbd_event(u32 index, u64 session, u8 cmd)
 {
 	struct sk_buff *skb;
 	void *head;
 
-	skb = begin(index, cmd, &head);
+	skb = begin(index, session, cmd, &head);
 	if (skb)
 		send(skb, head);
 }
 
 /* Tell of a slot; @reason is an errno, positive, or 0. Process context. */
-void nbd_event_slot(u32 index, u8 cmd, u32 slot, u32 reason)
+void nbd_event_slot(u32 index, u64 session, u8 cmd, u32 slot, u32 reason)
 {
 	struct sk_buff *skb;
 	struct nlattr *nest;
 	void *head;
 
-	skb = begin(index, cmd, &head);
+	skb = begin(index, session, cmd, &head);
 	if (!skb)
 		return;
 	nest = nla_nest_start(skb, NBDCTL_A_DEVICE_SLOT);
@@ -70,15 +72,31 @@ void nbd_event_slot(u32 index, u8 cmd, u32 slot, u32 reason)
 }
 
 /* Tell of a new size, in bytes. Process context. */
-void nbd_event_resized(u32 index, u64 size)
+void nbd_event_resized(u32 index, u64 session, u64 size)
 {
 	struct sk_buff *skb;
 	void *head;
 
-	skb = begin(index, NBDCTL_CMD_RESIZED_EVENT, &head);
+	skb = begin(index, session, NBDCTL_CMD_RESIZED_EVENT, &head);
 	if (!skb)
 		return;
 	if (nla_put_u64_64bit(skb, NBDCTL_A_DEVICE_SIZE, size, NBDCTL_A_DEVICE_PAD)) {
+		nlmsg_free(skb);
+		return;
+	}
+	send(skb, head);
+}
+
+/* Tell that a detach was called off; @reason is an errno, positive. Process context. */
+void nbd_event_detach_failed(u32 index, u64 session, u32 reason)
+{
+	struct sk_buff *skb;
+	void *head;
+
+	skb = begin(index, session, NBDCTL_CMD_DETACH_FAILED_EVENT, &head);
+	if (!skb)
+		return;
+	if (nla_put_u32(skb, NBDCTL_A_DEVICE_REASON, reason)) {
 		nlmsg_free(skb);
 		return;
 	}

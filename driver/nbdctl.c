@@ -47,9 +47,11 @@ static const struct nla_policy attach_policy[NBDCTL_A_DEVICE_DISPLAY + 1] = {
 	[NBDCTL_A_DEVICE_DISPLAY] = { .type = NLA_NUL_STRING, .len = NBDCTL_NAME_MAX },
 };
 
-static const struct nla_policy detach_policy[NBDCTL_A_DEVICE_FORCE + 1] = {
+static const struct nla_policy detach_policy[NBDCTL_A_DEVICE_DETACH_TIMEOUT + 1] = {
 	[NBDCTL_A_DEVICE_INDEX] = { .type = NLA_U32 },
 	[NBDCTL_A_DEVICE_FORCE] = { .type = NLA_FLAG },
+	[NBDCTL_A_DEVICE_SESSION] = { .type = NLA_U64 },
+	[NBDCTL_A_DEVICE_DETACH_TIMEOUT] = { .type = NLA_U32 },
 };
 
 static const struct nla_policy slot_replace_policy[NBDCTL_A_DEVICE_SESSION + 1] = {
@@ -188,26 +190,55 @@ static struct nbd_device *lock_named(struct sk_buff *skb, struct genl_info *info
 	return dev;
 }
 
-/* Nobody needs to wait for what the disk is doing to end it */
+/* Does a request that names a session mean this one? */
+static int check_session(struct genl_info *info, const struct nbd_session *session)
+{
+	const struct nlattr *attr = info->attrs[NBDCTL_A_DEVICE_SESSION];
+
+	if (!session)
+		return nbd_refuse(info, info->attrs[NBDCTL_A_DEVICE_INDEX], -ENOTCONN,
+				  "index is a device that is not attached");
+	if (attr && nla_get_u64(attr) != session->number)
+		return nbd_refuse(info, attr, -ESTALE, "session is not what is attached now");
+	return 0;
+}
+
+/* The session a request is for, whose device is locked, or an ERR_PTR */
+static struct nbd_session *named_session(struct genl_info *info, struct nbd_device *dev)
+{
+	struct nbd_session *session = nbd_device_session(dev);
+
+	return ERR_PTR(check_session(info, session)) ?: session;
+}
+
+/* Whatever the disk is doing, and whoever has its lock */
 static int detach_by_force(struct sk_buff *skb, struct genl_info *info)
 {
 	const struct nlattr *attr = info->attrs[NBDCTL_A_DEVICE_INDEX];
+	struct nbd_session *session;
+	struct nbd_device *dev;
 	int err;
 
 	err = need_index(skb, info);
 	if (err)
 		return err;
-	err = nbd_device_detach_now(nla_get_u32(attr));
-	if (err == -ENODEV)
-		return nbd_refuse(info, attr, err, "index is no device");
-	if (err)
-		return nbd_refuse(info, attr, err, "index is a device that is not attached");
-	return 0;
+	dev = nbd_devices_find(nla_get_u32(attr));
+	if (!dev)
+		return nbd_refuse(info, attr, -ENODEV, "index is no device");
+	session = nbd_device_get_session(dev);
+	err = check_session(info, session);
+	if (!err)
+		nbd_device_detach_now(dev, session);
+	if (session)
+		nbd_session_put(session);
+	nbd_device_put(dev);
+	return err;
 }
 
 static int detach_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	const struct nlattr *attr = info->attrs[NBDCTL_A_DEVICE_INDEX];
+	u32 timeout = nbd_get_u32(info, NBDCTL_A_DEVICE_DETACH_TIMEOUT, NBD_DETACH_WHILE_ANSWERED);
+	struct nbd_session *session;
 	struct nbd_device *dev;
 	const char *why;
 	int err;
@@ -217,24 +248,15 @@ static int detach_doit(struct sk_buff *skb, struct genl_info *info)
 	dev = lock_named(skb, info);
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
-	err = nbd_device_detach(dev, &why);
+	session = named_session(info, dev);
+	err = PTR_ERR_OR_ZERO(session);
+	if (!err) {
+		err = nbd_device_detach(dev, timeout, &why);
+		if (err)
+			nbd_refuse(info, info->attrs[NBDCTL_A_DEVICE_INDEX], err, why);
+	}
 	nbd_device_unlock(dev);
-	return err ? nbd_refuse(info, attr, err, why) : 0;
-}
-
-/* The session a request is for, whose device is locked, or an ERR_PTR */
-static struct nbd_session *named_session(struct genl_info *info, struct nbd_device *dev)
-{
-	const struct nlattr *attr = info->attrs[NBDCTL_A_DEVICE_SESSION];
-	struct nbd_session *session = nbd_device_session(dev);
-
-	if (!session)
-		return ERR_PTR(nbd_refuse(info, info->attrs[NBDCTL_A_DEVICE_INDEX], -ENOTCONN,
-					  "index is a device that is not attached"));
-	if (attr && nla_get_u64(attr) != session->number)
-		return ERR_PTR(nbd_refuse(info, attr, -ESTALE,
-					  "session is not what is attached now"));
-	return session;
+	return err;
 }
 
 /* All that is needed for it is there before the first slot changes */

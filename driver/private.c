@@ -36,7 +36,8 @@ static enum rq_end_io_ret private_end(NBD_END_IO_ARGS)
 	struct nbd_private *private = rq->end_io_data;
 
 	private->error = pdu->error ? nbd_error_to_errno(pdu->error) : blk_status_to_errno(status);
-	up(&private->session->privates);
+	if (private->counted)
+		up(&private->session->privates);
 	complete(&private->done);
 	nbd_private_put(private);
 	return RQ_END_IO_FREE;
@@ -62,6 +63,21 @@ static struct request *alloc_rq(const struct nbd_session *session, struct reques
 	}
 }
 
+/* The request has a reference until it ends */
+static void issue(struct nbd_private *private, struct request *rq)
+{
+	struct nbd_pdu *pdu = blk_mq_rq_to_pdu(rq);
+
+	init_completion(&private->done);
+	kref_get(&private->ref);
+	pdu->cmd = NULL;
+	pdu->error = 0;
+	pdu->private = private;
+	rq->end_io = private_end;
+	rq->end_io_data = private;
+	blk_execute_rq_nowait(rq, false);
+}
+
 /**
  * nbd_private_start() - ask the server
  * @private: what; not under way
@@ -74,7 +90,6 @@ static struct request *alloc_rq(const struct nbd_session *session, struct reques
  */
 int nbd_private_start(struct nbd_private *private, struct request_queue *q, bool wait)
 {
-	struct nbd_pdu *pdu;
 	struct request *rq;
 
 	if (down_trylock(&private->session->privates)) {
@@ -88,15 +103,8 @@ int nbd_private_start(struct nbd_private *private, struct request_queue *q, bool
 		up(&private->session->privates);
 		return PTR_ERR(rq);
 	}
-	init_completion(&private->done);
-	kref_get(&private->ref);
-	pdu = blk_mq_rq_to_pdu(rq);
-	pdu->cmd = NULL;
-	pdu->error = 0;
-	pdu->private = private;
-	rq->end_io = private_end;
-	rq->end_io_data = private;
-	blk_execute_rq_nowait(rq, false);
+	private->counted = true;
+	issue(private, rq);
 	return 0;
 }
 
@@ -108,7 +116,7 @@ int nbd_private_start(struct nbd_private *private, struct request_queue *q, bool
  * Process context; a fatal signal ends the wait.
  *
  * Return: 0 or what the server said, then it may be started again; -EIO if no
- * server could be asked; -EINTR or -ETIMEDOUT, then @private may only be put.
+ * server could be asked; -EINTR or -ETIMEDOUT, then it is still under way.
  */
 int nbd_private_wait(struct nbd_private *private, unsigned long timeout)
 {
@@ -126,24 +134,30 @@ static void free_flush(struct nbd_private *private)
 }
 
 /**
- * nbd_flush() - have the server make stable what was written
+ * nbd_flush_start() - have the server make stable what was written
  * @session: the server
  * @q: queue of the disk
- * @timeout: jiffies to wait
  *
- * Return: as nbd_private_wait(), or -ENOMEM.
+ * It has a reserved tag that no other private request can have: whatever else
+ * the server owes an answer, this is asked. Does not wait.
+ *
+ * Return: the request, for nbd_private_wait() and nbd_private_put(); -EAGAIN
+ * while an earlier one is under way or the queue is frozen; -ENOMEM; -EIO.
  */
-int nbd_flush(struct nbd_session *session, struct request_queue *q, unsigned long timeout)
+struct nbd_private *nbd_flush_start(struct nbd_session *session, struct request_queue *q)
 {
-	struct nbd_private *private;
-	int err;
+	struct nbd_private *private = kzalloc(sizeof(*private), GFP_KERNEL);
+	struct request *rq;
 
-	private = kzalloc(sizeof(*private), GFP_KERNEL);
 	if (!private)
-		return -ENOMEM;
+		return ERR_PTR(-ENOMEM);
 	nbd_private_init(private, session, free_flush);
 	private->req = (struct nbd_req){ .type = NBD_FLUSH };
-	err = nbd_private_start(private, q, true) ?: nbd_private_wait(private, timeout);
-	nbd_private_put(private);
-	return err;
+	rq = alloc_rq(session, q, false);
+	if (IS_ERR(rq)) {
+		nbd_private_put(private);
+		return ERR_CAST(rq);
+	}
+	issue(private, rq);
+	return private;
 }

@@ -22,6 +22,7 @@ struct nbd_session;
  * @req: what is asked
  * @query: where the answer to block status goes, else NULL
  * @session: who is asked; referenced
+ * @counted: it is one of those that the session's semaphore bounds
  * @done: the request has ended
  * @error: how, negative errno or 0
  * @free: frees what this is part of; any context
@@ -31,6 +32,7 @@ struct nbd_private {
 	struct nbd_req req;
 	struct nbd_query *query;
 	struct nbd_session *session;
+	bool counted;
 	struct completion done;
 	int error;
 	void (*free)(struct nbd_private *private);
@@ -41,6 +43,6 @@ void nbd_private_init(struct nbd_private *private, struct nbd_session *session,
 void nbd_private_put(struct nbd_private *private);
 int nbd_private_start(struct nbd_private *private, struct request_queue *q, bool wait);
 int nbd_private_wait(struct nbd_private *private, unsigned long timeout);
-int nbd_flush(struct nbd_session *session, struct request_queue *q, unsigned long timeout);
+struct nbd_private *nbd_flush_start(struct nbd_session *session, struct request_queue *q);
 
 #endif /* NBD_PRIVATE_H */

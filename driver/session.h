@@ -27,6 +27,8 @@
 #define NBD_MAX_DEPTH		1024u
 #define NBD_DEFAULT_DEPTH	128u
 #define NBD_PRIVATE_TAGS	4u
+/* Those, and one for the flush of a detach, which has to wait for none of them */
+#define NBD_RESERVED_TAGS	(NBD_PRIVATE_TAGS + 1)
 
 /**
  * struct nbd_slot - a place for a connection
@@ -169,7 +171,7 @@ void nbd_session_alone_work(struct work_struct *work);
 /* slots.c */
 void nbd_session_start(struct nbd_session *session, struct nbd_conn **conns);
 int nbd_session_drain(struct nbd_session *session, bool *usable);
-void nbd_session_undrain(struct nbd_session *session);
+bool nbd_session_undrain(struct nbd_session *session);
 void nbd_session_end(struct nbd_session *session, bool orderly);
 int nbd_session_replace(struct nbd_session *session, struct nbd_conn **conns, u32 n,
 			const struct nbd_export *export, bool force, const char **why);

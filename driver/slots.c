@@ -71,7 +71,7 @@ void nbd_session_dead_work(struct work_struct *work)
 		spin_unlock_irq(&session->park_lock);
 		nbd_session_fail_parked(session);
 		pr_err("nbd%u: no longer waits for a connection, requests fail\n", session->index);
-		nbd_event(session->index, NBDCTL_CMD_GIVING_UP_EVENT);
+		nbd_event(session->index, session->number, NBDCTL_CMD_GIVING_UP_EVENT);
 	}
 	mutex_unlock(&session->lock);
 }
@@ -223,7 +223,8 @@ static void connection_down(struct nbd_session *session, struct nbd_conn *conn, 
 	if (moved && READ_ONCE(session->state) != NBDCTL_STATE_DEAD)
 		pr_warn("nbd%u: conn %u: %u requests move on unanswered\n", session->index,
 			conn->index, moved);
-	nbd_event_slot(session->index, NBDCTL_CMD_CONNECTION_DOWN_EVENT, conn->index, reason);
+	nbd_event_slot(session->index, session->number, NBDCTL_CMD_CONNECTION_DOWN_EVENT,
+		       conn->index, reason);
 	mutex_lock(&session->lock);
 	if (!--session->leaving)
 		wake_up_all(&session->left);
@@ -383,7 +384,8 @@ static int check_replacement(struct nbd_session *session, struct nbd_conn **conn
 		return 0;
 	if (__ratelimit(&session->complaints))
 		pr_err("nbd%u: conn %u: refused, %s\n", session->index, index, *why);
-	nbd_event_slot(session->index, NBDCTL_CMD_CONNECTION_REFUSED_EVENT, index, -err);
+	nbd_event_slot(session->index, session->number, NBDCTL_CMD_CONNECTION_REFUSED_EVENT,
+		       index, -err);
 	return err;
 }
 
@@ -407,7 +409,8 @@ static void fill_slot(struct nbd_session *session, struct nbd_conn *conn)
 	}
 	pr_info("nbd%u: conn %u: new connection\n", session->index, conn->index);
 	/* Before anybody can hear that the old one went down */
-	nbd_event_slot(session->index, NBDCTL_CMD_CONNECTION_UP_EVENT, conn->index, 0);
+	nbd_event_slot(session->index, session->number, NBDCTL_CMD_CONNECTION_UP_EVENT,
+		       conn->index, 0);
 	if (!old) {
 		nbd_session_release(session);
 		return;
@@ -457,29 +460,35 @@ int nbd_session_replace(struct nbd_session *session, struct nbd_conn **conns, u3
  * @session: the session
  * @usable: set to whether any connection works, so that there is something to drain to
  *
- * Return: 0, or -ENOTCONN if it has ended already.
+ * Return: 0; -EALREADY if that has begun; -ENOTCONN if it has ended.
  */
 int nbd_session_drain(struct nbd_session *session, bool *usable)
 {
-	int err = -ENOTCONN;
+	int err = 0;
 
 	mutex_lock(&session->lock);
-	if (session->state != NBDCTL_STATE_DEAD) {
+	if (session->state == NBDCTL_STATE_DEAD)
+		err = -ENOTCONN;
+	else if (session->state == NBDCTL_STATE_DRAINING)
+		err = -EALREADY;
+	else
 		change_state(session, NBDCTL_STATE_DRAINING);
-		err = 0;
-	}
 	*usable = session->usable;
 	mutex_unlock(&session->lock);
 	return err;
 }
 
-/* The end was called off, unless it came by force meanwhile */
-void nbd_session_undrain(struct nbd_session *session)
+/* The end is called off; false if it came by force meanwhile */
+bool nbd_session_undrain(struct nbd_session *session)
 {
+	bool back;
+
 	mutex_lock(&session->lock);
-	if (session->state == NBDCTL_STATE_DRAINING)
+	back = session->state == NBDCTL_STATE_DRAINING;
+	if (back)
 		change_state(session, session->usable ? NBDCTL_STATE_LIVE : NBDCTL_STATE_WAITING);
 	mutex_unlock(&session->lock);
+	return back;
 }
 
 static void begin_end(struct nbd_session *session, bool orderly)

@@ -371,13 +371,25 @@ static int attach_complete(struct kernel *kernel, const struct attach *attach, s
 	return attach_report(attach, err);
 }
 
+/* By now it may be somebody else's device. */
+static void attach_undo(struct kernel *kernel, const struct attach *attach)
+{
+	const struct kernel_detach detach = {
+		.index = attach->index,
+		.session = attach->session,
+		.force = true,
+	};
+	struct error ignored;
+
+	kernel_detach(kernel, &detach, &ignored);
+}
+
 /*
  * From here on there is a disk. Signals that ask us to stop wait until it is
  * usable, and then take it away again: nobody was told of it yet.
  */
 static int attach_disk(struct kernel *kernel, struct attach *attach, struct error *err)
 {
-	struct error ignored;
 	sigset_t stop, old;
 	int rc;
 
@@ -391,7 +403,7 @@ static int attach_disk(struct kernel *kernel, struct attach *attach, struct erro
 	if (!rc) {
 		rc = attach_complete(kernel, attach, err);
 		if (rc)
-			kernel_detach(kernel, attach->index, true, &ignored);
+			attach_undo(kernel, attach);
 	}
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	return rc;

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "claim.h"
 #include "device.h"
@@ -11,18 +16,36 @@
 #include "kernel.h"
 #include "log.h"
 #include "modload.h"
+#include "text.h"
 #include "transport.h"
 #include "verbs.h"
 
 /* udev looks at a disk for a moment after each change; that is waited for. */
 #define DETACH_BUSY_MS	5000
 #define DETACH_POLL_MS	100
+/* The driver's events tell of the end; this is for one that got lost. */
+#define DETACH_LOOK_MS	1000
+/* Whoever looks at a terminal is told after that time what is waited for. */
+#define DETACH_SILENT_S	2
 /* The keeper ends by itself as soon as it hears of the detach. */
 #define DETACH_KEEPER_MS	2000
 
 static const struct opt detach_opts[] = {
 	{ 'f', "force", NULL, "detach even if the disk is in use; its users get errors" },
+	{ 't', "timeout", "SEC|forever",
+	  "time for the server to write out (default while it answers)" },
 	{ 0 }
+};
+
+/**
+ * struct detach - what all devices have in common
+ * @timeout: milliseconds, NBDCTL_TIME_FOREVER, or 0 while the server answers
+ */
+struct detach {
+	struct kernel *kernel;
+	struct kernel_events *events;
+	bool force;
+	uint32_t timeout;
 };
 
 static void detach_name_holders(uint32_t index, struct error *err)
@@ -36,56 +59,121 @@ static void detach_name_holders(uint32_t index, struct error *err)
 	error_hint(err, "end what uses it; --force detaches anyway, and its users get errors");
 }
 
-/* How often the driver says the disk is open; as good as for ever if it can't be asked. */
-static uint32_t detach_openers(struct kernel *kernel, uint32_t index)
+/* A user that stays is told from one that is about to leave. */
+static bool detach_worth_waiting(uint32_t index)
+{
+	char who[700];
+
+	return !holders_find(index, who, sizeof(who)) ||
+	       (!strstr(who, " is mounted ") && !strstr(who, " as swap") &&
+		!strstr(who, " is part of "));
+}
+
+/* On a terminal: what is waited for, on one line that is written anew. */
+static void detach_say(const struct kernel_device *device, time_t begin)
+{
+	time_t seconds = time(NULL) - begin;
+	uint64_t owed = 0;
+	unsigned int i;
+
+	if (seconds < DETACH_SILENT_S || !isatty(STDERR_FILENO))
+		return;
+	for (i = 0; i < device->n_slots; i++)
+		owed += device->slots[i].requests - device->slots[i].replies;
+	fprintf(stderr, "\rnbd%u: waiting for the server, which owes %" PRIu64
+		" answer%s, for %lld s ", device->index, owed, owed == 1 ? "" : "s",
+		(long long)seconds);
+}
+
+static int detach_called_off(uint32_t reason, struct error *err)
+{
+	if (reason == ETIMEDOUT) {
+		error_set(err, EXIT_TIMEOUT, "the server does not answer; the disk stays attached");
+		error_hint(err, "--timeout waits longer; --force loses what is not written out");
+		return -1;
+	}
+	if (!reason)
+		return error_set(err, EXIT_SYSTEM, "the detach was called off");
+	return error_errno(err, EXIT_SYSTEM, reason,
+			   "the server did not write out; the disk stays attached");
+}
+
+/* Whether the detach of a session goes on. If not, *@rc is how it ended. */
+static bool detach_goes_on(struct detach *detach, uint32_t index, uint64_t session, time_t begin,
+			   int *rc, struct error *err)
 {
 	struct kernel_device device;
-	struct error ignored;
-	uint32_t openers;
+	uint32_t reason;
+	bool ours;
 
-	if (kernel_device(kernel, index, &device, &ignored))
-		return UINT32_MAX;
-	openers = device.openers;
+	*rc = kernel_device(detach->kernel, index, &device, err);
+	if (*rc) {
+		if (err->code == EXIT_FALSE)
+			*rc = 0;
+		return false;
+	}
+	ours = device.session == session;
+	if (ours && (device.state == NBDCTL_STATE_DRAINING || device.state == NBDCTL_STATE_DEAD)) {
+		detach_say(&device, begin);
+		kernel_device_free(&device);
+		return true;
+	}
 	kernel_device_free(&device);
-	return openers;
+	if (!ours)
+		return false;
+	/* The event may be on its way. */
+	reason = kernel_events_called_off(detach->events, index, session, DETACH_LOOK_MS);
+	*rc = detach_called_off(reason, err);
+	return false;
 }
 
-/*
- * A user that stays is told from one that is about to leave. A mount does not count where
- * processes make up all the openers: then it is of an earlier disk of this number, taken away by
- * force.
- */
-static bool detach_worth_waiting(struct kernel *kernel, uint32_t index)
+/* The driver has begun to detach: wait for what comes of it. */
+static int detach_wait(struct detach *detach, uint32_t index, uint64_t session, struct error *err)
 {
-	static const char process[] = " is open in process ";
-	uint32_t processes = 0;
-	char who[700], *at;
+	struct pollfd pfd = { .fd = kernel_events_fd(detach->events), .events = POLLIN };
+	time_t begin = time(NULL);
+	int rc;
 
-	if (!holders_find(index, who, sizeof(who)))
-		return true;
-	if (!strstr(who, " is mounted ") && !strstr(who, " as swap") &&
-	    !strstr(who, " is part of "))
-		return true;
-	for (at = strstr(who, process); at; at = strstr(at + 1, process))
-		processes++;
-	return processes >= detach_openers(kernel, index);
+	while (detach_goes_on(detach, index, session, begin, &rc, err)) {
+		poll(&pfd, 1, DETACH_LOOK_MS);
+		kernel_events_take(detach->events, index);
+	}
+	if (time(NULL) - begin >= DETACH_SILENT_S && isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr);
+	return rc;
 }
 
-static int detach_one(struct kernel *kernel, uint32_t index, bool force, struct error *err)
+static int detach_try(struct detach *detach, uint32_t index, struct error *err)
+{
+	struct kernel_device device;
+	struct kernel_detach request = {
+		.index = index,
+		.force = detach->force,
+		.timeout = detach->timeout,
+	};
+
+	if (kernel_device(detach->kernel, index, &device, err))
+		return -1;
+	request.session = device.session;
+	kernel_device_free(&device);
+	if (kernel_detach(detach->kernel, &request, err))
+		return -1;
+	return detach->force ? 0 : detach_wait(detach, index, request.session, err);
+}
+
+static int detach_one(struct detach *detach, uint32_t index, struct error *err)
 {
 	struct deadline deadline = deadline_in(DETACH_BUSY_MS);
 
 	for (;;) {
-		if (!kernel_detach(kernel, index, force, err)) {
+		if (!detach_try(detach, index, err)) {
 			/* Who looks for processes afterwards should find none. */
 			claim_is_taken(index, DETACH_KEEPER_MS);
 			return 0;
 		}
-		if (err->code != EXIT_BUSY)
+		if (err->code != EXIT_BUSY || detach->force)
 			return -1;
-		if (force)
-			return -1;
-		if (!deadline_left(&deadline) || !detach_worth_waiting(kernel, index))
+		if (!deadline_left(&deadline) || !detach_worth_waiting(index))
 			break;
 		poll(NULL, 0, DETACH_POLL_MS);
 	}
@@ -93,21 +181,27 @@ static int detach_one(struct kernel *kernel, uint32_t index, bool force, struct 
 	return -1;
 }
 
-static int detach_all(char *const *names, int n, bool force, struct error *err)
+static int detach_open(struct detach *detach, struct error *err)
 {
-	struct kernel *kernel = modload_open_loaded(err);
+	detach->kernel = modload_open_loaded(err);
+	if (!detach->kernel)
+		return err->code == EXIT_FALSE ? 0 : -1;
+	detach->events = kernel_events_open(err);
+	return detach->events ? 0 : -1;
+}
+
+static int detach_all(struct detach *detach, char *const *names, int n, struct error *err)
+{
 	char path[DEVICE_PATH_MAX];
 	struct error mine;
 	uint32_t index;
 	int i, rc = 0;
 
-	if (!kernel && err->code != EXIT_FALSE)
-		return -1;
 	for (i = 0; i < n; i++) {
 		if (!device_resolve(names[i], &index, &mine)) {
-			if (!kernel)
+			if (!detach->kernel)
 				error_set(&mine, EXIT_FALSE, "not attached");
-			else if (!detach_one(kernel, index, force, &mine))
+			else if (!detach_one(detach, index, &mine))
 				continue;
 			error_prefix(&mine, "%s", device_path(path, index));
 		}
@@ -117,26 +211,39 @@ static int detach_all(char *const *names, int n, bool force, struct error *err)
 		*err = mine;
 		rc = -1;
 	}
-	kernel_close(kernel);
 	return rc;
+}
+
+static int detach_set_timeout(struct detach *detach, const char *s, struct error *err)
+{
+	if (!strcmp(s, "forever"))
+		detach->timeout = NBDCTL_TIME_FOREVER;
+	else if (text_parse_seconds(s, &detach->timeout) || !detach->timeout)
+		return error_set(err, EXIT_USAGE, "bad timeout \"%s\"", s);
+	return 0;
 }
 
 static int detach_run(const struct verb *verb, int argc, char **argv, struct error *err)
 {
-	bool force = false;
-	int id;
+	struct detach detach = { 0 };
+	int id, rc;
 
 	while ((id = opts_next(verb, argc, argv, err)) != -1) {
-		if (!id)
+		if (!id || (id == 't' && detach_set_timeout(&detach, optarg, err)))
 			return -1;
-		force = true;
+		detach.force |= id == 'f';
 	}
 	if (optind == argc) {
 		error_set(err, EXIT_USAGE, "no device is named");
 		error_hint(err, "\"nbd-list\" shows what is attached");
 		return -1;
 	}
-	return detach_all(argv + optind, argc - optind, force, err);
+	rc = detach_open(&detach, err);
+	if (!rc)
+		rc = detach_all(&detach, argv + optind, argc - optind, err);
+	kernel_events_close(detach.events);
+	kernel_close(detach.kernel);
+	return rc;
 }
 
 const struct verb detach_verb = {

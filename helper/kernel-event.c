@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Events of the driver. */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 
 #include <netlink/genl/ctrl.h>
@@ -8,16 +9,20 @@
 #include "error.h"
 #include "kernel.h"
 #include "kernel-genl.h"
+#include "transport.h"
 
 /**
  * struct kernel_events - a socket in the group of events
  * @index: the device that is asked for at the moment
  * @heard: there was something about it
+ * @called_off, @reason: session whose detach was called off last, and why
  */
 struct kernel_events {
 	struct nl_sock *sock;
 	uint32_t index;
 	bool heard;
+	uint64_t called_off;
+	uint32_t reason;
 };
 
 static int event_take(struct nl_msg *msg, void *arg)
@@ -29,6 +34,10 @@ static int event_take(struct nl_msg *msg, void *arg)
 	    !attrs[NBDCTL_A_DEVICE_INDEX] ||
 	    genl_number(attrs[NBDCTL_A_DEVICE_INDEX]) == events->index)
 		events->heard = true;
+	if (genlmsg_hdr(nlmsg_hdr(msg))->cmd == NBDCTL_CMD_DETACH_FAILED_EVENT) {
+		events->called_off = genl_number(attrs[NBDCTL_A_DEVICE_SESSION]);
+		events->reason = genl_number(attrs[NBDCTL_A_DEVICE_REASON]);
+	}
 	return NL_OK;
 }
 
@@ -84,4 +93,18 @@ bool kernel_events_take(struct kernel_events *events, uint32_t index)
 	} while (rc >= 0);
 	/* Too many came at once (ENOBUFS), say; better to look in vain than to miss one. */
 	return events->heard || rc != -NLE_AGAIN;
+}
+
+uint32_t kernel_events_called_off(struct kernel_events *events, uint32_t index, uint64_t session,
+				  int milliseconds)
+{
+	struct pollfd pfd = { .fd = kernel_events_fd(events), .events = POLLIN };
+	struct deadline deadline = deadline_in(milliseconds);
+
+	do {
+		kernel_events_take(events, index);
+		if (events->called_off == session)
+			return events->reason;
+	} while (poll(&pfd, 1, deadline_left(&deadline)) > 0);
+	return 0;
 }

@@ -153,20 +153,24 @@ int kernel_attach(struct kernel *kernel, const struct kernel_attach *attach, uin
 	return 0;
 }
 
-int kernel_detach(struct kernel *kernel, uint32_t index, bool force, struct error *err)
+int kernel_detach(struct kernel *kernel, const struct kernel_detach *detach, struct error *err)
 {
 	struct exchange exchange = { 0 };
 	struct nl_msg *msg = kernel_message(kernel, NLM_F_ACK, NBDCTL_CMD_DETACH, err);
 
 	if (!msg)
 		return -1;
-	if (nla_put_u32(msg, NBDCTL_A_DEVICE_INDEX, index) ||
-	    (force && nla_put_flag(msg, NBDCTL_A_DEVICE_FORCE))) {
+	if (nla_put_u32(msg, NBDCTL_A_DEVICE_INDEX, detach->index) ||
+	    nla_put_u64(msg, NBDCTL_A_DEVICE_SESSION, detach->session) ||
+	    (detach->timeout &&
+	     nla_put_u32(msg, NBDCTL_A_DEVICE_DETACH_TIMEOUT, detach->timeout)) ||
+	    (detach->force && nla_put_flag(msg, NBDCTL_A_DEVICE_FORCE))) {
 		nlmsg_free(msg);
 		return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot detach");
 	}
 	switch (kernel_exchange(kernel, msg, &exchange)) {
 	case 0:
+	case -EALREADY:
 		return 0;
 	case -ENOTCONN:
 	case -ENODEV:

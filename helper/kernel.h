@@ -153,8 +153,26 @@ int kernel_replace(struct kernel *kernel, const struct kernel_replace *replace, 
 int kernel_resize(struct kernel *kernel, const struct kernel_device *device, uint64_t size,
 		  struct error *err);
 
-/* @err->code says EXIT_BUSY while the device is open, EXIT_FALSE if it is not attached. */
-int kernel_detach(struct kernel *kernel, uint32_t index, bool force, struct error *err);
+/**
+ * struct kernel_detach - a detach
+ * @session: of this attach only
+ * @force: at once; otherwise it has begun when kernel_detach() returns, and an event tells of the
+ *	end
+ * @timeout: milliseconds after which it is called off, NBDCTL_TIME_FOREVER, or 0 to wait while the
+ *	servers answer
+ */
+struct kernel_detach {
+	uint32_t index;
+	uint64_t session;
+	bool force;
+	uint32_t timeout;
+};
+
+/*
+ * @err->code says EXIT_BUSY while the device is open, EXIT_FALSE if it is not attached. One that
+ * somebody else has begun is no error.
+ */
+int kernel_detach(struct kernel *kernel, const struct kernel_detach *detach, struct error *err);
 
 /*
  * Fills in @device, which kernel_device_free() empties. EXIT_FALSE if nothing is attached; then
@@ -182,6 +200,13 @@ int kernel_events_fd(const struct kernel_events *events);
  * for the device to say.
  */
 bool kernel_events_take(struct kernel_events *events, uint32_t index);
+
+/*
+ * Errno for which the detach of a session was called off, 0 if nothing was heard of that. Waits up
+ * to @milliseconds for it.
+ */
+uint32_t kernel_events_called_off(struct kernel_events *events, uint32_t index, uint64_t session,
+				  int milliseconds);
 
 const char *kernel_state_name(uint32_t state);
 const char *kernel_slot_state_name(uint32_t state);

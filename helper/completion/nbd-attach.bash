@@ -13,7 +13,7 @@ _nbd_options()
 			"-J --json"
 		;;
 	nbd-detach)
-		echo "-f --force"
+		echo "-f --force -t --timeout"
 		;;
 	nbd-map)
 		echo "--context --offset --length --totals --graph -l --list -J --json"

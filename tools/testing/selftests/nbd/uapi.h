@@ -122,8 +122,10 @@ void socket_pair(int fds[2]);
 void put_facts(struct msg *m, const struct export *x, int index, uint32_t skip);
 /* A slot; without its number if @index is negative */
 void put_slot(struct msg *m, int index, int fd, const struct export *x);
-/* Return: 0 or a positive errno */
+/* Return: 0 or a positive errno; EAGAIN if it was called off. In order, waits for the end */
 int detach(struct nl *nl, int index, bool force);
+/* In order, @timeout in ms or 0. Does not wait. Return: 0 or a positive errno */
+int begin_detach(struct nl *nl, int index, uint32_t timeout);
 /* NBDCTL_STATE_* as device-get says, or a negative errno */
 int state_of(struct nl *nl, int index);
 bool wait_state(struct nl *nl, int index, int state, int ms);

@@ -119,6 +119,12 @@ TEST_F(detach, force_parked)
 	force(_metadata, g);
 }
 
+/* udev looks at a disk that is new; it is not to wait for a server that stands still */
+static bool seen_by_udev(void)
+{
+	return !system("udevadm settle --timeout=60");
+}
+
 /*
  * BLKRRPART in a process of its own, which ends with its errno. The partition table must not come
  * from the page cache, which udev may have filled.
@@ -142,6 +148,7 @@ TEST_F(detach, rescan_parked)
 	pid_t pid;
 
 	ASSERT_EQ(0, attach(g, 1, NBDCTL_TIME_FOREVER, 0));
+	ASSERT_TRUE(seen_by_udev());
 	server_stop(&g->s[0]);
 	ASSERT_TRUE(wait_state(&g->nl, INDEX, NBDCTL_STATE_WAITING, 20000));
 	pid = rescan();
@@ -154,6 +161,128 @@ TEST_F(detach, rescan_parked)
 	EXPECT_EQ(0, detach(&g->nl, INDEX, true));
 	EXPECT_LT(now_ms() - begin, 20000);
 	EXPECT_NE(-1, status_of(pid, 20000));
+}
+
+/* Nothing waits for a server that stands still but what it owes; and that has an end */
+TEST_F_TIMEOUT(detach, called_off, 300)
+{
+	struct ground *g = &self->g;
+	int64_t session;
+	long long begin;
+	int event;
+
+	ASSERT_EQ(0, attach(g, 1, 0, 0));
+	session = get_u64(reply_attrs(&g->nl), NBDCTL_A_DEVICE_SESSION);
+	while (nl_event(&g->events, 0))
+		;
+	ASSERT_TRUE(seen_by_udev());
+	server_pause(&g->s[0]);
+	/* a time of the caller's, then none */
+	for (uint32_t timeout = 3000; ; timeout = 0) {
+		begin = now_ms();
+		while (begin_detach(&g->nl, INDEX, timeout) == EBUSY)
+			usleep(50000);
+		EXPECT_EQ(NBDCTL_STATE_DRAINING, state_of(&g->nl, INDEX));
+		EXPECT_EQ(EALREADY, begin_detach(&g->nl, INDEX, timeout));
+		EXPECT_NE(NULL, strstr(g->nl.text, "being detached"));
+		do {
+			event = nl_event(&g->events, 100000);
+		} while (event && event != NBDCTL_CMD_DETACH_FAILED_EVENT);
+		EXPECT_EQ(NBDCTL_CMD_DETACH_FAILED_EVENT, event);
+		EXPECT_EQ(INDEX, get_u32(reply_attrs(&g->events), NBDCTL_A_DEVICE_INDEX));
+		EXPECT_EQ(session, get_u64(reply_attrs(&g->events), NBDCTL_A_DEVICE_SESSION));
+		EXPECT_EQ(ETIMEDOUT, get_u32(reply_attrs(&g->events), NBDCTL_A_DEVICE_REASON));
+		EXPECT_LE(timeout ?: 60000, now_ms() - begin);
+		EXPECT_EQ(NBDCTL_STATE_LIVE, state_of(&g->nl, INDEX));
+		if (!timeout)
+			break;
+	}
+	server_resume(&g->s[0]);
+	g->disk = open_disk(INDEX, O_RDONLY | O_DIRECT);
+	EXPECT_EQ(0, read_disk(g->disk, 1 << 20));
+	close_disk(g);
+	while (detach(&g->nl, INDEX, false) == EBUSY)
+		usleep(50000);
+	EXPECT_TRUE(server_logs(&g->s[0], "DISC", 20000));
+}
+
+/* By force nothing is waited for, also if it began in order */
+TEST_F(detach, force_after_plain)
+{
+	struct ground *g = &self->g;
+
+	ASSERT_EQ(0, attach(g, 2, 0, 0));
+	ASSERT_TRUE(seen_by_udev());
+	server_pause(&g->s[0]);
+	server_pause(&g->s[1]);
+	while (begin_detach(&g->nl, INDEX, NBDCTL_TIME_FOREVER) == EBUSY)
+		usleep(50000);
+	EXPECT_EQ(NBDCTL_STATE_DRAINING, state_of(&g->nl, INDEX));
+	EXPECT_EQ(0, detach(&g->nl, INDEX, true));
+	EXPECT_TRUE(wait_state(&g->nl, INDEX, NBDCTL_STATE_IDLE, 20000));
+	EXPECT_TRUE(wait_users(0, 10000));
+}
+
+static int detach_number(struct ground *g, int64_t session, bool force)
+{
+	msg_begin(&g->nl, &g->m, NBDCTL_CMD_DETACH);
+	put_u32(&g->m, NBDCTL_A_DEVICE_INDEX, INDEX);
+	put_u64(&g->m, NBDCTL_A_DEVICE_SESSION, session);
+	if (force)
+		put_flag(&g->m, NBDCTL_A_DEVICE_FORCE);
+	return nl_call(&g->nl, &g->m);
+}
+
+/* Who names a session ends no other */
+TEST_F(detach, session)
+{
+	struct ground *g = &self->g;
+	int64_t session;
+	int event;
+
+	ASSERT_EQ(0, attach(g, 1, 0, 0));
+	session = get_u64(reply_attrs(&g->nl), NBDCTL_A_DEVICE_SESSION);
+	EXPECT_EQ(ESTALE, detach_number(g, session - 1, false));
+	EXPECT_EQ(ESTALE, detach_number(g, session + 1, true));
+	EXPECT_EQ(NBDCTL_A_DEVICE_SESSION, g->nl.bad);
+	EXPECT_EQ(NBDCTL_STATE_LIVE, state_of(&g->nl, INDEX));
+	EXPECT_EQ(0, detach_number(g, session, true));
+	do {
+		event = nl_event(&g->events, 20000);
+		EXPECT_EQ(session, get_u64(reply_attrs(&g->events), NBDCTL_A_DEVICE_SESSION));
+	} while (event && event != NBDCTL_CMD_DETACHED_EVENT);
+	EXPECT_EQ(NBDCTL_CMD_DETACHED_EVENT, event);
+}
+
+#define MANY	12
+
+/* Servers that never close after DISC are waited for together */
+TEST_F(detach, mute_servers)
+{
+	/* HAS_FLAGS and CAN_MULTI_CONN: nothing to flush */
+	struct export x = { .size = SIZE, .flags = 0x101, .structured = true };
+	struct ground *g = &self->g;
+	int fds[MANY][2], i;
+	long long begin;
+
+	msg_begin(&g->nl, &g->m, NBDCTL_CMD_ATTACH);
+	put_facts(&g->m, &x, INDEX, 0);
+	for (i = 0; i < MANY; i++) {
+		socket_pair(fds[i]);
+		put_slot(&g->m, i, fds[i][0], &x);
+	}
+	/* nobody reads the partition table, which nobody would answer */
+	ASSERT_EQ(0, system("udevadm control --stop-exec-queue"));
+	EXPECT_EQ(0, nl_call(&g->nl, &g->m)) TH_LOG("%s", g->nl.text);
+	begin = now_ms();
+	EXPECT_EQ(0, detach(&g->nl, INDEX, false));
+	EXPECT_GT(now_ms() - begin, 1000);
+	EXPECT_LT(now_ms() - begin, MANY * 1000);
+	EXPECT_EQ(0, system("udevadm control --start-exec-queue"));
+	for (i = 0; i < MANY; i++) {
+		close(fds[i][0]);
+		close(fds[i][1]);
+	}
 }
 
 /* The module stays while anything is attached, and goes after */

@@ -272,14 +272,35 @@ void put_slot(struct msg *m, int index, int fd, const struct export *x)
 	nest_end(m, at);
 }
 
-int detach(struct nl *nl, int index, bool force)
+int begin_detach(struct nl *nl, int index, uint32_t timeout)
 {
 	static struct msg m;
 
 	msg_begin(nl, &m, NBDCTL_CMD_DETACH);
 	put_u32(&m, NBDCTL_A_DEVICE_INDEX, index);
-	if (force)
-		put_flag(&m, NBDCTL_A_DEVICE_FORCE);
+	if (timeout)
+		put_u32(&m, NBDCTL_A_DEVICE_DETACH_TIMEOUT, timeout);
+	return nl_call(nl, &m);
+}
+
+int detach(struct nl *nl, int index, bool force)
+{
+	static struct msg m;
+	int error, state;
+
+	if (!force) {
+		error = begin_detach(nl, index, 0);
+		if (error)
+			return error;
+		do {
+			nap();
+			state = state_of(nl, index);
+		} while (state == NBDCTL_STATE_DRAINING || state == NBDCTL_STATE_DEAD);
+		return state == NBDCTL_STATE_LIVE || state == NBDCTL_STATE_WAITING ? EAGAIN : 0;
+	}
+	msg_begin(nl, &m, NBDCTL_CMD_DETACH);
+	put_u32(&m, NBDCTL_A_DEVICE_INDEX, index);
+	put_flag(&m, NBDCTL_A_DEVICE_FORCE);
 	return nl_call(nl, &m);
 }
 
