@@ -97,21 +97,20 @@ int nbd_device_attach(struct nbd_device *dev, struct nbd_session *session,
 }
 
 /*
- * The end of every session: nothing of it is in use when its reference goes.
- * Tells whether anybody still has the disk open.
+ * The end of every session: nothing of it is in use when its reference goes. The
+ * device, which is locked, goes with it, and is unlocked.
  */
-static bool forget_session(struct nbd_device *dev, struct nbd_session *session)
+static void forget_session(struct nbd_device *dev, struct nbd_session *session)
 {
-	bool open;
+	u32 index = dev->index;
 
-	/* Nobody can open the disk before the session is gone from it */
-	open = nbd_disk_forget(dev);
+	set_capacity(dev->disk, 0);
 	RCU_INIT_POINTER(dev->session, NULL);
 	synchronize_rcu_expedited();
-	nbd_event(dev->index, session->number, NBDCTL_CMD_DETACHED_EVENT);
+	nbd_devices_renew(dev);
+	nbd_event(index, session->number, NBDCTL_CMD_DETACHED_EVENT);
 	nbd_session_put(session);
 	module_put(THIS_MODULE);
-	return open;
 }
 
 /*
@@ -262,7 +261,8 @@ void nbd_device_detach_work(struct work_struct *work)
 	/* Force may have come first */
 	if (!err && nbd_device_session(dev) == session)
 		forget_session(dev, session);
-	nbd_device_unlock(dev);
+	else
+		nbd_device_unlock(dev);
 	nbd_session_put(session);
 }
 
@@ -306,7 +306,7 @@ int nbd_device_detach(struct nbd_device *dev, u32 timeout, const char **why)
 
 /**
  * nbd_device_detach_now() - end a session, whatever it is doing
- * @dev: referenced, not locked
+ * @dev: not locked; takes over a reference
  * @session: what was attached to it, referenced
  *
  * What is in flight fails, which ends an orderly detach as well. If the disk is
@@ -317,10 +317,11 @@ void nbd_device_detach_now(struct nbd_device *dev, struct nbd_session *session)
 {
 	nbd_session_end(session, false);
 	mutex_lock(&dev->lock);
-	/* It may have ended in order meanwhile, and there may be another */
-	if (nbd_device_session(dev) == session && forget_session(dev, session))
-		nbd_devices_retire(dev);
-	mutex_unlock(&dev->lock);
+	/* It may have ended in order meanwhile */
+	if (nbd_device_session(dev) == session)
+		forget_session(dev, session);
+	else
+		nbd_device_unlock(dev);
 }
 
 /**

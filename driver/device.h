@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Devices: /dev/nbdN, with or without a session. A device is made when the
- * module is loaded or when somebody asks for its number (devices.h), and outlives
- * sessions.
+ * module is loaded or when somebody asks for its number (devices.h). It has one
+ * session at most, and another takes its number after that.
  */
 #ifndef NBD_DEVICE_H
 #define NBD_DEVICE_H
@@ -75,7 +75,6 @@ u32 nbd_device_state(struct nbd_device *dev);
 int nbd_disk_add(struct nbd_device *dev, u32 queues, u32 depth);
 void nbd_disk_del(struct nbd_device *dev);
 void nbd_disk_set_size(struct nbd_device *dev, u64 size);
-bool nbd_disk_forget(struct nbd_device *dev);
 
 /* queue.c */
 extern const struct blk_mq_ops nbd_mq_ops;

@@ -182,19 +182,57 @@ void nbd_devices_forget(struct nbd_device *dev)
 		kfree_rcu(dev, rcu);
 }
 
-/**
- * nbd_devices_retire() - take a device away from its users
- * @dev: locked, without a session
- *
- * They keep what is left of the disk. The number gets a new one when the last
- * of them is gone: what they have cached would be taken for content of what is
- * attached next.
+/*
+ * Take the number of a device that nobody has open; it is the caller's from here
+ * on. Who opened it keeps the number.
  */
-void nbd_devices_retire(struct nbd_device *dev)
+static bool take_index(struct nbd_device *dev)
 {
+	bool open;
+
+	mutex_lock(&dev->disk->open_mutex);
+	open = disk_openers(dev->disk);
+	if (!open)
+		WRITE_ONCE(dev->gone, true);
+	mutex_unlock(&dev->disk->open_mutex);
+	if (!open)
+		xa_store(&devices, dev->index, XA_ZERO_ENTRY, GFP_KERNEL);
+	return !open;
+}
+
+/* Put a new device in the place of one whose number was taken; locked, as the old one was */
+static struct nbd_device *replace_device(struct nbd_device *dev, u32 queues, u32 depth)
+{
+	u32 index = dev->index;
+
+	nbd_disk_del(dev);
+	nbd_device_unlock(dev);
+	return make_device(index, queues, depth);
+}
+
+/**
+ * nbd_devices_renew() - a device has had its session
+ * @dev: locked, without a session; is unlocked
+ *
+ * What is attached next gets a new disk: nothing of what was set, cached or has
+ * failed may stay. If somebody has the disk open, he keeps what is left of it,
+ * and the number gets a new one when he is gone: what he has cached would be
+ * taken for content of what is attached next.
+ */
+void nbd_devices_renew(struct nbd_device *dev)
+{
+	struct nbd_device *new;
+
 	lockdep_assert_held(&dev->lock);
-	WRITE_ONCE(dev->gone, true);
-	queue_work(nbd_disk_wq, &dev->del_work);
+	if (!take_index(dev)) {
+		WRITE_ONCE(dev->gone, true);
+		queue_work(nbd_disk_wq, &dev->del_work);
+		nbd_device_unlock(dev);
+		return;
+	}
+	new = replace_device(dev, 1, dev->depth);
+	if (!IS_ERR(new))
+		nbd_device_unlock(new);
 }
 
 /* ---- for an attach ---- */
@@ -277,30 +315,18 @@ static struct nbd_device *lock_or_make(u32 index, u32 queues, u32 depth, const c
 	return ERR_PTR(err);
 }
 
-/* Put a new device in the place of this one, which is locked and has no session */
-static struct nbd_device *renew(struct nbd_device *dev, u32 queues, u32 depth, const char **why)
+/* Get a device of another depth in the place of this one, which is locked and has no session */
+static struct nbd_device *change_depth(struct nbd_device *dev, u32 queues, u32 depth,
+				       const char **why)
 {
-	u32 index = dev->index;
-	bool open;
-
 	*why = "queue-depth can't change while the device is open";
 	nbd_devices_wait_closed(dev);
-	/* Nobody may come in between the look at the openers and the end of the disk */
-	mutex_lock(&dev->disk->open_mutex);
-	open = disk_openers(dev->disk);
-	if (!open)
-		WRITE_ONCE(dev->gone, true);
-	mutex_unlock(&dev->disk->open_mutex);
-	if (open) {
+	if (!take_index(dev)) {
 		nbd_device_unlock(dev);
 		return ERR_PTR(-EBUSY);
 	}
 	*why = "no device can be made";
-	/* From here on the number is the caller's */
-	xa_store(&devices, index, XA_ZERO_ENTRY, GFP_KERNEL);
-	nbd_disk_del(dev);
-	nbd_device_unlock(dev);
-	return make_device(index, queues, depth);
+	return replace_device(dev, queues, depth);
 }
 
 /**
@@ -330,7 +356,7 @@ struct nbd_device *nbd_devices_lock_for_attach(u32 index, bool any, u32 slots, u
 		return ERR_PTR(-EBUSY);
 	}
 	if (dev->depth != want)
-		return renew(dev, queues, want, why);
+		return change_depth(dev, queues, want, why);
 	if (dev->tag_set.nr_hw_queues != queues)
 		blk_mq_update_nr_hw_queues(&dev->tag_set, queues);
 	return dev;
@@ -403,7 +429,8 @@ void nbd_devices_exit(void)
 	while ((dev = nbd_devices_next(&index))) {
 		mutex_lock(&dev->lock);
 		if (!dev->gone)
-			nbd_devices_retire(dev);
+			queue_work(nbd_disk_wq, &dev->del_work);
+		WRITE_ONCE(dev->gone, true);
 		nbd_device_unlock(dev);
 		index++;
 	}

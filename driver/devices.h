@@ -26,7 +26,7 @@ struct nbd_device *nbd_devices_lock(u32 index);
 struct nbd_device *nbd_devices_lock_for_attach(u32 index, bool any, u32 slots, u32 depth,
 					       const char **why);
 bool nbd_devices_wait_closed(struct nbd_device *dev);
-void nbd_devices_retire(struct nbd_device *dev);
+void nbd_devices_renew(struct nbd_device *dev);
 bool nbd_devices_is_gone(const struct nbd_device *dev);
 void nbd_devices_forget(struct nbd_device *dev);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The gendisk of a device: made, sized, emptied, removed. */
+/* The gendisk of a device: made, sized, removed. */
 #include <linux/blkdev.h>
 #include <linux/kobject.h>
 #include <linux/module.h>
@@ -118,38 +118,14 @@ void nbd_disk_del(struct nbd_device *dev)
 /**
  * nbd_disk_set_size() - let the disk have a size
  * @dev: the device
- * @size: in bytes; 0 when nothing is attached
+ * @size: in bytes
  *
  * The partition table is read when the disk is next opened. udev is told.
  */
 void nbd_disk_set_size(struct nbd_device *dev, u64 size)
 {
-	if (size && max_part)
+	if (max_part)
 		set_bit(GD_NEED_PART_SCAN, &dev->disk->state);
 	if (!set_capacity_and_notify(dev->disk, size >> SECTOR_SHIFT))
 		kobject_uevent(&disk_to_dev(dev->disk)->kobj, KOBJ_CHANGE);
-}
-
-/**
- * nbd_disk_forget() - nothing is attached any more
- * @dev: the device
- *
- * Return: true if somebody has the disk open, with all that is cached of it;
- * else partitions, cached content and limits are gone.
- */
-bool nbd_disk_forget(struct nbd_device *dev)
-{
-	struct gendisk *disk = dev->disk;
-	bool open;
-
-	mutex_lock(&disk->open_mutex);
-	open = disk_openers(disk);
-	set_capacity(disk, 0);
-	if (!open) {
-		bdev_disk_changed(disk, true);
-		nbd_reset_limits(disk);
-	}
-	mutex_unlock(&disk->open_mutex);
-	set_disk_ro(disk, false);
-	return open;
 }

@@ -227,11 +227,12 @@ static int detach_by_force(struct sk_buff *skb, struct genl_info *info)
 		return nbd_refuse(info, attr, -ENODEV, "index is no device");
 	session = nbd_device_get_session(dev);
 	err = check_session(info, session);
-	if (!err)
+	if (err)
+		nbd_device_put(dev);
+	else
 		nbd_device_detach_now(dev, session);
 	if (session)
 		nbd_session_put(session);
-	nbd_device_put(dev);
 	return err;
 }
 

@@ -132,12 +132,16 @@ static int detach_wait(struct detach *detach, uint32_t index, uint64_t session, 
 {
 	struct pollfd pfd = { .fd = kernel_events_fd(detach->events), .events = POLLIN };
 	time_t begin = time(NULL);
-	int rc;
+	int rc = 0;
 
-	while (detach_goes_on(detach, index, session, begin, &rc, err)) {
+	do {
 		poll(&pfd, 1, DETACH_LOOK_MS);
 		kernel_events_take(detach->events, index);
-	}
+	} while (!kernel_events_ended(detach->events, session) &&
+		 detach_goes_on(detach, index, session, begin, &rc, err));
+	/* The device has a new disk when the event comes; that is all there is to wait for now. */
+	if (!rc && !kernel_events_ended(detach->events, session))
+		poll(&pfd, 1, DETACH_LOOK_MS);
 	if (time(NULL) - begin >= DETACH_SILENT_S && isatty(STDERR_FILENO))
 		fputs("\r\033[K", stderr);
 	return rc;

@@ -16,6 +16,7 @@
  * @index: the device that is asked for at the moment
  * @heard: there was something about it
  * @called_off, @reason: session whose detach was called off last, and why
+ * @ended: session that ended last, of the device that was asked for
  */
 struct kernel_events {
 	struct nl_sock *sock;
@@ -23,20 +24,27 @@ struct kernel_events {
 	bool heard;
 	uint64_t called_off;
 	uint32_t reason;
+	uint64_t ended;
 };
 
 static int event_take(struct nl_msg *msg, void *arg)
 {
-	struct nlattr *attrs[NBDCTL_A_DEVICE_MAX + 1];
+	struct nlattr *attrs[NBDCTL_A_DEVICE_MAX + 1] = { NULL };
 	struct kernel_events *events = arg;
 
-	if (genlmsg_parse(nlmsg_hdr(msg), 0, attrs, NBDCTL_A_DEVICE_MAX, NULL) ||
-	    !attrs[NBDCTL_A_DEVICE_INDEX] ||
-	    genl_number(attrs[NBDCTL_A_DEVICE_INDEX]) == events->index)
-		events->heard = true;
-	if (genlmsg_hdr(nlmsg_hdr(msg))->cmd == NBDCTL_CMD_DETACH_FAILED_EVENT) {
+	if (!genlmsg_parse(nlmsg_hdr(msg), 0, attrs, NBDCTL_A_DEVICE_MAX, NULL) &&
+	    attrs[NBDCTL_A_DEVICE_INDEX] &&
+	    genl_number(attrs[NBDCTL_A_DEVICE_INDEX]) != events->index)
+		return NL_OK;
+	events->heard = true;
+	switch (genlmsg_hdr(nlmsg_hdr(msg))->cmd) {
+	case NBDCTL_CMD_DETACH_FAILED_EVENT:
 		events->called_off = genl_number(attrs[NBDCTL_A_DEVICE_SESSION]);
 		events->reason = genl_number(attrs[NBDCTL_A_DEVICE_REASON]);
+		break;
+	case NBDCTL_CMD_DETACHED_EVENT:
+		events->ended = genl_number(attrs[NBDCTL_A_DEVICE_SESSION]);
+		break;
 	}
 	return NL_OK;
 }
@@ -107,4 +115,9 @@ uint32_t kernel_events_called_off(struct kernel_events *events, uint32_t index, 
 			return events->reason;
 	} while (poll(&pfd, 1, deadline_left(&deadline)) > 0);
 	return 0;
+}
+
+bool kernel_events_ended(const struct kernel_events *events, uint64_t session)
+{
+	return events->ended == session;
 }

@@ -208,6 +208,9 @@ bool kernel_events_take(struct kernel_events *events, uint32_t index);
 uint32_t kernel_events_called_off(struct kernel_events *events, uint32_t index, uint64_t session,
 				  int milliseconds);
 
+/* Whether it was heard that a session, which is not 0, has ended. */
+bool kernel_events_ended(const struct kernel_events *events, uint64_t session);
+
 const char *kernel_state_name(uint32_t state);
 const char *kernel_slot_state_name(uint32_t state);
 const char *kernel_transport_name(uint32_t transport);

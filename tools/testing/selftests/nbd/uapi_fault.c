@@ -184,12 +184,16 @@ static int read_back(uint64_t offset)
 /* A device that could not be made anew is there again when the next is attached */
 static void check_idle(struct __test_metadata *_metadata, struct ground *g)
 {
-	int state = state_of(&g->nl, INDEX);
+	long long end = now_ms() + 20000;
+	int state;
 
+	do {
+		state = state_of(&g->nl, INDEX);
+	} while (state != NBDCTL_STATE_IDLE && state != -ENODEV && now_ms() < end);
 	ASSERT_TRUE(state == NBDCTL_STATE_IDLE || state == -ENODEV)
 		TH_LOG("allocation %u: state %d", g->n, state);
 	ASSERT_GE(0, read_number("/sys/block/nbd%d/size", INDEX));
-	ASSERT_EQ(g->users, read_number("/sys/module/nbd/refcnt")) TH_LOG("allocation %u", g->n);
+	ASSERT_TRUE(wait_users(g->users, 20000)) TH_LOG("allocation %u", g->n);
 }
 
 /*
@@ -256,6 +260,8 @@ static void detach_each(struct __test_metadata *_metadata, struct ground *g, boo
 		close(fd);
 		ASSERT_TRUE(is_memory(g, error))
 			TH_LOG("allocation %u: %s: %s", g->n, strerror(error), g->nl.text);
+		while (state_of(&g->nl, INDEX) == NBDCTL_STATE_DRAINING)
+			usleep(1000);
 		if (state_of(&g->nl, INDEX) == NBDCTL_STATE_LIVE) {
 			ASSERT_NE(0, error) TH_LOG("allocation %u", g->n);
 			ASSERT_EQ(0, read_back(5 << 20)) TH_LOG("allocation %u", g->n);

@@ -295,7 +295,9 @@ int detach(struct nl *nl, int index, bool force)
 		do {
 			nap();
 			state = state_of(nl, index);
-		} while (state == NBDCTL_STATE_DRAINING || state == NBDCTL_STATE_DEAD);
+			/* the last is while the device gets its next disk */
+		} while (state == NBDCTL_STATE_DRAINING || state == NBDCTL_STATE_DEAD ||
+			 state == -ENODEV);
 		return state == NBDCTL_STATE_LIVE || state == NBDCTL_STATE_WAITING ? EAGAIN : 0;
 	}
 	msg_begin(nl, &m, NBDCTL_CMD_DETACH);
