@@ -115,7 +115,8 @@ static inline bool nbd_own_sock(struct sock *sk)
 /**
  * struct nbd_limits - limits of the queue of an attached disk
  * @block: logical block size in bytes
- * @io_min: preferred unit in bytes
+ * @physical: physical block size in bytes; smaller writes cost more
+ * @io_opt: best size of a request in bytes, a multiple of @physical, or 0
  * @max_hw_sectors: most sectors the server takes at once
  * @max_sectors: most sectors sent at once by default
  * @max_discard: sectors in one discard, 0 if there is none
@@ -126,7 +127,8 @@ static inline bool nbd_own_sock(struct sock *sk)
  */
 struct nbd_limits {
 	u32 block;
-	u32 io_min;
+	u32 physical;
+	u32 io_opt;
 	u32 max_hw_sectors;
 	u32 max_sectors;
 	u32 max_discard;
@@ -159,9 +161,9 @@ static inline int nbd_commit_limits(struct gendisk *disk, const struct nbd_limit
 	struct queue_limits lim = queue_limits_start_update(disk->queue);
 
 	lim.logical_block_size = l->block;
-	lim.physical_block_size = l->block;
-	lim.io_min = l->io_min;
-	lim.io_opt = 0;
+	lim.physical_block_size = l->physical;
+	lim.io_min = l->physical;
+	lim.io_opt = l->io_opt;
 	lim.max_hw_sectors = l->max_hw_sectors;
 	lim.max_user_sectors = l->max_sectors;
 	lim.max_segments = USHRT_MAX;
@@ -169,7 +171,7 @@ static inline int nbd_commit_limits(struct gendisk *disk, const struct nbd_limit
 	lim.dma_alignment = 3;
 	lim.max_hw_discard_sectors = l->max_discard;
 	lim.max_user_discard_sectors = UINT_MAX;
-	lim.discard_granularity = l->max_discard ? l->io_min : 0;
+	lim.discard_granularity = l->max_discard ? l->physical : 0;
 	lim.max_write_zeroes_sectors = l->max_zeroes;
 	nbd_set_zeroes_unmap(&lim, l->max_zeroes);
 	lim.features &= ~(BLK_FEAT_WRITE_CACHE | BLK_FEAT_FUA | BLK_FEAT_ROTATIONAL);
@@ -201,14 +203,15 @@ static inline int nbd_commit_limits(struct gendisk *disk, const struct nbd_limit
 	struct request_queue *q = disk->queue;
 
 	blk_queue_logical_block_size(q, l->block);
-	blk_queue_physical_block_size(q, l->block);
-	blk_queue_io_min(q, l->io_min);
+	blk_queue_physical_block_size(q, l->physical);
+	blk_queue_io_min(q, l->physical);
+	blk_queue_io_opt(q, l->io_opt);
 	blk_queue_max_hw_sectors(q, l->max_hw_sectors);
 	q->limits.max_sectors = l->max_sectors;
 	disk->bdi->io_pages = l->max_sectors >> (PAGE_SHIFT - SECTOR_SHIFT);
 	blk_queue_dma_alignment(q, 3);
 	blk_queue_max_discard_sectors(q, l->max_discard);
-	q->limits.discard_granularity = l->max_discard ? l->io_min : 0;
+	q->limits.discard_granularity = l->max_discard ? l->physical : 0;
 	blk_queue_max_write_zeroes_sectors(q, l->max_zeroes);
 	blk_queue_write_cache(q, l->write_cache, l->fua);
 	if (l->rotational)

@@ -19,6 +19,15 @@ static u32 max_effect(const struct nbd_export *export)
 }
 
 /*
+ * File systems and partition tables align to it, and take smaller writes for atomic no longer. More
+ * than a page it need not be: what the server prefers beyond that is the optimal size.
+ */
+static u32 physical_block(const struct nbd_export *export)
+{
+	return max(nbd_export_block(export), min_t(u32, export->preferred_block, PAGE_SIZE));
+}
+
+/*
  * A rotational disk gets more read-ahead from newer kernels, and keeps it. Seeks are the server's,
  * and so is the read-ahead that saves them.
  */
@@ -33,7 +42,7 @@ static int commit(struct gendisk *disk, const struct nbd_limits *l)
 }
 
 /**
- * nbd_reset_limits() - let the queue be as if nothing had ever been attached
+ * nbd_reset_limits() - give a queue to which nothing is attached its limits
  * @disk: the disk, of size 0 and not open
  *
  * Without a write cache not even an empty flush gets as far as the driver.
@@ -42,7 +51,7 @@ void nbd_reset_limits(struct gendisk *disk)
 {
 	static const struct nbd_limits idle = {
 		.block = SECTOR_SIZE,
-		.io_min = SECTOR_SIZE,
+		.physical = SECTOR_SIZE,
 		.max_hw_sectors = DEFAULT_IO >> SECTOR_SHIFT,
 		.max_sectors = DEFAULT_IO >> SECTOR_SHIFT,
 	};
@@ -58,8 +67,7 @@ void nbd_reset_limits(struct gendisk *disk)
  *	rest of an attach
  * @export: the facts
  *
- * All limits are set anew, so that none is left of an earlier export. TRIM says
- * nothing of content, so discards never count as zeroes.
+ * TRIM says nothing of content, so discards never count as zeroes.
  *
  * Return: 0 or negative errno.
  */
@@ -67,7 +75,7 @@ int nbd_set_limits(struct gendisk *disk, const struct nbd_export *export)
 {
 	struct nbd_limits l = {
 		.block = nbd_export_block(export),
-		.io_min = max(nbd_export_block(export), export->preferred_block),
+		.physical = physical_block(export),
 		.max_hw_sectors = export->max_payload >> SECTOR_SHIFT,
 		.max_sectors = min(export->max_payload, DEFAULT_IO) >> SECTOR_SHIFT,
 		.rotational = nbd_export_has(export, NBD_TF_ROTATIONAL),
@@ -75,6 +83,8 @@ int nbd_set_limits(struct gendisk *disk, const struct nbd_export *export)
 		.fua = nbd_export_has(export, NBD_TF_SEND_FLUSH | NBD_TF_SEND_FUA),
 	};
 
+	if (export->preferred_block > l.physical)
+		l.io_opt = export->preferred_block;
 	if (nbd_export_has(export, NBD_TF_SEND_TRIM) && !export->read_only)
 		l.max_discard = max_effect(export);
 	if (nbd_export_has(export, NBD_TF_WRITE_ZEROES) && !export->read_only)

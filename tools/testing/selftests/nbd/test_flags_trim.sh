@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Discards are TRIM, in pieces that keep to the preferred block; the server's image gets the holes.
+# Discards are TRIM, of whole physical blocks; the server's image gets the holes.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -8,7 +8,7 @@ log=$TMP/log image=$TMP/image
 dd if=/dev/urandom of="$image" bs=1M count=32 status=none
 serve evil-nbd --port @PORT@ --log "$log" --image "$image" --block-size 512:65536:33554432
 attach
-same "$(queue discard_granularity)" 65536 "granularity"
+same "$(queue discard_granularity)" 4096 "granularity"
 before=$(stat -c %b "$image")
 within 20 blkdiscard -o 8M -l 16M "$DEV"
 detach
