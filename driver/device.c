@@ -2,6 +2,7 @@
 /* The life of an attach: a session becomes the content of a device, and ends. */
 #include <linux/blkdev.h>
 #include <linux/module.h>
+#include <linux/sched/mm.h>
 
 #include "device.h"
 #include "devices.h"
@@ -13,9 +14,34 @@ void nbd_device_put(struct nbd_device *dev)
 	put_disk(dev->disk);
 }
 
+/**
+ * nbd_device_lock() - lock a device
+ * @dev: referenced
+ *
+ * A disk that waits for a connection may be what memory is reclaimed by, and the
+ * connection needs this lock. So who has it does not wait for I/O by allocating.
+ */
+void nbd_device_lock(struct nbd_device *dev)
+{
+	mutex_lock(&dev->lock);
+	dev->noio = memalloc_noio_save();
+}
+
+bool nbd_device_trylock(struct nbd_device *dev)
+{
+	if (!mutex_trylock(&dev->lock))
+		return false;
+	dev->noio = memalloc_noio_save();
+	return true;
+}
+
+/* Let go of the lock and of a reference */
 void nbd_device_unlock(struct nbd_device *dev)
 {
+	unsigned int noio = dev->noio;
+
 	mutex_unlock(&dev->lock);
+	memalloc_noio_restore(noio);
 	nbd_device_put(dev);
 }
 
@@ -86,7 +112,7 @@ int nbd_device_attach(struct nbd_device *dev, struct nbd_session *session,
 	/* It is there till the device is idle again */
 	if (!try_module_get(THIS_MODULE))
 		return -ENODEV;
-	set_disk_ro(dev->disk, session->export.read_only);
+	nbd_disk_set_ro(dev, session->export.read_only);
 	blk_queue_rq_timeout(dev->disk->queue, session->request_timeout ?: 30 * HZ);
 	nbd_session_start(session, conns);
 	rcu_assign_pointer(dev->session, session);
@@ -257,7 +283,7 @@ void nbd_device_detach_work(struct work_struct *work)
 		pr_warn("nbd%u: detach called off, error %d\n", dev->index, err);
 		nbd_event_detach_failed(dev->index, session->number, -err);
 	}
-	mutex_lock(&dev->lock);
+	nbd_device_lock(dev);
 	/* Force may have come first */
 	if (!err && nbd_device_session(dev) == session)
 		forget_session(dev, session);
@@ -316,7 +342,7 @@ int nbd_device_detach(struct nbd_device *dev, u32 timeout, const char **why)
 void nbd_device_detach_now(struct nbd_device *dev, struct nbd_session *session)
 {
 	nbd_session_end(session, false);
-	mutex_lock(&dev->lock);
+	nbd_device_lock(dev);
 	/* It may have ended in order meanwhile */
 	if (nbd_device_session(dev) == session)
 		forget_session(dev, session);

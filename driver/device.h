@@ -23,7 +23,8 @@
  * @index: N
  * @depth: requests in flight on each queue that were asked for; the block layer may grant fewer
  * @gone: its disk was taken away, or is about to be; for the registry, written under @lock
- * @lock: serialises attach, detach and everything in between
+ * @lock: serialises attach, detach and everything in between; see nbd_device_lock()
+ * @noio: what the holder of @lock may allocate by when he lets go of it
  * @session: what is attached, or NULL; written under @lock
  * @tag_set: queues and tags
  * @disk: the disk; its reference count is the device's
@@ -40,6 +41,7 @@ struct nbd_device {
 	u32 depth;
 	bool gone;
 	struct mutex lock;	/* attach, detach and everything in between */
+	unsigned int noio;
 	struct nbd_session __rcu *session;
 	struct blk_mq_tag_set tag_set;
 	struct gendisk *disk;
@@ -52,6 +54,8 @@ struct nbd_device {
 	struct rcu_head rcu;
 };
 
+void nbd_device_lock(struct nbd_device *dev);
+bool nbd_device_trylock(struct nbd_device *dev);
 void nbd_device_unlock(struct nbd_device *dev);
 void nbd_device_put(struct nbd_device *dev);
 
@@ -75,6 +79,7 @@ u32 nbd_device_state(struct nbd_device *dev);
 int nbd_disk_add(struct nbd_device *dev, u32 queues, u32 depth);
 void nbd_disk_del(struct nbd_device *dev);
 void nbd_disk_set_size(struct nbd_device *dev, u64 size);
+void nbd_disk_set_ro(struct nbd_device *dev, bool read_only);
 
 /* queue.c */
 extern const struct blk_mq_ops nbd_mq_ops;

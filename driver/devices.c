@@ -99,7 +99,7 @@ struct nbd_device *nbd_devices_lock(u32 index)
 	struct nbd_device *dev = nbd_devices_find(index);
 
 	if (dev)
-		mutex_lock(&dev->lock);
+		nbd_device_lock(dev);
 	return dev;
 }
 
@@ -141,7 +141,7 @@ static struct nbd_device *make_device(u32 index, u32 queues, u32 depth)
 	if (err)
 		goto free;
 	get_device(disk_to_dev(dev->disk));
-	mutex_lock(&dev->lock);
+	nbd_device_lock(dev);
 	/* The place is there, so this can't fail */
 	xa_store(&devices, index, dev, GFP_KERNEL);
 	return dev;
@@ -272,13 +272,14 @@ static struct nbd_device *lock_any(u32 queues, u32 depth, const char **why)
 	int err;
 
 	while ((dev = nbd_devices_next(&index))) {
-		if (mutex_trylock(&dev->lock)) {
-			if (is_free(dev))
-				return dev;
-			mutex_unlock(&dev->lock);
-		}
-		nbd_device_put(dev);
 		index++;
+		if (!nbd_device_trylock(dev)) {
+			nbd_device_put(dev);
+			continue;
+		}
+		if (is_free(dev))
+			return dev;
+		nbd_device_unlock(dev);
 	}
 	*why = "no device can be made";
 	err = xa_alloc(&devices, &index, NULL, XA_LIMIT(0, nbd_index_max()), GFP_KERNEL);
@@ -427,7 +428,7 @@ void nbd_devices_exit(void)
 	flush_workqueue(nbd_disk_wq);
 	unregister_blkdev(NBD_MAJOR_NR, "nbd");
 	while ((dev = nbd_devices_next(&index))) {
-		mutex_lock(&dev->lock);
+		nbd_device_lock(dev);
 		if (!dev->gone)
 			queue_work(nbd_disk_wq, &dev->del_work);
 		WRITE_ONCE(dev->gone, true);

@@ -61,8 +61,6 @@ static void name_disk(struct gendisk *disk, struct nbd_device *dev)
 	disk->major = NBD_MAJOR_NR;
 	disk->first_minor = dev->index * minors;
 	disk->minors = minors;
-	if (!max_part)
-		disk->flags |= GENHD_FL_NO_PART;
 	disk->fops = &disk_ops;
 	disk->private_data = dev;
 	snprintf(disk->disk_name, sizeof(disk->disk_name), "nbd%u", dev->index);
@@ -124,8 +122,14 @@ void nbd_disk_del(struct nbd_device *dev)
  */
 void nbd_disk_set_size(struct nbd_device *dev, u64 size)
 {
-	if (max_part)
-		set_bit(GD_NEED_PART_SCAN, &dev->disk->state);
+	set_bit(GD_NEED_PART_SCAN, &dev->disk->state);
 	if (!set_capacity_and_notify(dev->disk, size >> SECTOR_SHIFT))
 		kobject_uevent(&disk_to_dev(dev->disk)->kobj, KOBJ_CHANGE);
+}
+
+/* Before the size, whose event tells of both: of this alone udev should not hear */
+void nbd_disk_set_ro(struct nbd_device *dev, bool read_only)
+{
+	if (read_only)
+		set_bit(GD_READ_ONLY, &dev->disk->state);
 }

@@ -12,7 +12,7 @@
 module_param(nbds_max, uint, 0444);
 MODULE_PARM_DESC(nbds_max, "devices to make at load (default 16); more are made on demand");
 module_param(max_part, uint, 0444);
-MODULE_PARM_DESC(max_part, "partitions per device (default 16)");
+MODULE_PARM_DESC(max_part, "partitions per device that have minors of the device's own (default 16)");
 
 static int __init nbd_init(void)
 {
@@ -28,6 +28,7 @@ static int __init nbd_init(void)
 		goto destroy_io_wq;
 	}
 	nbd_conns_init();
+	nbd_sessions_init();
 	err = nbd_devices_init();
 	if (err)
 		goto exit_conns;

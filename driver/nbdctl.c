@@ -5,7 +5,6 @@
  *
  * The family is described in Documentation/netlink/specs/nbdctl.yaml.
  */
-#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <net/genetlink.h>
 #include <net/sock.h>
@@ -151,7 +150,9 @@ static int attach_doit(struct sk_buff *skb, struct genl_info *info)
 	nla_put_u32(reply, NBDCTL_A_DEVICE_INDEX, index);
 	nla_put_u64_64bit(reply, NBDCTL_A_DEVICE_SESSION, number, NBDCTL_A_DEVICE_PAD);
 	genlmsg_end(reply, head);
-	return genlmsg_reply(reply, info);
+	/* It is attached, also if its reply has no room at the caller's */
+	genlmsg_reply(reply, info);
+	return 0;
 
 put_conns:
 	nbd_put_conns(conns, session->nr_slots);
@@ -311,15 +312,11 @@ static int slot_replace(struct genl_info *info, struct nbd_device *dev)
 static int slot_replace_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nbd_device *dev = lock_named(skb, info);
-	unsigned int noio;
 	int err;
 
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
-	/* What waits for this connection may be what memory is reclaimed by */
-	noio = memalloc_noio_save();
 	err = slot_replace(info, dev);
-	memalloc_noio_restore(noio);
 	nbd_device_unlock(dev);
 	return err;
 }
@@ -398,6 +395,9 @@ put_dev:
 	return err;
 }
 
+/* The least that a message of a dump holds. Programs read with 16 KiB at least. */
+#define DUMP_SIZE	(16u << 10)
+
 /* One device of a dump; one that is too long for a message is shown in short */
 static int dump_device(struct sk_buff *skb, struct netlink_callback *cb, struct nbd_device *dev)
 {
@@ -418,6 +418,13 @@ static int dump_device(struct sk_buff *skb, struct netlink_callback *cb, struct 
 			return -EMSGSIZE;
 		full = false;
 	}
+}
+
+/* Room for a device with the longest texts; without it a dump begins with less than a page */
+static int device_get_start(struct netlink_callback *cb)
+{
+	cb->min_dump_alloc = DUMP_SIZE;
+	return 0;
 }
 
 static int device_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
@@ -450,6 +457,7 @@ static const struct genl_ops ops[] = {
 	{
 		.cmd = NBDCTL_CMD_DEVICE_GET,
 		.doit = device_get_doit,
+		.start = device_get_start,
 		.dumpit = device_get_dumpit,
 		.policy = get_policy,
 		.maxattr = ARRAY_SIZE(get_policy) - 1,

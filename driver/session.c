@@ -14,7 +14,17 @@
 
 struct workqueue_struct *nbd_ctl_wq;
 
-static atomic64_t last_number = ATOMIC64_INIT(0);
+static atomic64_t last_number;
+
+/*
+ * Numbers begin with the time since the machine was started, so that no attach has
+ * one that another had before the module was loaded anew. In microseconds programs
+ * that keep numbers as doubles know them apart as well.
+ */
+void nbd_sessions_init(void)
+{
+	atomic64_set(&last_number, ktime_to_us(ktime_get_boottime()));
+}
 
 static void free_work(struct work_struct *work)
 {

@@ -71,7 +71,7 @@ struct nbd_pieces {
 /**
  * struct nbd_session - an attach
  * @ref: the device has one while it is attached, each connection, each private request
- * @number: no other session has or had it
+ * @number: no other session has or had it since the machine was started
  * @index: number of the device
  * @export: the facts; only the size changes
  * @identifier: free text, or NULL
@@ -140,6 +140,7 @@ struct nbd_session {
 
 extern struct workqueue_struct *nbd_ctl_wq;
 
+void nbd_sessions_init(void);
 struct nbd_session *nbd_session_alloc(u32 nr_slots);
 int nbd_session_shape(struct nbd_session *session, u32 index, u32 queues, u32 depth);
 void nbd_session_get(struct nbd_session *session);

@@ -199,6 +199,7 @@ int nbd_show_device(struct sk_buff *skb, struct nbd_device *dev, bool privileged
 	if (session && !err)
 		err = put_facts(skb, session) ||
 		      (privileged && put_names(skb, session)) ||
+		      (!full && nla_put_flag(skb, NBDCTL_A_DEVICE_ABRIDGED)) ||
 		      (full && (put_contexts(skb, &session->export) || put_slots(skb, session)));
 	if (session)
 		nbd_session_put(session);

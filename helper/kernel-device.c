@@ -127,11 +127,26 @@ int kernel_device(struct kernel *kernel, uint32_t index, struct kernel_device *d
 	}
 }
 
+/* From the first device on that the dump has no room for, each is asked for by itself. */
 struct each_device {
 	kernel_device_fn fn;
 	void *context;
 	int stopped;
+	uint32_t *rest;
+	size_t n_rest;
+	bool no_memory;
 };
+
+static void each_later(struct each_device *each, uint32_t index)
+{
+	uint32_t *rest = reallocarray(each->rest, each->n_rest + 1, sizeof(*rest));
+
+	each->no_memory |= !rest;
+	if (!rest)
+		return;
+	each->rest = rest;
+	rest[each->n_rest++] = index;
+}
 
 static void kernel_devices_reply(void *context, struct nlattr **attrs,
 				 const struct genlmsghdr *header)
@@ -142,9 +157,27 @@ static void kernel_devices_reply(void *context, struct nlattr **attrs,
 	if (each->stopped)
 		return;
 	get_device(&device, attrs, header);
-	if (device.state != NBDCTL_STATE_IDLE)
+	if (attrs[NBDCTL_A_DEVICE_ABRIDGED] || each->n_rest)
+		each_later(each, device.index);
+	else if (device.state != NBDCTL_STATE_IDLE)
 		each->stopped = each->fn(each->context, &device);
 	kernel_device_free(&device);
+}
+
+static void kernel_devices_rest(struct kernel *kernel, struct each_device *each)
+{
+	struct kernel_device device;
+	struct error ignored;
+	size_t i;
+
+	for (i = 0; i < each->n_rest && !each->stopped; i++) {
+		/* It may have gone meanwhile; one that is ending is shown all the same. */
+		if (kernel_device(kernel, each->rest[i], &device, &ignored) &&
+		    device.state != NBDCTL_STATE_DEAD)
+			continue;
+		each->stopped = each->fn(each->context, &device);
+		kernel_device_free(&device);
+	}
 }
 
 int kernel_devices(struct kernel *kernel, kernel_device_fn fn, void *context, struct error *err)
@@ -152,12 +185,18 @@ int kernel_devices(struct kernel *kernel, kernel_device_fn fn, void *context, st
 	struct each_device each = { .fn = fn, .context = context };
 	struct exchange exchange = { .reply = kernel_devices_reply, .context = &each };
 	struct nl_msg *msg = kernel_message(kernel, NLM_F_DUMP, NBDCTL_CMD_DEVICE_GET, err);
+	int rc = 0;
 
 	if (!msg)
 		return -1;
 	if (kernel_exchange(kernel, msg, &exchange))
-		return kernel_refused(kernel, "cannot list the devices", err);
-	return 0;
+		rc = kernel_refused(kernel, "cannot list the devices", err);
+	else if (each.no_memory)
+		rc = error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot list the devices");
+	else
+		kernel_devices_rest(kernel, &each);
+	free(each.rest);
+	return rc;
 }
 
 const char *kernel_state_name(uint32_t state)

@@ -49,7 +49,7 @@ struct kernel *kernel_open(struct error *err)
 		error_set(err, EXIT_MODULE, "the nbd driver is not loaded");
 		goto close;
 	}
-	nl_socket_set_buffer_size(kernel->sock, 0, 2 * KERNEL_MESSAGE_MAX);
+	nl_socket_set_buffer_size(kernel->sock, 2 * KERNEL_MESSAGE_MAX, 2 * KERNEL_MESSAGE_MAX);
 	/* Without it only the driver's words are lost. */
 	setsockopt(nl_socket_get_fd(kernel->sock), SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
 	return kernel;

@@ -290,8 +290,10 @@ TEST_F(detach, module)
 {
 	struct ground *g = &self->g;
 	int tries = 100;
+	int64_t session;
 
 	ASSERT_EQ(0, attach(g, 1, 0, 0));
+	session = get_u64(reply_attrs(&g->nl), NBDCTL_A_DEVICE_SESSION);
 	EXPECT_NE(0, syscall(SYS_delete_module, "nbd", O_NONBLOCK));
 	EXPECT_GE(read_number("/sys/module/nbd/refcnt"), 1);
 	EXPECT_EQ(0, detach(&g->nl, INDEX, true));
@@ -304,6 +306,10 @@ TEST_F(detach, module)
 	EXPECT_EQ(0, system("modprobe nbd"));
 	close(g->nl.fd);
 	nl_open(&g->nl);
+	/* no number of an attach comes again */
+	EXPECT_EQ(0, attach_second(g, INDEX)) TH_LOG("%s", g->nl.text);
+	EXPECT_GT(get_u64(reply_attrs(&g->nl), NBDCTL_A_DEVICE_SESSION), session);
+	EXPECT_EQ(0, detach(&g->nl, INDEX, true));
 }
 
 TEST_HARNESS_MAIN

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "uapi_session.h"
@@ -184,6 +185,95 @@ TEST_F(show, any_and_new)
 	EXPECT_EQ(NBDCTL_STATE_LIVE, state_of(&g->nl, 300));
 	EXPECT_EQ(1, count(reply_attrs(&g->nl), NBDCTL_A_DEVICE_READ_ONLY));
 	EXPECT_EQ(0, detach(&g->nl, 300, true));
+}
+
+/* What a dump says of our device */
+struct found {
+	int slots;
+	int abridged;
+	size_t display;
+};
+
+static void find(struct attrs a, void *arg)
+{
+	struct found *found = arg;
+
+	if (get_u32(a, NBDCTL_A_DEVICE_INDEX) != INDEX)
+		return;
+	found->slots = count(a, NBDCTL_A_DEVICE_SLOT);
+	found->abridged = count(a, NBDCTL_A_DEVICE_ABRIDGED);
+	found->display = strlen(get_str(a, NBDCTL_A_DEVICE_DISPLAY));
+}
+
+#define MANY	128
+
+/* Attach to nobody; udev is not to wait for an answer */
+static int attach_mute(struct ground *g, const struct export *x, int n, const char *display)
+{
+	int fds[MANY][2], i, error;
+
+	msg_begin(&g->nl, &g->m, NBDCTL_CMD_ATTACH);
+	put_facts(&g->m, x, INDEX, 0);
+	put_str(&g->m, NBDCTL_A_DEVICE_DISPLAY, display);
+	for (i = 0; i < n; i++) {
+		socket_pair(fds[i]);
+		put_slot(&g->m, i, fds[i][0], x);
+	}
+	error = nl_call(&g->nl, &g->m);
+	/* the other ends stay open until the test ends */
+	for (i = 0; i < n; i++)
+		close(fds[i][0]);
+	return error;
+}
+
+/* A dump has room for each device, also before the kernel has seen how much is read at once */
+TEST_F(show, long_display)
+{
+	struct export x = { .size = SIZE, .flags = 0x101, .structured = true };
+	struct ground *g = &self->g;
+	struct found found = { 0 };
+	static char display[4001];
+	static struct nl fresh;
+
+	memset(display, 'x', sizeof(display) - 1);
+	ASSERT_EQ(0, system("udevadm control --stop-exec-queue"));
+	EXPECT_EQ(0, attach_mute(g, &x, 1, display)) TH_LOG("%s", g->nl.text);
+	fresh.family = g->nl.family;
+	fresh.fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
+	msg_begin(&fresh, &g->m, NBDCTL_CMD_DEVICE_GET);
+	EXPECT_EQ(0, nl_dump(&fresh, &g->m, find, &found));
+	EXPECT_EQ(4000, found.display);
+	EXPECT_EQ(1, found.slots);
+	close(fresh.fd);
+	EXPECT_EQ(0, detach(&g->nl, INDEX, true));
+	EXPECT_EQ(0, system("udevadm control --start-exec-queue"));
+}
+
+/* One that has no room in any message says so, and shows all when it is asked for alone */
+TEST_F(show, abridged)
+{
+	struct export x = { .size = SIZE, .flags = 0x101, .structured = true, .nr = CONTEXTS_MAX };
+	struct ground *g = &self->g;
+	struct found found = { 0 };
+	unsigned int i;
+
+	for (i = 0; i < CONTEXTS_MAX; i++) {
+		sprintf(x.names[i], "test:%u", i);
+		x.ids[i] = i;
+	}
+	ASSERT_EQ(0, system("udevadm control --stop-exec-queue"));
+	EXPECT_EQ(0, attach_mute(g, &x, MANY, "many")) TH_LOG("%s", g->nl.text);
+	msg_begin(&g->nl, &g->m, NBDCTL_CMD_DEVICE_GET);
+	EXPECT_EQ(0, nl_dump(&g->nl, &g->m, find, &found));
+	EXPECT_EQ(1, found.abridged);
+	EXPECT_EQ(0, found.slots);
+	EXPECT_EQ(NBDCTL_STATE_LIVE, state_of(&g->nl, INDEX));
+	find(reply_attrs(&g->nl), &found);
+	EXPECT_EQ(0, found.abridged);
+	EXPECT_EQ(MANY, found.slots);
+	EXPECT_EQ(0, system("nbd-list -n -o name,conn | grep 'nbd8 *128/128'"));
+	EXPECT_EQ(0, detach(&g->nl, INDEX, true));
+	EXPECT_EQ(0, system("udevadm control --start-exec-queue"));
 }
 
 /* ---- events ---- */
