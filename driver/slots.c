@@ -375,7 +375,8 @@ static int check_replacement(struct nbd_session *session, struct nbd_conn **conn
 	err = check_slots(session, conns, n, why);
 	if (err)
 		return err;
-	if (session->state != NBDCTL_STATE_LIVE && session->state != NBDCTL_STATE_WAITING) {
+	/* Also while it is drained, which may need a connection */
+	if (session->state == NBDCTL_STATE_DEAD) {
 		*why = "index is a device that is ending";
 		return -ENOTCONN;
 	}
@@ -403,10 +404,9 @@ static void fill_slot(struct nbd_session *session, struct nbd_conn *conn)
 	WRITE_ONCE(slot->reconnects, slot->reconnects + 1);
 	WRITE_ONCE(slot->reason, 0);
 	nbd_conn_start(conn);
-	if (session->state == NBDCTL_STATE_WAITING) {
-		cancel_delayed_work(&session->dead_work);
+	cancel_delayed_work(&session->dead_work);
+	if (session->state == NBDCTL_STATE_WAITING)
 		change_state(session, NBDCTL_STATE_LIVE);
-	}
 	pr_info("nbd%u: conn %u: new connection\n", session->index, conn->index);
 	/* Before anybody can hear that the old one went down */
 	nbd_event_slot(session->index, session->number, NBDCTL_CMD_CONNECTION_UP_EVENT,

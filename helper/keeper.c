@@ -142,7 +142,8 @@ static bool keeper_is_wanted(const struct keeper *keeper)
 	uint32_t state = keeper->device.state;
 
 	return keeper->display[0] && keeper_empty_slots(keeper) &&
-	       (state == NBDCTL_STATE_LIVE || state == NBDCTL_STATE_WAITING);
+	       (state == NBDCTL_STATE_LIVE || state == NBDCTL_STATE_WAITING ||
+		state == NBDCTL_STATE_DRAINING);
 }
 
 static int keeper_negotiate(struct keeper *keeper, struct error *err)

@@ -223,6 +223,25 @@ TEST_F(detach, force_after_plain)
 	EXPECT_TRUE(wait_users(0, 10000));
 }
 
+/* A server that is started again while it is waited for is flushed */
+TEST_F(detach, reconnect)
+{
+	struct ground *g = &self->g;
+
+	ASSERT_EQ(0, attach(g, 1, NBDCTL_TIME_FOREVER, 0));
+	ASSERT_TRUE(seen_by_udev());
+	server_pause(&g->s[0]);
+	while (begin_detach(&g->nl, INDEX, NBDCTL_TIME_FOREVER) == EBUSY)
+		usleep(50000);
+	server_stop(&g->s[0]);
+	usleep(500000);
+	EXPECT_EQ(NBDCTL_STATE_DRAINING, state_of(&g->nl, INDEX));
+	EXPECT_EQ(0, replace(g, 0, 1)) TH_LOG("%s", g->nl.text);
+	EXPECT_TRUE(wait_state(&g->nl, INDEX, NBDCTL_STATE_IDLE, 20000));
+	EXPECT_TRUE(server_logs(&g->s[1], "FLUSH", 20000));
+	EXPECT_TRUE(server_logs(&g->s[1], "DISC", 20000));
+}
+
 static int detach_number(struct ground *g, int64_t session, bool force)
 {
 	msg_begin(&g->nl, &g->m, NBDCTL_CMD_DETACH);
