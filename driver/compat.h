@@ -98,20 +98,6 @@ static inline bool nbd_get_task_frag(const struct sock *sk)
 static inline void nbd_set_task_frag(struct sock *sk, bool use) { }
 #endif
 
-/*
- * Keep the module for as long as the socket lives. False if a module is kept already; this one, if
- * the socket was a connection before.
- */
-static inline bool nbd_own_sock(struct sock *sk)
-{
-#if defined(NBD_HAVE_SK_OWNER) && defined(CONFIG_PROVE_LOCKING)
-	if (sk->sk_owner)
-		return false;
-	sk_owner_set(sk, THIS_MODULE);
-#endif
-	return true;
-}
-
 /**
  * struct nbd_limits - limits of the queue of an attached disk
  * @block: logical block size in bytes

@@ -9,13 +9,12 @@
 
 #include <linux/completion.h>
 #include <linux/kref.h>
-#include <linux/net.h>
 #include <linux/workqueue.h>
-#include <net/sock.h>
 
 #include "cmd.h"
 #include "extents.h"
 #include "reply.h"
+#include "socket.h"
 
 struct nbd_session;
 
@@ -32,6 +31,7 @@ struct nbd_session;
 
 /* nbd_conn.flags */
 enum {
+	NBD_CONN_STARTED,	/* it is in its slot, and may send and receive */
 	NBD_CONN_FAILED,	/* it is over; nothing is submitted any more */
 	NBD_CONN_LEAVING,	/* likewise, but what is in flight may be answered */
 	NBD_CONN_CLOSING,	/* DISC is to be sent; EOF is no failure */
@@ -64,7 +64,7 @@ struct nbd_orphan {
 
 /**
  * struct nbd_tx - what the sender is sending; only the sender touches it, or where the
- *	connection is @in_place, the owner of the socket's lock
+ *	socket is used @in_place, the owner of the socket's lock
  * @queue: commands not yet begun
  * @cmd: a command whose payload did not fit in the batch as a whole, or NULL
  * @cursor: how far @cmd has come
@@ -85,7 +85,7 @@ struct nbd_tx {
 
 /**
  * struct nbd_rx - what the receiver is receiving; only the receiver touches it, or where
- *	the connection is @in_place, the owner of the socket's lock
+ *	the socket is used @in_place, the owner of the socket's lock
  * @reply: the parser
  * @cmd: the command it speaks of
  * @done: requests that have been answered, and are ended together
@@ -132,14 +132,12 @@ struct nbd_conn_stats {
  * @session: it belongs to; the connection holds a reference
  * @index: number of its slot
  * @nth: which reconnect of its slot it is to be, 0 for any
- * @transport: enum nbdctl_transport
  * @flags: NBD_CONN_*
- * @error: negative errno that ended it; written by the one who set NBD_CONN_REPORTED
+ * @error: negative errno that ended it; written by the one who set NBD_CONN_REPORTED, or before it
+ *	was started
  * @born: which of the session's connections it is
  * @died: how many the session had made when it ended; written with @error
- * @sock: the socket; the connection holds a reference to its file
- * @in_place: plain TCP. Requests are written and replies are read under the socket's lock,
- *	which is had without sleeping if it is free; else by calls that may sleep
+ * @socket: what it sends and receives by
  * @submitted: commands for the sender
  * @waiting: how many those are, about, see nbd_conn_waiting()
  * @send_work: the sender
@@ -151,7 +149,6 @@ struct nbd_conn_stats {
  * @tx: the sender's
  * @rx: the receiver's
  * @stats: counters
- * @saved: what the socket's fields were before
  * @rcu: to free it
  * @ids: ids of the session's contexts
  */
@@ -160,13 +157,11 @@ struct nbd_conn {
 	struct nbd_session *session;
 	u32 index;
 	u32 nth;
-	u32 transport;
 	unsigned long flags;
 	int error;
 	u32 born;
 	u32 died;
-	struct socket *sock;
-	bool in_place;
+	struct nbd_socket socket;
 	struct llist_head submitted;
 	u32 waiting;
 	struct delayed_work send_work;
@@ -178,15 +173,6 @@ struct nbd_conn {
 	struct nbd_tx tx;
 	struct nbd_rx rx;
 	struct nbd_conn_stats stats;
-	struct {
-		void (*data_ready)(struct sock *sk);
-		void (*write_space)(struct sock *sk);
-		void (*state_change)(struct sock *sk);
-		void (*error_report)(struct sock *sk);
-		gfp_t allocation;
-		bool use_task_frag;
-		bool memalloc;
-	} saved;
 	struct rcu_head rcu;
 	struct nbd_context_id ids[];
 };
@@ -205,6 +191,7 @@ bool nbd_conn_leave(struct nbd_conn *conn);
 void nbd_conn_goodbye(struct nbd_conn *conn);
 void nbd_conn_close(struct nbd_conn *conn);
 void nbd_conn_stop(struct nbd_conn *conn);
+bool nbd_conn_socket_usable(struct nbd_conn *conn);
 
 /* send.c */
 void nbd_send_init(struct nbd_conn *conn);
@@ -219,7 +206,6 @@ void nbd_conn_answered(struct nbd_conn *conn, bool here);
 
 /* recv.c */
 void nbd_recv_work(struct work_struct *work);
-void nbd_conn_data_ready(struct nbd_conn *conn);
 
 static inline bool nbd_conn_failed(const struct nbd_conn *conn)
 {
@@ -227,6 +213,13 @@ static inline bool nbd_conn_failed(const struct nbd_conn *conn)
 }
 
 #define NBD_CONN_ENDING	(BIT(NBD_CONN_FAILED) | BIT(NBD_CONN_LEAVING) | BIT(NBD_CONN_CLOSING))
+
+/* May it do anything when its socket has news? */
+static inline bool nbd_conn_runs(const struct nbd_conn *conn)
+{
+	return (READ_ONCE(conn->flags) & (BIT(NBD_CONN_STARTED) | BIT(NBD_CONN_FAILED))) ==
+	       BIT(NBD_CONN_STARTED);
+}
 
 /* Does it work? */
 static inline bool nbd_conn_usable(const struct nbd_conn *conn)

@@ -408,9 +408,11 @@ static int recv_in_place(struct nbd_conn *conn, u32 *zeroes)
 	struct reading reading = { .conn = conn, .zeroes = zeroes };
 	read_descriptor_t desc = { .arg.data = &reading, .count = 1 };
 	struct source none = { .zeroes = zeroes };
-	struct sock *sk = conn->sock->sk;
+	struct sock *sk = conn->socket.sk;
 	int n;
 
+	if (!nbd_conn_socket_usable(conn))
+		return -EAGAIN;
 	/* What a softirq has left to be done */
 	desc.error = feed(conn, &none);
 	if (desc.error)
@@ -437,7 +439,7 @@ out:
 /* The buffer is ours, and so is the socket: nbd_conn_stop() waits for the work */
 static int take_buffer(struct sock *sk, struct sk_buff *skb)
 {
-	struct nbd_conn *conn = sk->sk_user_data;
+	struct nbd_conn *conn = container_of(nbd_socket_of(sk), struct nbd_conn, socket);
 	struct source src = { .skb = skb, .left = skb->len };
 	u32 n = src.left;
 	int err;
@@ -451,7 +453,7 @@ static int take_buffer(struct sock *sk, struct sk_buff *skb)
 /* Take a buffer of a Unix socket, as the peer has sent it; likewise */
 static int recv_buffer(struct nbd_conn *conn)
 {
-	struct sock *sk = conn->sock->sk;
+	struct sock *sk = conn->socket.sk;
 	/* Pairs with the peer's locks: what it sent before the end is in the queue by now */
 	bool ended = smp_load_acquire(&sk->sk_shutdown) & RCV_SHUTDOWN;
 	int n;
@@ -461,7 +463,7 @@ static int recv_buffer(struct nbd_conn *conn)
 	 * dropped, and what came after it is not told of again.
 	 */
 	do {
-		n = conn->sock->ops->read_skb(sk, take_buffer);
+		n = conn->socket.sock->ops->read_skb(sk, take_buffer);
 	} while ((n == -ECONNRESET || n == -EAGAIN) &&
 		 !skb_queue_empty_lockless(&sk->sk_receive_queue));
 	nbd_cmds_end(&conn->rx.done);
@@ -488,7 +490,7 @@ static int recv_message(struct nbd_conn *conn)
 		bvec_set_page(&rx->vec[nr++], virt_to_page(rx->page), room, 0);
 	}
 	iov_iter_bvec(&msg.msg_iter, ITER_DEST, rx->vec, nr, content + room);
-	n = sock_recvmsg(conn->sock, &msg, msg.msg_flags);
+	n = sock_recvmsg(conn->socket.sock, &msg, msg.msg_flags);
 	if (n <= 0)
 		return n;
 	conn->stats.bytes_received += n;
@@ -535,9 +537,9 @@ static void recv_ended(struct nbd_conn *conn, int err)
  */
 static bool drained(const struct nbd_conn *conn)
 {
-	const struct sock *sk = conn->sock->sk;
+	const struct sock *sk = conn->socket.sk;
 
-	return conn->transport == NBDCTL_TRANSPORT_UNIX &&
+	return conn->socket.transport == NBDCTL_TRANSPORT_UNIX &&
 	       skb_queue_empty_lockless(&sk->sk_receive_queue) &&
 	       !(READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN);
 }
@@ -553,17 +555,17 @@ static int recv_unix(struct nbd_conn *conn)
 	if (conn->rx.whole_buffers)
 		return recv_buffer(conn);
 	n = recv_message(conn);
-	conn->rx.whole_buffers = skb_queue_empty_lockless(&conn->sock->sk->sk_receive_queue);
+	conn->rx.whole_buffers = skb_queue_empty_lockless(&conn->socket.sk->sk_receive_queue);
 	return n;
 }
 
 static int recv_some(struct nbd_conn *conn)
 {
-	struct sock *sk = conn->sock->sk;
+	struct sock *sk = conn->socket.sk;
 	int n;
 
-	if (!conn->in_place) {
-		if (NBD_READ_SKB && conn->transport == NBDCTL_TRANSPORT_UNIX)
+	if (!conn->socket.in_place) {
+		if (NBD_READ_SKB && conn->socket.transport == NBDCTL_TRANSPORT_UNIX)
 			n = recv_unix(conn);
 		else
 			n = recv_message(conn);
@@ -597,20 +599,20 @@ out:
 	memalloc_noreclaim_restore(noreclaim);
 }
 
-/**
- * nbd_conn_data_ready() - bytes have come
- * @conn: of the socket's callback, which holds off the connection's end
- *
- * They are taken at once if they lie in TCP's buffers and nobody has the socket:
- * then the caller is a softirq that has its spinlock, which keeps the work out as
- * the work keeps out softirqs.
+/*
+ * Bytes have come. They are taken at once if they lie in TCP's buffers and nobody
+ * has the socket: then the caller is a softirq that has its spinlock, which keeps
+ * the work out as the work keeps out softirqs.
  */
-void nbd_conn_data_ready(struct nbd_conn *conn)
+void nbd_socket_readable(struct nbd_socket *s)
 {
+	struct nbd_conn *conn = container_of(s, struct nbd_conn, socket);
 	u32 zeroes = SOFTIRQ_ZEROES;
 	int n = -EINPROGRESS;
 
-	if (conn->in_place && !sock_owned_by_user_nocheck(conn->sock->sk))
+	if (!nbd_conn_runs(conn))
+		return;
+	if (s->in_place && !sock_owned_by_user_nocheck(s->sk))
 		n = recv_in_place(conn, &zeroes);
 	if (n > 0)
 		nbd_conn_answered(conn, true);
@@ -618,4 +620,19 @@ void nbd_conn_data_ready(struct nbd_conn *conn)
 		recv_ended(conn, n);
 	else if (n != -EAGAIN)
 		queue_work(nbd_io_wq, &conn->recv_work);
+}
+
+/* Whatever has happened to the socket, the receiver will meet it */
+void nbd_socket_changed(struct nbd_socket *s)
+{
+	struct nbd_conn *conn = container_of(s, struct nbd_conn, socket);
+
+	if (nbd_conn_runs(conn))
+		queue_work(nbd_io_wq, &conn->recv_work);
+}
+
+/* The socket is no longer ours, and what it leads to next is none of the receiver's business */
+void nbd_socket_over(struct nbd_socket *s, int error)
+{
+	recv_ended(container_of(s, struct nbd_conn, socket), error);
 }

@@ -176,16 +176,16 @@ static int write_socket(struct nbd_conn *conn, const struct iov_iter *iter, int 
 	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL | flags, .msg_iter = *iter };
 	int n;
 
-	if (conn->in_place)
-		return tcp_sendmsg_locked(conn->sock->sk, &msg, iov_iter_count(iter));
-	n = sock_sendmsg(conn->sock, &msg);
+	if (conn->socket.in_place)
+		return tcp_sendmsg_locked(conn->socket.sk, &msg, iov_iter_count(iter));
+	n = sock_sendmsg(conn->socket.sock, &msg);
 	if (n != -EAGAIN)
 		return n;
-	set_bit(SOCK_NOSPACE, &conn->sock->flags);
+	set_bit(SOCK_NOSPACE, &conn->socket.sock->flags);
 	/* Whoever made room before this mark calls nobody back; pairs with write_space() */
 	smp_mb__after_atomic();
 	msg.msg_iter = *iter;
-	return sock_sendmsg(conn->sock, &msg);
+	return sock_sendmsg(conn->socket.sock, &msg);
 }
 
 /* Write what is left of the batch: 0 when all of it is out, or negative errno */
@@ -230,7 +230,8 @@ static bool send_disc(struct nbd_conn *conn)
 /* Was it no room in the socket that TCP meant, but no memory? Nobody calls back for that */
 static bool lacked_memory(const struct nbd_conn *conn)
 {
-	return conn->transport == NBDCTL_TRANSPORT_TCP && sk_stream_is_writeable(conn->sock->sk);
+	return conn->socket.transport == NBDCTL_TRANSPORT_TCP &&
+	       sk_stream_is_writeable(conn->socket.sk);
 }
 
 /*
@@ -239,7 +240,7 @@ static bool lacked_memory(const struct nbd_conn *conn)
  */
 static void retry_later(struct nbd_conn *conn)
 {
-	if (conn->in_place)
+	if (conn->socket.in_place)
 		mod_delayed_work(nbd_io_wq, &conn->send_work, RETRY_DELAY);
 	else
 		queue_delayed_work(nbd_io_wq, &conn->send_work, RETRY_DELAY);
@@ -277,7 +278,7 @@ static void send_batches(struct nbd_conn *conn, int budget, u32 most)
 {
 	int err;
 
-	while (!nbd_conn_failed(conn)) {
+	while (nbd_conn_socket_usable(conn)) {
 		collect(conn);
 		if (!iov_iter_count(&conn->tx.iter) && !fill_batch(conn, most))
 			return all_sent(conn);
@@ -291,24 +292,33 @@ static void send_batches(struct nbd_conn *conn, int budget, u32 most)
 	}
 }
 
+/* There is room in a socket that was full */
+void nbd_socket_writable(struct nbd_socket *s)
+{
+	struct nbd_conn *conn = container_of(s, struct nbd_conn, socket);
+
+	if (nbd_conn_runs(conn))
+		queue_delayed_work(nbd_io_wq, &conn->send_work, 0);
+}
+
 /* The sender's work. At most one runs for a connection at any time. */
 void nbd_send_work(struct work_struct *work)
 {
 	struct nbd_conn *conn = container_of(to_delayed_work(work), struct nbd_conn, send_work);
 	unsigned int noreclaim = memalloc_noreclaim_save();
 
-	if (conn->in_place)
-		lock_sock(conn->sock->sk);
+	if (conn->socket.in_place)
+		lock_sock(conn->socket.sk);
 	send_batches(conn, SEND_BUDGET, NBD_TX_BYTES);
-	if (conn->in_place)
-		release_sock(conn->sock->sk);
+	if (conn->socket.in_place)
+		release_sock(conn->socket.sk);
 	memalloc_noreclaim_restore(noreclaim);
 }
 
 /* With the socket's spinlock, under which nothing may sleep, and no owner */
 static void send_here(struct nbd_conn *conn)
 {
-	struct sock *sk = conn->sock->sk;
+	struct sock *sk = conn->socket.sk;
 	gfp_t allocation = sk->sk_allocation;
 
 	sk->sk_allocation = GFP_ATOMIC | __GFP_MEMALLOC | __GFP_NOWARN;
@@ -322,10 +332,10 @@ static void send_here(struct nbd_conn *conn)
  */
 static bool send_now(struct nbd_conn *conn)
 {
-	struct sock *sk = conn->sock->sk;
+	struct sock *sk = conn->socket.sk;
 	bool free;
 
-	if (!conn->in_place || !spin_trylock_bh(&sk->sk_lock.slock))
+	if (!conn->socket.in_place || !spin_trylock_bh(&sk->sk_lock.slock))
 		return false;
 	free = !sock_owned_by_user(sk);
 	if (free)

@@ -95,7 +95,7 @@ static int put_conn(struct sk_buff *skb, const struct nbd_conn *conn, u32 nr_con
 {
 	const struct nbd_conn_stats *stats = &conn->stats;
 
-	return nla_put_u32(skb, NBDCTL_A_SLOT_TRANSPORT, conn->transport) ||
+	return nla_put_u32(skb, NBDCTL_A_SLOT_TRANSPORT, conn->socket.transport) ||
 	       put_ids(skb, conn, nr_contexts) ||
 	       put_counter(skb, NBDCTL_A_SLOT_REQUESTS, READ_ONCE(stats->requests)) ||
 	       put_counter(skb, NBDCTL_A_SLOT_REPLIES, READ_ONCE(stats->replies)) ||

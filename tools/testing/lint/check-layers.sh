@@ -10,8 +10,8 @@ layers='
 0 pure.h compat.h trace.h trace.c
 1 proto.h
 2 cover.h cover.c reply.h reply.c extents.h extents.c export.h export.c error.h error.c
-3 cmd.h private.h event.h gather.h
-4 cmd.c copy.c private.c conn.h conn.c gather.c send.c recv.c session.h session.c
+3 cmd.h private.h event.h gather.h socket.h
+4 cmd.c copy.c private.c conn.h conn.c socket.c gather.c send.c recv.c session.h session.c
 4 blame.c pieces.c slots.c map.h map.c
 5 device.h device.c devices.h devices.c disk.c limits.c queue.c ioctl.c walk.h walk.c
 6 nbdctl.h nbdctl.c parse.h parse.c show.h show.c event.c
