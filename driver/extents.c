@@ -48,22 +48,20 @@ static void keep(struct nbd_extents *e, u64 length, u64 status)
 	e->covered += length;
 }
 
-static const char *add(struct nbd_extents *e, const struct nbd_wire_descriptor *wire)
+/*
+ * Servers send more than they may: a descriptor behind one that ends where the request does, or
+ * behind the one that was asked for, or one of length 0. It does no harm, and libnbd takes it.
+ */
+static void add(struct nbd_extents *e, const struct nbd_wire_descriptor *wire)
 {
 	u64 length = be32_to_cpu(wire->length);
 	u64 status = be32_to_cpu(wire->status) & e->mask;
 
-	if (!length)
-		return "block status descriptor of length 0";
-	/* One was asked for, but what comes behind it does no harm */
-	if (e->one && e->total)
-		return NULL;
-	if (e->total >= e->length)
-		return "block status descriptor past the end of the request";
-	/* Only the last one may run past the request; it is cut off */
+	if (!length || e->total >= e->length || (e->one && e->total))
+		return;
+	/* The last one may run past the request; it is cut off */
 	keep(e, min_t(u64, length, e->length - e->total), status);
 	e->total += length;
-	return NULL;
 }
 
 /**
@@ -71,12 +69,9 @@ static const char *add(struct nbd_extents *e, const struct nbd_wire_descriptor *
  * @e: the extents of the chunk's context
  * @buf: the bytes
  * @len: how many
- *
- * Return: NULL, or which rule the server broke.
  */
-const char *nbd_extents_feed(struct nbd_extents *e, const void *buf, u32 len)
+void nbd_extents_feed(struct nbd_extents *e, const void *buf, u32 len)
 {
-	const char *broken;
 	u32 n;
 
 	while (len) {
@@ -88,9 +83,6 @@ const char *nbd_extents_feed(struct nbd_extents *e, const void *buf, u32 len)
 		if (e->have < sizeof(e->partial))
 			break;
 		e->have = 0;
-		broken = add(e, (const void *)e->partial);
-		if (broken)
-			return broken;
+		add(e, (const void *)e->partial);
 	}
-	return NULL;
 }

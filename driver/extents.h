@@ -47,7 +47,7 @@ struct nbd_extents {
 };
 
 void nbd_extents_reset(struct nbd_extents *e, u64 length);
-const char *nbd_extents_feed(struct nbd_extents *e, const void *buf, u32 len);
+void nbd_extents_feed(struct nbd_extents *e, const void *buf, u32 len);
 u64 nbd_context_mask(const char *name);
 
 #endif /* NBD_EXTENTS_H */

@@ -294,7 +294,6 @@ static void step_status(struct nbd_conn *conn, struct source *src)
 	struct nbd_rx *rx = &conn->rx;
 	u32 n = min3(rx->reply.left, src->left, (u32)PAGE_SIZE);
 	const void *buf = src->buf + src->offset;
-	const char *rule;
 
 	if (src->skb) {
 		if (skb_copy_bits(src->skb, src->offset, rx->page, n))
@@ -302,9 +301,7 @@ static void step_status(struct nbd_conn *conn, struct source *src)
 		buf = rx->page;
 	}
 	take(src, n);
-	rule = nbd_extents_feed(rx->extents, buf, n);
-	if (rule)
-		return broken(conn, rule);
+	nbd_extents_feed(rx->extents, buf, n);
 	payload_taken(conn, n);
 }
 

@@ -171,41 +171,68 @@ static int map_range(struct map_job *job, struct error *err)
 	return 0;
 }
 
-/* Reads the map from the driver, in whole blocks around the range, into @sink. */
+static int map_join(struct run_joiner *joiner, const struct nbdmap_extent *extents, int n,
+		    struct error *err)
+{
+	struct run run;
+	int i;
+
+	for (i = 0; i < n; i++) {
+		run.offset = extents[i].offset;
+		run.length = extents[i].length;
+		run.status = extents[i].status;
+		if (run_joiner_add(joiner, &run, err))
+			return -1;
+	}
+	return n;
+}
+
+/* Reads the map from the driver, from @at to @end; fails with what came before in @joiner. */
+static int map_read_blocks(const struct map_job *job, uint64_t at, uint64_t end,
+			   struct run_joiner *joiner, struct error *err)
+{
+	struct nbdmap_extent *extents = calloc(MAP_EXTENTS, sizeof(*extents));
+	uint64_t covered;
+	int n = 0;
+
+	if (!extents)
+		return error_errno(err, EXIT_SYSTEM, ENOMEM, "no room for extents");
+	for (; at < end && n >= 0; at += covered) {
+		n = kernel_map_status(&job->map, job->context, at, end - at, extents, MAP_EXTENTS,
+				      &covered, err);
+		if (n < 0) {
+			error_prefix(err, "at byte %llu", (unsigned long long)at);
+			break;
+		}
+		n = map_join(joiner, extents, n, err);
+	}
+	free(extents);
+	return n < 0 ? -1 : 0;
+}
+
+/* The map, in whole blocks around the range, into @sink, which gets what is known in any case. */
 static int map_read(const struct map_job *job, struct run_sink *sink, struct error *err)
 {
-	uint64_t at = job->start - job->start % job->map.block;
-	uint64_t end = job->end, covered;
-	struct nbdmap_extent *extents;
+	uint64_t at = job->start - job->start % job->map.block, end = job->end;
 	struct run_joiner joiner;
-	struct run run;
-	int n = 0, i;
+	struct error second;
+	int rc;
 
 	if (end % job->map.block)
 		end += job->map.block - end % job->map.block;
 	if (end > job->map.size)
 		end = job->map.size;
-	extents = calloc(MAP_EXTENTS, sizeof(*extents));
-	if (!extents)
-		return error_errno(err, EXIT_SYSTEM, ENOMEM, "no room for extents");
 	run_joiner_init(&joiner, sink, job->start, job->end);
-	for (; at < end && n >= 0; at += covered) {
-		n = kernel_map_status(&job->map, job->context, at, end - at, extents, MAP_EXTENTS,
-				      &covered, err);
-		for (i = 0; i < n; i++) {
-			run.offset = extents[i].offset;
-			run.length = extents[i].length;
-			run.status = extents[i].status;
-			if (run_joiner_add(&joiner, &run, err)) {
-				n = -1;
-				break;
-			}
-		}
-		if (n < 0)
-			break;
-	}
-	free(extents);
-	return n < 0 ? -1 : run_joiner_finish(&joiner, err);
+	rc = map_read_blocks(job, at, end, &joiner, err);
+	return run_joiner_finish(&joiner, rc ? &second : err) || rc ? -1 : 0;
+}
+
+/* What is known comes before the error that says where it ends. */
+static int map_shown(int rc)
+{
+	if (rc)
+		fflush(stdout);
+	return rc;
 }
 
 static int map_as_list(const struct map_job *job, struct error *err)
@@ -217,21 +244,20 @@ static int map_as_list(const struct map_job *job, struct error *err)
 		setvbuf(stdout, NULL, _IOFBF, MAP_OUTPUT);
 	map_printer_begin(&printer, stdout, job->name, job->args->json);
 	rc = map_read(job, &printer.sink, err);
-	if (!rc)
-		map_printer_end(&printer);
+	map_printer_end(&printer);
 	map_printer_free(&printer);
-	return rc;
+	return map_shown(rc);
 }
 
 static int map_as_totals(const struct map_job *job, struct error *err)
 {
 	struct run_totals totals;
+	int rc;
 
 	run_totals_init(&totals);
-	if (map_read(job, &totals.sink, err))
-		return -1;
+	rc = map_read(job, &totals.sink, err);
 	map_print_totals(&totals, stdout, job->name, job->end - job->start, job->args->json);
-	return 0;
+	return map_shown(rc);
 }
 
 static int map_as_graph(const struct map_job *job, struct error *err)
@@ -245,10 +271,9 @@ static int map_as_graph(const struct map_job *job, struct error *err)
 	graph_style_of_stdout(&style);
 	graph_init(graph, job->name, &style, job->start, job->end);
 	rc = map_read(job, &graph->sink, err);
-	if (!rc)
-		graph_print(graph, stdout, job->args->device);
+	graph_print(graph, stdout, job->args->device);
 	free(graph);
-	return rc;
+	return map_shown(rc);
 }
 
 static int map_show(struct map_job *job, struct error *err)

@@ -96,13 +96,13 @@ EVIL(unknown_extra)
 	others(c, r);
 }
 
-/* arg: length of the only, or of the first of two, descriptors */
+/* arg: bit 0: the first of two descriptors has a length, bit 1: the second has one */
 EVIL(zero_length)
 {
 	struct wire_descriptor *d = descriptors(2);
 
-	set(&d[0], e->arg ? r->req.length / 2 : 0, 0);
-	set(&d[1], e->arg ? 0 : r->req.length, 0);
+	set(&d[0], e->arg & 1 ? r->req.length / 2 : 0, 0);
+	set(&d[1], e->arg & 2 ? r->req.length : 0, 0);
 	first_is(c, r, d, 2);
 }
 
@@ -319,6 +319,13 @@ const struct evil evil_status_table[] = {
 	ROW("status-overshoot", OK, overshoot, 4096, "last descriptor passes the request"),
 	ROW("status-overshoot-max", OK, overshoot, UINT32_MAX, "one descriptor of 4 GiB - 1"),
 	ROW("status-past-end", OK, past_the_end, 0, "last descriptor passes the export's end"),
+	ROW("status-overrun", OK, early_overrun, 0,
+	    "a descriptor follows one that covers the request"),
+	ROW("status-overrun-max", OK, early_overrun, 1, "a descriptor follows one of 4 GiB - 1"),
+	ROW("status-sum-wraps", OK, sum_wraps, 0, "lengths whose 32-bit sum is small"),
+	ROW("status-zero-first", OK, zero_length, 2, "first descriptor has length 0"),
+	ROW("status-zero-last", OK, zero_length, 1, "last descriptor has length 0"),
+	ROW("status-zero-both", OK, zero_length, 0, "two descriptors of length 0"),
 	ROW("status-unknown-bits", OK, unknown_bits, 0xfffffffc,
 	    "unknown bits are set, neighbours are equal"),
 	ROW("status-million", OK, many, 1UL << 20, "2^20 descriptors (for 1 MiB and more)"),
@@ -345,18 +352,12 @@ const struct evil evil_status_table[] = {
 	ROW("status-duplicate", DROP, duplicate_id, 0, "two chunks of the first context"),
 	ROW("status-missing", DROP, missing, 0, "no chunk of the first context"),
 	ROW("status-none", DROP, none_at_all, 0, "NONE with DONE, no status at all"),
-	ROW("status-zero-first", DROP, zero_length, 0, "first descriptor has length 0"),
-	ROW("status-zero-last", DROP, zero_length, 1, "last descriptor has length 0"),
 	ROW("status-empty", DROP, no_descriptor, 0, "a chunk without descriptors"),
 	ROW("status-length-0", DROP, payload_length, 0, "chunk without payload"),
 	ROW("status-length-3", DROP, payload_length, 3, "chunk too short for an id"),
 	ROW("status-length-8", DROP, payload_length, 8, "half a descriptor"),
 	ROW("status-length-15", DROP, payload_length, 15, "15 bytes: not 4 + 8n"),
 	ROW("status-length-max", DROP, absurd_length, UINT32_MAX, "payload length of 4 GiB - 1"),
-	ROW("status-overrun", DROP, early_overrun, 0,
-	    "a descriptor follows one that covers the request"),
-	ROW("status-overrun-max", DROP, early_overrun, 1, "a descriptor follows one of 4 GiB - 1"),
-	ROW("status-sum-wraps", DROP, sum_wraps, 0, "lengths whose 32-bit sum is small"),
 	ROW("status-type-3", DROP, other_type, 3, "chunk type 3, of an old draft"),
 	ROW("status-type-6", DROP, other_type, NBD_REPLY_BLOCK_STATUS_EXT,
 	    "chunk type 6, of extended headers"),

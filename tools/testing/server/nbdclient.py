@@ -238,12 +238,12 @@ class Client:
             raise Fault('unknown or repeated context')
         found, total = [], 0
         for length, status in struct.iter_unpack('>II', payload[4:]):
-            if not length or total >= req.length:
-                if req.flags & REQ_ONE and length:
-                    break
-                raise Fault('descriptor of length 0 or behind the request')
-            found.append((length, status))
-            total += length
+            # what is beyond what was asked for, or says nothing, is passed over, as libnbd does
+            if total >= req.length or req.flags & REQ_ONE and total:
+                break
+            if length:
+                found.append((length, status))
+                total += length
         req.status[cid] = found
 
     def error_chunk(self, req, kind, payload):

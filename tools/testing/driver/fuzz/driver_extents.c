@@ -13,18 +13,16 @@
 
 #define HEAD	7u
 
-static const char *feed(struct nbd_extents *e, const u8 *buf, size_t len, size_t piece)
+static void feed(struct nbd_extents *e, const u8 *buf, size_t len, size_t piece)
 {
-	const char *rule = NULL;
 	size_t n;
 
-	while (len && !rule) {
+	while (len) {
 		n = len < piece ? len : piece;
-		rule = nbd_extents_feed(e, buf, n);
+		nbd_extents_feed(e, buf, n);
 		buf += n;
 		len -= n;
 	}
-	return rule;
 }
 
 /* Each byte of the extents has the status that the server gave it */
@@ -43,6 +41,8 @@ static void check(const struct nbd_extents *e, const u8 *wire, size_t len)
 	for (i = 0, sum = 0; at < e->covered && len >= 8; wire += 8, len -= 8) {
 		memcpy(pair, wire, sizeof(pair));
 		end = at + be32_to_cpu(pair[0]);
+		if (end == at)
+			continue;
 		while (sum + e->list[i].length <= at)
 			sum += e->list[i++].length;
 		assert(e->list[i].status == (be32_to_cpu(pair[1]) & e->mask));
@@ -57,7 +57,6 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	struct nbd_extent lists[2][16] = {};
 	struct nbd_extents e[2];
-	const char *rules[2];
 	u32 i, length;
 
 	if (size < HEAD)
@@ -71,10 +70,9 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 			.list = lists[i],
 		};
 		nbd_extents_reset(&e[i], length);
-		rules[i] = feed(&e[i], data + HEAD, size - HEAD, i ? data[2] + 1u : size);
+		feed(&e[i], data + HEAD, size - HEAD, i ? data[2] + 1u : size);
 		check(&e[i], data + HEAD, size - HEAD);
 	}
-	assert(rules[0] == rules[1]);
 	assert(e[0].nr == e[1].nr && e[0].covered == e[1].covered);
 	assert(!memcmp(lists[0], lists[1], sizeof(lists[0])));
 	return 0;

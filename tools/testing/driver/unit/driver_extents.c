@@ -20,10 +20,9 @@ struct pair {
 };
 
 /* Feed descriptors in pieces of @piece bytes */
-static const char *feed(struct nbd_extents *e, const struct pair *in, u32 n, u32 piece)
+static void feed(struct nbd_extents *e, const struct pair *in, u32 n, u32 piece)
 {
 	u8 bytes[64 * sizeof(struct nbd_wire_descriptor)];
-	const char *rule = NULL;
 	u32 i, at;
 
 	for (i = 0; i < n; i++) {
@@ -31,39 +30,31 @@ static const char *feed(struct nbd_extents *e, const struct pair *in, u32 n, u32
 
 		memcpy(bytes + i * sizeof(wire), wire, sizeof(wire));
 	}
-	for (at = 0; at < n * 8 && !rule; at += piece)
-		rule = nbd_extents_feed(e, bytes + at, min_t(u32, piece, n * 8 - at));
-	return rule;
+	for (at = 0; at < n * 8; at += piece)
+		nbd_extents_feed(e, bytes + at, min_t(u32, piece, n * 8 - at));
 }
 
 /*
- * CHECK(length, cap, flags, descriptors, rule, covered, extents): what a chunk
+ * CHECK(length, cap, flags, descriptors, covered, extents): what a chunk
  * comes to, however it is cut
  */
 #define LIST(...)	{ __VA_ARGS__ }
-#define CHECK(len, room, single, in, want_rule, want_covered, out) do {		\
+#define CHECK(len, room, single, in, want_covered, out) do {			\
 	const struct pair given[] = in, want[] = out;				\
 	check(len, room, single, given, sizeof(given) / sizeof(given[0]),	\
-	      want_rule, want_covered, want, sizeof(want) / sizeof(want[0]));	\
+	      want_covered, want, sizeof(want) / sizeof(want[0]));		\
 } while (0)
 
-static void check(u64 length, u32 cap, bool one, const struct pair *in, u32 n, const char *rule,
-		  u64 covered, const struct pair *want, u32 nr)
+static void check(u64 length, u32 cap, bool one, const struct pair *in, u32 n, u64 covered,
+		  const struct pair *want, u32 nr)
 {
 	struct nbd_extent list[MAX];
 	struct nbd_extents e = { .mask = U64_MAX, .cap = cap, .one = one, .list = list };
-	const char *said;
 	u32 piece, i;
 
 	for (piece = 1; piece <= n * 8; piece++) {
 		nbd_extents_reset(&e, length);
-		said = feed(&e, in, n, piece);
-		if (rule) {
-			assert_non_null(said);
-			assert_string_equal(said, rule);
-			continue;
-		}
-		assert_null(said);
+		feed(&e, in, n, piece);
 		assert_int_equal(e.covered, covered);
 		assert_int_equal(e.nr, nr);
 		for (i = 0; i < nr; i++) {
@@ -75,60 +66,70 @@ static void check(u64 length, u32 cap, bool one, const struct pair *in, u32 n, c
 
 static void keeps(void **state)
 {
-	CHECK(100, 4, false, LIST({ 100, 3 }), NULL, 100, LIST({ 100, 3 }));
-	CHECK(100, 4, false, LIST({ 40, 0 }, { 60, 1 }), NULL, 100, LIST({ 40, 0 }, { 60, 1 }));
+	CHECK(100, 4, false, LIST({ 100, 3 }), 100, LIST({ 100, 3 }));
+	CHECK(100, 4, false, LIST({ 40, 0 }, { 60, 1 }), 100, LIST({ 40, 0 }, { 60, 1 }));
 	/* less than was asked for is allowed */
-	CHECK(100, 4, false, LIST({ 40, 0 }), NULL, 40, LIST({ 40, 0 }));
+	CHECK(100, 4, false, LIST({ 40, 0 }), 40, LIST({ 40, 0 }));
 	/* all 32 bits are the server's, zeroes too */
-	CHECK(9, 4, false, LIST({ 1, 0xffffffff }, { 8, 0 }), NULL, 9,
+	CHECK(9, 4, false, LIST({ 1, 0xffffffff }, { 8, 0 }), 9,
 	      LIST({ 1, 0xffffffff }, { 8, 0 }));
 }
 
 static void joins(void **state)
 {
-	CHECK(100, 4, false, LIST({ 40, 1 }, { 50, 1 }, { 10, 0 }), NULL, 100,
+	CHECK(100, 4, false, LIST({ 40, 1 }, { 50, 1 }, { 10, 0 }), 100,
 	      LIST({ 90, 1 }, { 10, 0 }));
-	CHECK(3, 1, false, LIST({ 1, 1 }, { 1, 1 }, { 1, 1 }), NULL, 3, LIST({ 3, 1 }));
+	CHECK(3, 1, false, LIST({ 1, 1 }, { 1, 1 }, { 1, 1 }), 3, LIST({ 3, 1 }));
 }
 
 static void cuts_off(void **state)
 {
-	CHECK(100, 4, false, LIST({ 40, 1 }, { 0xffffffff, 2 }), NULL, 100,
+	CHECK(100, 4, false, LIST({ 40, 1 }, { 0xffffffff, 2 }), 100,
 	      LIST({ 40, 1 }, { 60, 2 }));
-	CHECK(100, 4, false, LIST({ 101, 1 }), NULL, 100, LIST({ 100, 1 }));
-	CHECK(0xffffffff, 4, false, LIST({ 0xffffffff, 1 }), NULL, 0xffffffff,
+	CHECK(100, 4, false, LIST({ 101, 1 }), 100, LIST({ 100, 1 }));
+	CHECK(0xffffffff, 4, false, LIST({ 0xffffffff, 1 }), 0xffffffff,
 	      LIST({ 0xffffffff, 1 }));
 }
 
-static void refuses(void **state)
+/* What servers send beyond what they may */
+static void passes_over(void **state)
 {
-	static const char zero[] = "block status descriptor of length 0";
-	static const char past[] = "block status descriptor past the end of the request";
-
-	CHECK(100, 4, false, LIST({ 0, 1 }), zero, 0, LIST({ 0, 0 }));
-	CHECK(100, 4, false, LIST({ 40, 1 }, { 0, 1 }, { 60, 1 }), zero, 0, LIST({ 0, 0 }));
-	CHECK(100, 4, true, LIST({ 40, 1 }, { 0, 1 }), zero, 0, LIST({ 0, 0 }));
-	CHECK(100, 4, false, LIST({ 100, 1 }, { 1, 1 }), past, 0, LIST({ 0, 0 }));
-	CHECK(100, 4, false, LIST({ 200, 1 }, { 1, 2 }), past, 0, LIST({ 0, 0 }));
+	CHECK(100, 4, false, LIST({ 0, 1 }, { 100, 2 }), 100, LIST({ 100, 2 }));
+	CHECK(100, 4, false, LIST({ 40, 1 }, { 0, 2 }, { 60, 1 }), 100, LIST({ 100, 1 }));
+	CHECK(100, 4, false, LIST({ 40, 1 }, { 0, 2 }), 40, LIST({ 40, 1 }));
+	CHECK(100, 4, true, LIST({ 0, 1 }, { 40, 2 }, { 0, 1 }), 40, LIST({ 40, 2 }));
+	/* nbdkit's filter cow */
+	CHECK(4096, 4, false, LIST({ 4096, 0 }, { 40960, 3 }), 4096, LIST({ 4096, 0 }));
+	CHECK(100, 4, false, LIST({ 200, 1 }, { 1, 2 }, { 0, 3 }), 100, LIST({ 100, 1 }));
+	CHECK(100, 4, false, LIST({ 100, 1 }, { 0xffffffff, 1 }), 100, LIST({ 100, 1 }));
 	/* also when what came before found no room */
-	CHECK(100, 1, false, LIST({ 50, 1 }, { 50, 2 }, { 1, 3 }), past, 0, LIST({ 0, 0 }));
+	CHECK(100, 1, false, LIST({ 50, 1 }, { 50, 2 }, { 1, 1 }), 50, LIST({ 50, 1 }));
+}
+
+/* Which is no progress, so the asker gives up after some time */
+static void says_nothing(void **state)
+{
+	static const struct pair none[] = { { 0, 1 }, { 0, 3 } };
+
+	check(100, 4, false, none, 2, 0, NULL, 0);
+	check(100, 4, true, none, 2, 0, NULL, 0);
 }
 
 static void has_no_room(void **state)
 {
-	CHECK(100, 2, false, LIST({ 10, 1 }, { 10, 2 }, { 10, 3 }, { 70, 2 }), NULL, 20,
+	CHECK(100, 2, false, LIST({ 10, 1 }, { 10, 2 }, { 10, 3 }, { 70, 2 }), 20,
 	      LIST({ 10, 1 }, { 10, 2 }));
 	/* after a gap nothing may be joined to what is before it */
-	CHECK(100, 2, false, LIST({ 10, 1 }, { 10, 2 }, { 10, 3 }, { 10, 2 }, { 60, 1 }), NULL, 20,
+	CHECK(100, 2, false, LIST({ 10, 1 }, { 10, 2 }, { 10, 3 }, { 10, 2 }, { 60, 1 }), 20,
 	      LIST({ 10, 1 }, { 10, 2 }));
-	CHECK(100, 1, false, LIST({ 10, 1 }, { 90, 1 }), NULL, 100, LIST({ 100, 1 }));
+	CHECK(100, 1, false, LIST({ 10, 1 }, { 90, 1 }), 100, LIST({ 100, 1 }));
 }
 
 static void takes_one(void **state)
 {
-	CHECK(100, 4, true, LIST({ 40, 1 }), NULL, 40, LIST({ 40, 1 }));
-	CHECK(100, 4, true, LIST({ 500, 1 }), NULL, 100, LIST({ 100, 1 }));
-	CHECK(100, 4, true, LIST({ 40, 1 }, { 60, 2 }, { 700, 3 }), NULL, 40, LIST({ 40, 1 }));
+	CHECK(100, 4, true, LIST({ 40, 1 }), 40, LIST({ 40, 1 }));
+	CHECK(100, 4, true, LIST({ 500, 1 }), 100, LIST({ 100, 1 }));
+	CHECK(100, 4, true, LIST({ 40, 1 }, { 60, 2 }, { 700, 3 }), 40, LIST({ 40, 1 }));
 }
 
 static void masks(void **state)
@@ -143,7 +144,7 @@ static void masks(void **state)
 	assert_true(nbd_context_mask("") == U64_MAX);
 	e.mask = nbd_context_mask("base:allocation");
 	nbd_extents_reset(&e, 100);
-	assert_null(feed(&e, in, 4, 3));
+	feed(&e, in, 4, 3);
 	/* extents that differ only in bits without a meaning are one */
 	assert_int_equal(e.nr, 3);
 	assert_int_equal(list[0].length, 20);
@@ -161,10 +162,10 @@ static void starts_again(void **state)
 	nbd_extents_reset(&e, 10);
 	e.seen = true;
 	/* a connection died within a descriptor */
-	assert_null(nbd_extents_feed(&e, "\0\0\0", 3));
+	nbd_extents_feed(&e, "\0\0\0", 3);
 	nbd_extents_reset(&e, 10);
 	assert_false(e.seen);
-	assert_null(feed(&e, &in, 1, 8));
+	feed(&e, &in, 1, 8);
 	assert_int_equal(e.nr, 1);
 	assert_int_equal(e.covered, 10);
 }
@@ -194,7 +195,7 @@ static void like_the_model(void **state)
 				model[at++] = in[n].status;
 		}
 		nbd_extents_reset(&e, length);
-		assert_null(feed(&e, in, n, 1 + random_below(&seed, 17)));
+		feed(&e, in, n, 1 + random_below(&seed, 17));
 		assert_true(e.covered <= at && e.nr <= e.cap);
 		assert_true(e.covered == at || e.nr == e.cap);
 		for (k = 0; k < e.nr; k++) {
@@ -212,7 +213,8 @@ int main(void)
 		cmocka_unit_test(keeps),
 		cmocka_unit_test(joins),
 		cmocka_unit_test(cuts_off),
-		cmocka_unit_test(refuses),
+		cmocka_unit_test(passes_over),
+		cmocka_unit_test(says_nothing),
 		cmocka_unit_test(has_no_room),
 		cmocka_unit_test(takes_one),
 		cmocka_unit_test(masks),

@@ -226,7 +226,6 @@ static inline void rig_announced(struct rig *rig)
 
 static inline u32 rig_payload(struct rig *rig, const u8 *buf, u32 n)
 {
-	const char *rule;
 	u32 i;
 
 	n = min_t(u32, n, rig->r.left);
@@ -235,11 +234,7 @@ static inline u32 rig_payload(struct rig *rig, const u8 *buf, u32 n)
 			assert(!rig->cmd->hits[rig->at + i - rig->cmd->req.offset]++);
 		rig->at += n;
 	} else if (rig->r.step == NBD_STEP_STATUS) {
-		rule = nbd_extents_feed(rig->ext, buf, n);
-		if (rule) {
-			rig_break(rig, rule);
-			return n;
-		}
+		nbd_extents_feed(rig->ext, buf, n);
 	}
 	rig->r.left -= n;
 	if (!rig->r.left)
