@@ -13,6 +13,15 @@
 #include "session.h"
 #include "walk.h"
 
+/*
+ * Does the caller mean this node? Device mapper hands ioctls down, also from where its device is
+ * only a part of this one, or several.
+ */
+static int check_node(const struct block_device *bdev, u32 major, u32 minor)
+{
+	return MAJOR(bdev->bd_dev) == major && MINOR(bdev->bd_dev) == minor ? 0 : -ENODEV;
+}
+
 static int check_contexts(const struct nbd_session *session)
 {
 	return session->export.nr_contexts ? 0 : -EOPNOTSUPP;
@@ -55,13 +64,17 @@ static int show_context(const struct nbd_session *session, struct nbdmap_context
 	return 0;
 }
 
-static int ioctl_context(struct nbd_session *session, void __user *argp)
+static int ioctl_context(struct block_device *bdev, struct nbd_session *session,
+			 void __user *argp)
 {
 	struct nbdmap_context arg;
 	int err;
 
 	if (copy_from_user(&arg, argp, sizeof(arg)))
 		return -EFAULT;
+	err = check_node(bdev, arg.major, arg.minor);
+	if (err)
+		return err;
 	if (arg.reserved)
 		return -EINVAL;
 	err = check_contexts(session);
@@ -106,7 +119,10 @@ static int check_status(const struct nbd_session *session, struct block_device *
 	u32 nr = session->export.nr_contexts;
 	int err;
 
-	if (arg->reserved[0] || arg->reserved[1] || arg->flags & ~NBDMAP_REQ_ONE)
+	err = check_node(bdev, arg->major, arg->minor);
+	if (err)
+		return err;
+	if (arg->reserved || arg->flags & ~NBDMAP_REQ_ONE)
 		return -EINVAL;
 	err = check_contexts(session);
 	if (err)
@@ -148,7 +164,7 @@ int nbd_ioctl(struct block_device *bdev, nbd_mode_t mode, unsigned int cmd, unsi
 	if (!session)
 		return -ENOTCONN;
 	if (cmd == NBDMAP_IOC_CONTEXT)
-		err = ioctl_context(session, (void __user *)arg);
+		err = ioctl_context(bdev, session, (void __user *)arg);
 	else
 		err = ioctl_status(bdev, session, (void __user *)arg);
 	nbd_session_put(session);

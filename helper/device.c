@@ -62,12 +62,46 @@ int device_refuse(const char *s, struct error *err)
 	return -1;
 }
 
+/* What sysfs knows a block device by, from its root; @to has PATH_MAX bytes. */
+static int device_sysfs(char *to, dev_t rdev)
+{
+	char link[64];
+	ssize_t len;
+
+	snprintf(link, sizeof(link), "/sys/dev/block/%u:%u", major(rdev), minor(rdev));
+	len = readlink(link, to, PATH_MAX - 1);
+	if (len < 0)
+		return -errno;
+	to[len] = '\0';
+	return 0;
+}
+
+bool device_may_be_nbd(dev_t rdev)
+{
+	char place[PATH_MAX], *name;
+	uint32_t index;
+	int i;
+
+	if (device_sysfs(place, rdev))
+		return true;
+	/* A partition is in the directory of its disk. */
+	for (i = 0; i < 2; i++) {
+		name = strrchr(place, '/');
+		if (!name)
+			return false;
+		if (device_is_name(name + 1, &index))
+			return true;
+		*name = '\0';
+	}
+	return false;
+}
+
 int device_resolve(const char *s, uint32_t *index, struct error *err)
 {
-	char link[64], target[PATH_MAX];
+	char target[PATH_MAX];
 	const char *name;
 	struct stat st;
-	ssize_t len;
+	int rc;
 
 	if (device_is_name(s, index))
 		return 0;
@@ -77,12 +111,9 @@ int device_resolve(const char *s, uint32_t *index, struct error *err)
 		return error_errno(err, EXIT_USAGE, errno, "%s", s);
 	if (!S_ISBLK(st.st_mode))
 		return error_set(err, EXIT_USAGE, "%s: not a block device", s);
-	snprintf(link, sizeof(link), "/sys/dev/block/%u:%u", major(st.st_rdev),
-		 minor(st.st_rdev));
-	len = readlink(link, target, sizeof(target) - 1);
-	if (len < 0)
-		return error_errno(err, EXIT_USAGE, errno, "%s: %s", s, link);
-	target[len] = '\0';
+	rc = device_sysfs(target, st.st_rdev);
+	if (rc)
+		return error_errno(err, EXIT_USAGE, -rc, "%s: not in sysfs", s);
 	name = strrchr(target, '/');
 	if (!name)
 		return device_refuse(s, err);

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define DEVICE_INDEX_MAX	((1U << 20) - 1)
 #define DEVICE_PATH_MAX		64
@@ -24,6 +25,9 @@ bool device_is_meant(const char *s);
 
 /* Says why @s, which is meant as a device, is not an NBD disk. Returns -1. */
 int device_refuse(const char *s, struct error *err);
+
+/* An NBD disk, or a partition of one? True, too, if that can't be told. */
+bool device_may_be_nbd(dev_t rdev);
 
 /* "/dev/nbdN"; @to has DEVICE_PATH_MAX bytes. Returns @to. */
 char *device_path(char *to, uint32_t index);

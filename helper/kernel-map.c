@@ -4,10 +4,12 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <linux/fs.h>
 
+#include "device.h"
 #include "error.h"
 #include "kernel.h"
 
@@ -27,13 +29,22 @@ static enum exit_code map_code(int errnum)
 	}
 }
 
+static int map_no_nbd(struct error *err)
+{
+	error_set(err, EXIT_MODULE, "no NBD disk");
+	error_hint(err, "a map is of an NBD disk or its partition, not of what is made of it");
+	return -1;
+}
+
 static int map_error(int errnum, struct error *err)
 {
 	switch (errnum) {
 	case ENOTTY:
 		error_set(err, EXIT_MODULE, "this device has no maps");
-		error_hint(err, "no NBD disk, or not the driver of this package");
+		error_hint(err, "its driver is not the one of this package");
 		return -1;
+	case ENODEV:
+		return map_no_nbd(err);
 	case ENOTCONN:
 		return error_set(err, EXIT_FALSE, "not attached");
 	case EOPNOTSUPP:
@@ -47,27 +58,42 @@ static int map_error(int errnum, struct error *err)
 	}
 }
 
-int kernel_map_open(struct kernel_map *map, const char *path, struct error *err)
+static int map_open_error(const char *path, int errnum, struct error *err)
+{
+	uint32_t index;
+
+	/* Without the module, or with fewer disks, there is no such file. */
+	if (errnum == ENOENT && device_is_name(path, &index))
+		return error_set(err, EXIT_FALSE, "not attached");
+	return error_errno(err, errnum == ENOENT ? EXIT_USAGE : map_code(errnum), errnum,
+			   "cannot open");
+}
+
+static int map_look(struct kernel_map *map, struct error *err)
 {
 	struct stat st;
 	int block;
 
-	map->fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (map->fd < 0)
-		return error_errno(err, errno == ENOENT ? EXIT_USAGE : map_code(errno), errno,
-				   "cannot open");
-	if (fstat(map->fd, &st) || !S_ISBLK(st.st_mode)) {
-		error_set(err, EXIT_USAGE, "not a block device");
-		goto close;
-	}
-	if (ioctl(map->fd, BLKGETSIZE64, &map->size) || ioctl(map->fd, BLKSSZGET, &block)) {
-		error_errno(err, EXIT_SYSTEM, errno, "cannot get the size");
-		goto close;
-	}
+	if (fstat(map->fd, &st) || !S_ISBLK(st.st_mode))
+		return error_set(err, EXIT_USAGE, "not a block device");
+	map->major = major(st.st_rdev);
+	map->minor = minor(st.st_rdev);
+	/* Others answer an ioctl that they don't know with any error. */
+	if (!device_may_be_nbd(st.st_rdev))
+		return map_no_nbd(err);
+	if (ioctl(map->fd, BLKGETSIZE64, &map->size) || ioctl(map->fd, BLKSSZGET, &block))
+		return error_errno(err, EXIT_SYSTEM, errno, "cannot get the size");
 	map->block = block;
 	return 0;
+}
 
-close:
+int kernel_map_open(struct kernel_map *map, const char *path, struct error *err)
+{
+	map->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (map->fd < 0)
+		return map_open_error(path, errno, err);
+	if (!map_look(map, err))
+		return 0;
 	close(map->fd);
 	return -1;
 }
@@ -82,6 +108,8 @@ int kernel_map_context(const struct kernel_map *map, uint32_t index, char *name,
 	struct nbdmap_context context = {
 		.index = index,
 		.name_size = NBDMAP_NAME_MAX,
+		.major = map->major,
+		.minor = map->minor,
 		.name = (uintptr_t)name,
 	};
 
@@ -103,6 +131,8 @@ int kernel_map_status(const struct kernel_map *map, uint32_t context, uint64_t o
 		.context = context,
 		.capacity = capacity,
 		.extents = (uintptr_t)extents,
+		.major = map->major,
+		.minor = map->minor,
 	};
 
 	while (ioctl(map->fd, NBDMAP_IOC_STATUS, &status))

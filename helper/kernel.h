@@ -219,9 +219,12 @@ const char *kernel_transport_name(uint32_t transport);
  * struct kernel_map - a block device open for its maps
  * @size: bytes of the node that was opened
  * @block: logical block size
+ * @major, @minor: its numbers
  */
 struct kernel_map {
 	int fd;
+	uint32_t major;
+	uint32_t minor;
 	uint64_t size;
 	uint32_t block;
 };

@@ -10,7 +10,10 @@
  * metadata context that was negotiated ("Metadata querying" in the NBD
  * protocol). The ioctls work on the whole disk and on its partitions, on any
  * descriptor open for reading; offsets are bytes from the start of the node
- * that was opened. All structures are the same for 32-bit and 64-bit callers.
+ * that was opened. Device mapper and others hand ioctls down to the disk below,
+ * whose offsets are not those of what was opened; so the caller says which node
+ * that is (major() and minor() of st_rdev), and the driver of another one
+ * refuses. All structures are the same for 32-bit and 64-bit callers.
  */
 
 #define NBDMAP_NAME_MAX		4096		/* bytes in a context name, no NUL counted */
@@ -31,6 +34,8 @@
  * @count: out: how many contexts there are
  * @name_size: in: bytes at @name (room for the answer, or the length of the
  *	name to look up, without a NUL); out: length of the name, without NUL
+ * @major: in: number of the node that was opened
+ * @minor: in: likewise
  * @reserved: must be 0
  * @name: address of the name; it is written without a NUL
  */
@@ -38,6 +43,8 @@ struct nbdmap_context {
 	__u32 index;
 	__u32 count;
 	__u32 name_size;
+	__u32 major;
+	__u32 minor;
 	__u32 reserved;
 	__u64 name;
 };
@@ -78,6 +85,8 @@ struct nbdmap_extent {
  * @covered: out: bytes from @offset for which every context asked for is
  *	answered, a multiple of the minimum block size (but with NBDMAP_REQ_ONE).
  *	The next call starts at @offset + @covered
+ * @major: in: number of the node that was opened
+ * @minor: in: likewise
  * @reserved: must be 0
  *
  * The extents of one context are in ascending order, without gaps or overlap,
@@ -94,7 +103,9 @@ struct nbdmap_status {
 	__u32 count;
 	__u64 extents;
 	__u64 covered;
-	__u64 reserved[2];
+	__u32 major;
+	__u32 minor;
+	__u64 reserved;
 };
 
 #define NBDMAP_IOC_CONTEXT	_IOWR(0xab, 0x40, struct nbdmap_context)

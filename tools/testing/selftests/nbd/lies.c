@@ -181,7 +181,7 @@ static void map(struct thread *t)
 	arg.offset = offset;
 	arg.length = (SIZE - offset) / 512 * 512;
 	memset(t->extents, POISON, EXTENTS * sizeof(*t->extents));
-	if (!ioctl(direct, NBDMAP_IOC_STATUS, &arg)) {
+	if (!map_status(direct, &arg)) {
 		tally->maps++;
 		judge_map(&arg);
 		return;

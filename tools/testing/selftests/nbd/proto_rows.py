@@ -206,14 +206,20 @@ def discard(fd, offset, length):
     fcntl.ioctl(fd, 0x1277, struct.pack('=QQ', offset, length))
 
 
+def node(fd):
+    rdev = os.fstat(fd).st_rdev
+    return os.major(rdev), os.minor(rdev)
+
+
 def contexts(fd):
     names = []
     try:
         while True:
             name = ctypes.create_string_buffer(4096)
-            arg = bytearray(struct.pack('=IIIIQ', len(names), 0, 4096, 0, ctypes.addressof(name)))
-            fcntl.ioctl(fd, 0xc018ab40, arg)
-            _, count, size, _, _ = struct.unpack('=IIIIQ', arg)
+            arg = bytearray(struct.pack('=IIIIIIQ', len(names), 0, 4096, *node(fd), 0,
+                                        ctypes.addressof(name)))
+            fcntl.ioctl(fd, 0xc020ab40, arg)
+            _, count, size, *_ = struct.unpack('=IIIIIIQ', arg)
             names.append(name.raw[:size].decode())
             if len(names) == count:
                 return names
@@ -232,8 +238,8 @@ def block_status(fd, offset, length, flags=0):
     place = ctypes.addressof(ctypes.c_char.from_buffer(room))
     found, done = tuple([array.array('Q') for _ in range(3)] for _ in range(2)), 0
     while done < length:
-        arg = bytearray(struct.pack('=QQIIIIQQQQ', offset + done, length - done, 0xffffffff, flags,
-                                    capacity, 0, place, 0, 0, 0))
+        arg = bytearray(struct.pack('=QQIIIIQQIIQ', offset + done, length - done, 0xffffffff,
+                                    flags, capacity, 0, place, 0, *node(fd), 0))
         fcntl.ioctl(fd, 0xc040ab41, arg)
         count, _, covered = struct.unpack_from('=IQQ', arg, 28)
         demand(covered > 0, 'block status without progress')

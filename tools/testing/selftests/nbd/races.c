@@ -251,7 +251,7 @@ static void map(void)
 	for (i = 0; fd >= 0 && i < 5; i++) {
 		arg.offset = 0;
 		arg.length = below(2) ? size : size / 4;
-		if (!ioctl(fd, NBDMAP_IOC_STATUS, &arg) && arg.covered > arg.length)
+		if (!map_status(fd, &arg) && arg.covered > arg.length)
 			complain("map covers more than it was asked for");
 	}
 	if (fd >= 0)

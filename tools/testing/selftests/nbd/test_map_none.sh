@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # A disk of a server without block status works, but nbd-map says that there are no maps and exits
-# with 1; --require-context refuses the attach.
+# with 1; --require-context refuses the attach. It says so, too, where nothing is attached, and exits with
+# 5 for what is no NBD disk, though it be made of one.
 
 . "$(dirname "$0")/map.sh"
 
@@ -34,3 +35,24 @@ refused
 
 serve_nbdkit memory 8M
 no_maps --no-contexts
+
+# what is made of an NBD disk would show the disk's map, from another place
+requires dmsetup
+serve_nbdkit data '@1048576 1*4096' size=16M
+attach
+dmsetup create "nbd-map-$$" --table "0 8192 linear $DEV 16384"
+defer sh -c "dmsetup remove --retry nbd-map-$$ 2>/dev/null"
+exits 5 nbd-map "/dev/mapper/nbd-map-$$"
+matches "$OUTPUT" 'no NBD disk' "message about a linear device"
+exits 0 nbd-map "$DEV"
+dmsetup remove --retry "nbd-map-$$"
+detach
+for disk in /sys/block/[!n]*; do
+	[ -b "/dev/${disk##*/}" ] || continue
+	exits 5 nbd-map "/dev/${disk##*/}"
+	matches "$OUTPUT" 'no NBD disk' "message about another disk"
+done
+for name in "$DEV" nbd999 /dev/nbd999; do
+	exits 1 nbd-map "$name"
+	matches "$OUTPUT" 'not attached' "message about $name"
+done

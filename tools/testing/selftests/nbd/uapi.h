@@ -13,6 +13,7 @@
 #include <sys/types.h>
 #include <linux/netlink.h>
 #include <linux/nbdctl.h>
+#include <linux/nbdmap.h>
 
 /* ---- netlink (uapi_nl.c) ---- */
 
@@ -139,5 +140,9 @@ int open_disk(int index, int flags);
  */
 int read_disk(int fd, uint64_t offset);
 long long now_ms(void);
+void map_node(int fd, uint32_t *major, uint32_t *minor);
+/* The ioctls of linux/nbdmap.h, of the node that is open. Return: as ioctl() */
+int map_context(int fd, struct nbdmap_context *arg);
+int map_status(int fd, struct nbdmap_status *arg);
 
 #endif /* UAPI_H */

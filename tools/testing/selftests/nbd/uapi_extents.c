@@ -85,7 +85,7 @@ static void one(struct __test_metadata *_metadata, struct ground *g)
 			.offset = 1 << 20, .length = 4 << 20, .context = c, .capacity = 8,
 			.flags = NBDMAP_REQ_ONE, .extents = (uintptr_t)g->list,
 		};
-		ASSERT_EQ(0, ioctl(g->disk, NBDMAP_IOC_STATUS, arg));
+		ASSERT_EQ(0, map_status(g->disk, arg));
 		EXPECT_EQ(1u, arg->count);
 		take(_metadata, g, 0);
 		same(_metadata, g, c, 1 << 20, arg->covered / BLOCK * BLOCK);
@@ -94,7 +94,7 @@ static void one(struct __test_metadata *_metadata, struct ground *g)
 		.offset = 1 << 20, .length = 4 << 20, .context = NBDMAP_ALL, .capacity = 8,
 		.flags = NBDMAP_REQ_ONE, .extents = (uintptr_t)g->list,
 	};
-	ASSERT_EQ(0, ioctl(g->disk, NBDMAP_IOC_STATUS, arg));
+	ASSERT_EQ(0, map_status(g->disk, arg));
 	EXPECT_EQ(2u, arg->count);
 	take(_metadata, g, 0);
 	EXPECT_GE(server_logged(&g->s, "BLOCK_STATUS"), 3);

@@ -390,7 +390,7 @@ TEST_F_TIMEOUT(fault, map, 300)
 		status = (struct nbdmap_status){ .length = SIZE, .capacity = 64,
 						 .extents = (uintptr_t)extents };
 		begin_fault(g);
-		error = ioctl(fd, NBDMAP_IOC_STATUS, &status) ? errno : 0;
+		error = map_status(fd, &status) ? errno : 0;
 		hit = end_fault(g);
 		g->failed += !!error;
 		ASSERT_TRUE(is_memory(g, error)) TH_LOG("allocation %u: %d", g->n, error);

@@ -61,10 +61,29 @@ TEST_F(call, bad_fields)
 		EXPECT_EQ(0, ask(g, 0, 0, BLOCK, 8));
 		arg->offset = 0;
 		arg->flags = i < 31 ? 2u << i : 0;
-		arg->reserved[0] = i == 31;
-		arg->reserved[1] = i == 32 ? 1ull << 63 : 0;
-		EXPECT_EQ(-1, ioctl(g->disk, NBDMAP_IOC_STATUS, arg)) TH_LOG("%d", i);
+		arg->reserved = i == 31 ? 1 : i == 32 ? 1ull << 63 : 0;
+		EXPECT_EQ(-1, map_status(g->disk, arg)) TH_LOG("%d", i);
 		EXPECT_EQ(EINVAL, errno);
+	}
+}
+
+/* The call was handed down by a device that is made of this one */
+TEST_F(call, other_node)
+{
+	struct ground *g = &self->g;
+	struct nbdmap_context context = { .index = 0 };
+	unsigned int bit;
+
+	EXPECT_EQ(0, ask(g, 0, 0, SIZE, 8));
+	for (bit = 0; bit < 64; bit++) {
+		map_node(g->disk, &context.major, &context.minor);
+		*(bit < 32 ? &context.major : &context.minor) ^= 1u << bit % 32;
+		g->arg.major = context.major;
+		g->arg.minor = context.minor;
+		EXPECT_EQ(-1, ioctl(g->disk, NBDMAP_IOC_STATUS, &g->arg)) TH_LOG("bit %u", bit);
+		EXPECT_EQ(ENODEV, errno);
+		EXPECT_EQ(-1, ioctl(g->disk, NBDMAP_IOC_CONTEXT, &context)) TH_LOG("bit %u", bit);
+		EXPECT_EQ(ENODEV, errno);
 	}
 }
 
@@ -76,14 +95,14 @@ TEST_F(call, names)
 				      .name = (uintptr_t)name };
 	unsigned int i;
 
-	ASSERT_EQ(0, ioctl(g->disk, NBDMAP_IOC_CONTEXT, &arg));
+	ASSERT_EQ(0, map_context(g->disk, &arg));
 	EXPECT_EQ(1u, arg.index);
 	EXPECT_EQ(2u, arg.count);
 	for (i = 0; i < NAMES; i++) {
 		memset(name, '#', sizeof(name));
 		arg = (struct nbdmap_context){ .index = i, .name_size = 64,
 					       .name = (uintptr_t)name };
-		ASSERT_EQ(0, ioctl(g->disk, NBDMAP_IOC_CONTEXT, &arg));
+		ASSERT_EQ(0, map_context(g->disk, &arg));
 		EXPECT_EQ(strlen(g->x.names[i]), arg.name_size);
 		EXPECT_EQ(0, memcmp(name, g->x.names[i], arg.name_size));
 		EXPECT_EQ('#', name[arg.name_size]);
@@ -92,20 +111,20 @@ TEST_F(call, names)
 	/* without room the length is told, and no more is written than there is room for */
 	memset(name, '#', sizeof(name));
 	arg = (struct nbdmap_context){ .index = 0, .name_size = 4, .name = (uintptr_t)name };
-	ASSERT_EQ(0, ioctl(g->disk, NBDMAP_IOC_CONTEXT, &arg));
+	ASSERT_EQ(0, map_context(g->disk, &arg));
 	EXPECT_EQ(15u, arg.name_size);
 	EXPECT_EQ(0, memcmp(name, "base####", 8));
 	arg = (struct nbdmap_context){ .index = 0 };
-	ASSERT_EQ(0, ioctl(g->disk, NBDMAP_IOC_CONTEXT, &arg));
+	ASSERT_EQ(0, map_context(g->disk, &arg));
 	EXPECT_EQ(15u, arg.name_size);
 }
 
 static int context_error(int fd, unsigned int index, const char *name, unsigned int size,
 			 unsigned int reserved)
 {
-	struct nbdmap_context arg = { index, 0, size, reserved, (uintptr_t)name };
+	struct nbdmap_context arg = { index, 0, size, 0, 0, reserved, (uintptr_t)name };
 
-	return ioctl(fd, NBDMAP_IOC_CONTEXT, &arg) ? errno : 0;
+	return map_context(fd, &arg) ? errno : 0;
 }
 
 TEST_F(call, no_such_name)
@@ -173,7 +192,7 @@ TEST_F(call, bad_pointers)
 	/* the array: none, of the kernel, and part of one */
 	arg = (void *)(end - sizeof(*arg));
 	*arg = (struct nbdmap_status){ .length = SIZE, .context = 0, .capacity = 64 };
-	EXPECT_EQ(-1, ioctl(g->disk, NBDMAP_IOC_STATUS, arg));
+	EXPECT_EQ(-1, map_status(g->disk, arg));
 	EXPECT_EQ(EFAULT, errno);
 	arg->extents = UINT64_MAX - 4095;
 	EXPECT_EQ(-1, ioctl(g->disk, NBDMAP_IOC_STATUS, arg));
@@ -229,6 +248,7 @@ TEST_F(call, compat)
 		SKIP(return, "this kernel has no gate for 32-bit programs");
 	*arg = (struct nbdmap_status){ .length = SIZE, .context = NBDMAP_ALL, .capacity = 512,
 				       .extents = (uintptr_t)arg + 4096 };
+	map_node(g->disk, &arg->major, &arg->minor);
 	ASSERT_EQ(0, ioctl32(g->disk, NBDMAP_IOC_STATUS, arg));
 	g->arg = *arg;
 	memcpy(g->list, (char *)arg + 4096, arg->count * sizeof(g->list[0]));
@@ -237,6 +257,7 @@ TEST_F(call, compat)
 	same(_metadata, g, 0, 0, SIZE);
 	same(_metadata, g, 1, 0, SIZE);
 	*c = (struct nbdmap_context){ .index = 1, .name_size = 64, .name = (uintptr_t)name };
+	map_node(g->disk, &c->major, &c->minor);
 	ASSERT_EQ(0, ioctl32(g->disk, NBDMAP_IOC_CONTEXT, c));
 	EXPECT_STREQ("test:b", name);
 	EXPECT_EQ(-ENOTTY, ioctl32(g->disk, _IO(0xab, 0x42), arg));

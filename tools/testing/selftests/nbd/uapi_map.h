@@ -128,7 +128,7 @@ static inline int ask(struct ground *g, unsigned int context, uint64_t offset, u
 		.capacity = capacity,
 		.extents = (uintptr_t)g->list,
 	};
-	return ioctl(g->disk, NBDMAP_IOC_STATUS, &g->arg) ? errno : 0;
+	return map_status(g->disk, &g->arg) ? errno : 0;
 }
 
 /*

@@ -440,9 +440,9 @@ static int map_as_nobody(const char *node, int flags, int error)
 	fd = open(node, flags);
 	if (fd < 0)
 		return 2;
-	if ((ioctl(fd, NBDMAP_IOC_CONTEXT, &context) ? errno : 0) != error)
+	if ((map_context(fd, &context) ? errno : 0) != error)
 		return 3;
-	if ((ioctl(fd, NBDMAP_IOC_STATUS, &status) ? errno : 0) != error)
+	if ((map_status(fd, &status) ? errno : 0) != error)
 		return 4;
 	/* who may only read gets no further */
 	if (flags == O_RDONLY && (open(node, O_RDWR) >= 0 || !ioctl(fd, BLKDISCARD, range)))

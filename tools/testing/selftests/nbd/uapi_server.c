@@ -11,8 +11,11 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -380,4 +383,25 @@ int read_disk(int fd, uint64_t offset)
 		if (be64toh(words[i]) != offset + 8 * i + 1)
 			return EILSEQ;
 	return 0;
+}
+
+void map_node(int fd, uint32_t *major, uint32_t *minor)
+{
+	struct stat st = {};
+
+	fstat(fd, &st);
+	*major = major(st.st_rdev);
+	*minor = minor(st.st_rdev);
+}
+
+int map_context(int fd, struct nbdmap_context *arg)
+{
+	map_node(fd, &arg->major, &arg->minor);
+	return ioctl(fd, NBDMAP_IOC_CONTEXT, arg);
+}
+
+int map_status(int fd, struct nbdmap_status *arg)
+{
+	map_node(fd, &arg->major, &arg->minor);
+	return ioctl(fd, NBDMAP_IOC_STATUS, arg);
 }

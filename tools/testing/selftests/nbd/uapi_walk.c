@@ -142,7 +142,7 @@ static void walk(struct __test_metadata *_metadata, FIXTURE_DATA(walk) *self, un
 			.offset = from, .length = end - from, .context = context,
 			.capacity = capacity, .extents = (uintptr_t)self->list,
 		};
-		ASSERT_EQ(0, ioctl(self->disk, NBDMAP_IOC_STATUS, &arg)) TH_LOG("%d", errno);
+		ASSERT_EQ(0, map_status(self->disk, &arg)) TH_LOG("%d", errno);
 		ASSERT_GT(arg.covered, 0u);
 		ASSERT_LE(arg.covered, end - from);
 		ASSERT_LE(arg.count, capacity);
