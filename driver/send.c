@@ -28,7 +28,10 @@
  */
 #define SERVER_NEARLY_IDLE	8u
 
-/* A batch that a submitter sends itself has less than twice that: softirqs are off meanwhile */
+/*
+ * A submitter sends no more payload itself: softirqs are off meanwhile, and the receiver spins for
+ * the socket's lock. To have the work copy more costs little beside the copy.
+ */
 #define SEND_NOW_BYTES	SZ_128K
 
 void nbd_send_init(struct nbd_conn *conn)
@@ -196,8 +199,8 @@ static int push_batch(struct nbd_conn *conn)
 
 	while (iov_iter_count(&tx->iter)) {
 		n = write_socket(conn, &tx->iter, flags);
-		if (n < 0)
-			return n;
+		if (n <= 0)
+			return n ?: -EIO;
 		iov_iter_advance(&tx->iter, n);
 		conn->stats.bytes_sent += n;
 	}
@@ -315,12 +318,33 @@ void nbd_send_work(struct work_struct *work)
 	memalloc_noreclaim_restore(noreclaim);
 }
 
+/* Is there more to send than should be with softirqs off? */
+static bool is_much(const struct nbd_tx *tx)
+{
+	const struct nbd_cmd *cmd;
+	u32 bytes = iov_iter_count(&tx->iter);
+
+	if (tx->cmd)
+		return true;
+	list_for_each_entry(cmd, &tx->queue, list) {
+		bytes += nbd_cmd_payload(cmd);
+		if (bytes > SEND_NOW_BYTES)
+			return true;
+	}
+	return false;
+}
+
 /* With the socket's spinlock, under which nothing may sleep, and no owner */
 static void send_here(struct nbd_conn *conn)
 {
 	struct sock *sk = conn->socket.sk;
 	gfp_t allocation = sk->sk_allocation;
 
+	collect(conn);
+	if (is_much(&conn->tx)) {
+		queue_delayed_work(nbd_io_wq, &conn->send_work, 0);
+		return;
+	}
 	sk->sk_allocation = GFP_ATOMIC | __GFP_MEMALLOC | __GFP_NOWARN;
 	send_batches(conn, 1, SEND_NOW_BYTES);
 	sk->sk_allocation = allocation;
