@@ -202,6 +202,9 @@ void nbd_cmd_start(struct nbd_cmd *cmd, struct nbd_conn *conn)
 	cmd->error = 0;
 	WRITE_ONCE(cmd->refused, false);
 	nbd_cover_reset(&cmd->cover);
+	cmd->cursor.bio = NULL;
+	cmd->at = 0;
+	cmd->seeks = 0;
 	WRITE_ONCE(cmd->started, jiffies);
 	WRITE_ONCE(cmd->conn, conn);
 	atomic_set_release(&cmd->halves, NBD_HALF_SEND | NBD_HALF_REPLY);
@@ -318,6 +321,29 @@ int nbd_cmd_cover(struct nbd_cmd *cmd, u64 offset, u32 length)
 	return nbd_cover_add(&cmd->cover, start, length);
 }
 
+/**
+ * nbd_cmd_seek() - content of a READ follows
+ * @cmd: the command, with its reply under way
+ * @offset: of the content in the export, inside of the request
+ *
+ * Usually it goes on where it was; to go back means to begin at the first page.
+ *
+ * Return: false if the server went back too often.
+ */
+bool nbd_cmd_seek(struct nbd_cmd *cmd, u64 offset)
+{
+	u32 at = offset - cmd->req.offset;
+
+	if (at < cmd->at && cmd->seeks++ == NBD_MAX_SEEKS)
+		return false;
+	if (at < cmd->at || !cmd->cursor.bio)
+		nbd_cursor_init(&cmd->cursor, cmd->rq, at);
+	else
+		nbd_cursor_advance(&cmd->cursor, at - cmd->at);
+	cmd->at = at;
+	return true;
+}
+
 static void settle(struct nbd_cursor *c)
 {
 	while (c->bio && !c->iter.bi_size) {
@@ -355,7 +381,11 @@ void nbd_cursor_advance(struct nbd_cursor *c, u32 bytes)
 	while (bytes && c->bio) {
 		u32 n = min(bytes, c->iter.bi_size);
 
-		bvec_iter_advance(c->bio->bi_io_vec, &c->iter, n);
+		/* Past all of it there is no need to know the pages */
+		if (n == c->iter.bi_size)
+			c->iter.bi_size = 0;
+		else
+			bvec_iter_advance(c->bio->bi_io_vec, &c->iter, n);
 		bytes -= n;
 		settle(c);
 	}

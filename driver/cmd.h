@@ -26,6 +26,9 @@ struct nbd_query;
 /* After so many it gets a connection to itself, so that no other is suspected with it */
 #define NBD_SUSPECT_DEATHS	2u
 
+/* How often a server may go back in the content of one READ: that costs more than it sends */
+#define NBD_MAX_SEEKS		NBD_COVER_MAX
+
 /* Halves a command waits for, in nbd_cmd.halves; the one who ends the last completes it */
 #define NBD_HALF_SEND		(1u << 0)	/* the sender still needs its payload */
 #define NBD_HALF_REPLY		(1u << 1)	/* the reply has not ended */
@@ -61,6 +64,9 @@ struct nbd_cursor {
  * @late: when it first lost a connection without blame, in jiffies, later by what does not
  *	count since; or 0
  * @cover: bytes of a READ that were answered
+ * @cursor: where the next byte of a READ's content goes; the receiver's
+ * @at: bytes from the start of the request to there
+ * @seeks: how often the server went back
  * @query: block status that is asked for, else NULL
  * @snode: link in the connection's list of submitted commands
  * @list: link in the sender's or the session's lists
@@ -83,6 +89,9 @@ struct nbd_cmd {
 	u32 blamed;
 	u64 late;
 	struct nbd_cover cover;
+	struct nbd_cursor cursor;
+	u32 at;
+	u32 seeks;
 	struct nbd_query *query;
 	struct llist_node snode;
 	struct list_head list;
@@ -119,6 +128,7 @@ void nbd_cmds_end(struct io_comp_batch *done);
 void nbd_cmd_abort(struct nbd_cmd *cmd);
 void nbd_cmd_fail(struct nbd_cmd *cmd, u32 error);
 void nbd_cmd_refused(struct nbd_cmd *cmd);
+bool nbd_cmd_seek(struct nbd_cmd *cmd, u64 offset);
 int nbd_cmd_cover(struct nbd_cmd *cmd, u64 offset, u32 length);
 
 /* copy.c */

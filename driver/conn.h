@@ -89,8 +89,6 @@ struct nbd_tx {
  * @reply: the parser
  * @cmd: the command it speaks of
  * @done: requests that have been answered, and are ended together
- * @cursor: where the next byte of content goes
- * @at: offset in the export that @cursor stands for
  * @extents: where descriptors go
  * @orphans: replies to drop, oldest first
  * @whole_buffers: no buffer in the queue of a Unix socket is one that the handshake read a part of
@@ -101,8 +99,6 @@ struct nbd_rx {
 	struct nbd_reply reply;
 	struct nbd_cmd *cmd;
 	struct io_comp_batch done;
-	struct nbd_cursor cursor;
-	u64 at;
 	struct nbd_extents *extents;
 	struct nbd_orphan orphans[NBD_ORPHANS];
 	bool whole_buffers;

@@ -95,14 +95,6 @@ static void broken(struct nbd_conn *conn, const char *rule)
 	nbd_reply_break(&conn->rx.reply, rule);
 }
 
-/* Content belongs at the reply's offset */
-static void seek(struct nbd_rx *rx, u64 offset)
-{
-	if (rx->at != offset || !rx->cursor.bio)
-		nbd_cursor_init(&rx->cursor, rx->cmd->rq, offset - rx->cmd->req.offset);
-	rx->at = offset;
-}
-
 /* A stretch of content is announced: it must be new */
 static bool cover(struct nbd_conn *conn, u32 length)
 {
@@ -111,14 +103,15 @@ static bool cover(struct nbd_conn *conn, u32 length)
 	switch (nbd_cmd_cover(rx->cmd, rx->reply.offset, length)) {
 	case 0:
 		trace_nbd_chunk(conn, rx->cmd, rx->reply.offset, length);
-		seek(rx, rx->reply.offset);
-		return true;
+		if (nbd_cmd_seek(rx->cmd, rx->reply.offset))
+			return true;
+		fallthrough;
+	case -E2BIG:
+		broken(conn, "reply to a read in too many pieces");
+		return false;
 	case -ENOMEM:
 		nbd_conn_fail(conn, -ENOMEM);
 		broken(conn, "no memory to follow a read in many pieces");
-		return false;
-	case -E2BIG:
-		broken(conn, "reply to a read in too many pieces");
 		return false;
 	default:
 		broken(conn, "content sent twice");
@@ -155,11 +148,8 @@ static void step_find(struct nbd_conn *conn)
 
 	trace_nbd_reply(conn, &rx->reply);
 	rx->cmd = nbd_cmd_find(&conn->session->table, conn, rx->reply.cookie);
-	if (rx->cmd) {
-		rx->cursor.bio = NULL;
-		nbd_reply_found(&rx->reply, &rx->cmd->req);
-		return;
-	}
+	if (rx->cmd)
+		return nbd_reply_found(&rx->reply, &rx->cmd->req);
 	orphan = find_orphan(rx, rx->reply.cookie);
 	if (!orphan)
 		return broken(conn, "reply to no request in flight");
@@ -226,8 +216,8 @@ static void step_hole(struct nbd_conn *conn)
 
 	if (!cover(conn, rx->reply.length))
 		return;
-	nbd_cursor_zero(&rx->cursor, rx->reply.length);
-	rx->at += rx->reply.length;
+	nbd_cursor_zero(&rx->cmd->cursor, rx->reply.length);
+	rx->cmd->at += rx->reply.length;
 	nbd_reply_done_step(&rx->reply);
 }
 
@@ -273,7 +263,6 @@ static void payload_taken(struct nbd_conn *conn, u32 n)
 {
 	struct nbd_rx *rx = &conn->rx;
 
-	rx->at += n;
 	rx->reply.left -= n;
 	if (!rx->reply.left)
 		nbd_reply_drained(&rx->reply);
@@ -284,8 +273,9 @@ static void step_data(struct nbd_conn *conn, struct source *src)
 	struct nbd_rx *rx = &conn->rx;
 	u32 n = min(rx->reply.left, src->left);
 
-	if (!take_payload(src, &rx->cursor, n))
+	if (!take_payload(src, &rx->cmd->cursor, n))
 		return broken(conn, "lost bytes");
+	rx->cmd->at += n;
 	payload_taken(conn, n);
 }
 
@@ -477,7 +467,7 @@ static int recv_message(struct nbd_conn *conn)
 	int n, err;
 
 	if (rx->reply.step == NBD_STEP_DATA) {
-		struct nbd_cursor past = rx->cursor;
+		struct nbd_cursor past = rx->cmd->cursor;
 
 		nr = NBD_RX_VECS;
 		content = nbd_cursor_fill(&past, rx->vec, &nr, rx->reply.left);
@@ -494,7 +484,8 @@ static int recv_message(struct nbd_conn *conn)
 	if (content) {
 		u32 m = min_t(u32, content, n);
 
-		nbd_cursor_advance(&rx->cursor, m);
+		nbd_cursor_advance(&rx->cmd->cursor, m);
+		rx->cmd->at += m;
 		payload_taken(conn, m);
 		src.left = n - m;
 	} else {
