@@ -223,6 +223,19 @@ bool nbd_cmd_half(struct nbd_cmd *cmd, unsigned int half)
 	return !(atomic_fetch_andnot(half, &cmd->halves) & ~half);
 }
 
+/*
+ * Does the request end here? Where all processors share a queue, blk-mq has each request end in a
+ * softirq of its own, for those who complete in hard interrupts; but there are no batches. We never
+ * do, so what is not far away ends at once.
+ */
+static bool ends_here(struct request *rq)
+{
+	if (rq->q->nr_hw_queues == 1 && !test_bit(QUEUE_FLAG_SAME_FORCE, &rq->q->queue_flags) &&
+	    cpu_to_node(blk_mq_rq_cpu(rq)) == numa_node_id())
+		return true;
+	return !blk_mq_complete_request_remote(rq);
+}
+
 /**
  * nbd_cmd_complete() - end the request of a command
  * @cmd: the caller's alone; the tag may be in use again before this returns
@@ -245,7 +258,7 @@ void nbd_cmd_complete(struct nbd_cmd *cmd, struct io_comp_batch *done)
 	pdu = blk_mq_rq_to_pdu(rq);
 	pdu->status = cmd->status;
 	pdu->error = cmd->error;
-	if (blk_mq_complete_request_remote(rq))
+	if (!ends_here(rq))
 		return;
 	/* A batch knows of no errors, and not that private requests have tags of their own */
 	if (pdu->status != BLK_STS_OK || blk_rq_is_passthrough(rq) ||
