@@ -44,9 +44,10 @@ LARGE = [job('128k read QD8', 'read', '128k', 8), job('128k write QD8', 'write',
 MIXED = [job('4k rand 70/30 QD32', 'randrw', '4k', 32, mix=70)]
 URING = [job('4k randread QD32 io_uring', 'randread', '4k', 32, 'io_uring'),
          job('4k randwrite QD32 io_uring', 'randwrite', '4k', 32, 'io_uring')]
+SPINNING = [job('4k randread QD8 spinning', 'randread', '4k', 8, 'spinning')]
 
 # server, transport, connections, jobs
-FULL = [('lean', 'tcp', 1, RANDOM + LARGE + MIXED + URING),
+FULL = [('lean', 'tcp', 1, RANDOM + LARGE + MIXED + URING + SPINNING),
         ('lean', 'tcp', 4, RANDOM[:4] + LARGE + MIXED),
         ('lean', 'unix', 1, RANDOM[:4] + LARGE),
         ('nbdkit', 'tcp', 1, RANDOM[:4] + LARGE)]

@@ -146,8 +146,13 @@ def bare(what, seconds):
                    *['--write'] * what['rw'].endswith('write')))
 
 
+# A submitter that never sleeps
+SPINNING = ['--ioengine=libaio', '--userspace_reap', '--iodepth_batch_complete_min=0']
+
+
 def disk(what, name=DISK):
-    return [f'--ioengine={what["engine"]}', f'--filename={name}', '--ramp_time=50ms']
+    engine = SPINNING if what['engine'] == 'spinning' else [f'--ioengine={what["engine"]}']
+    return [*engine, f'--filename={name}', '--ramp_time=50ms']
 
 
 def fio_args(target, what, seconds):
