@@ -4,9 +4,11 @@
  * slept since its last request is busy making requests, so it does not wait for this
  * one, and more will come. What was gathered is sent when it is much, when a reply
  * leaves the server little to do, or when no more has come for a while. Where that was
- * in vain, say because the submitter polls for the answer, it is not done for some time.
- * That few requests are under way tells nothing: a fast server answers each before the
- * next. But many keep a server busy, so that nothing is lost by waiting.
+ * in vain, it is not done for some time; always so if the server had nothing to do by
+ * then, say because the submitter polls for the answers, and waits for us meanwhile.
+ * That few requests are under way when one is submitted tells nothing: a fast server
+ * answers each before the next. But many keep a server busy, so that nothing is lost by
+ * waiting.
  */
 #include <linux/ktime.h>
 #include <linux/preempt.h>
@@ -63,6 +65,14 @@ static bool server_busy(struct nbd_gather *g)
 	return nbd_gather_under_way(g) >= GATHER_BUSY;
 }
 
+/* So many have waited until now, and no more came: was it worth it? */
+static bool was_worth(struct nbd_gather *g, u32 waiting)
+{
+	u32 under_way = nbd_gather_under_way(g);
+
+	return under_way >= GATHER_BUSY || (under_way && waiting >= GATHER_WORTH);
+}
+
 /* Learn from what came of it */
 static void judge(struct nbd_gather *g, bool worth)
 {
@@ -88,7 +98,7 @@ static enum hrtimer_restart look(struct hrtimer *timer)
 	smp_mb__after_atomic();
 	waiting = nbd_gather_waiting(g);
 	if (waiting) {
-		judge(g, waiting >= GATHER_WORTH || server_busy(g));
+		judge(g, was_worth(g, waiting));
 		nbd_gather_over(g);
 	}
 	return HRTIMER_NORESTART;
