@@ -84,7 +84,10 @@ int handshake_open(struct handshake *hs, struct transport *transport, struct err
 	hs->no_zeroes = agreed & NBD_FLAG_NO_ZEROES;
 	hs->phase = agreed & NBD_FLAG_FIXED_NEWSTYLE ? HANDSHAKE_HAGGLING : HANDSHAKE_BARE;
 	agreed = htobe32(agreed);
+	/* Without an answer to it: an option follows. */
+	transport->more = true;
 	rc = transport->write(transport, &agreed, sizeof(agreed));
+	transport->more = false;
 	if (rc) {
 		hs->phase = HANDSHAKE_DEAD;
 		return option_stream_error(rc, "greeting", err);

@@ -22,6 +22,11 @@ void log_be_verbose(void)
 	log_verbose = true;
 }
 
+bool log_is_verbose(void)
+{
+	return log_verbose;
+}
+
 void log_divert(void (*to)(enum log_level level, const char *text))
 {
 	log_diverted = to;

@@ -2,6 +2,8 @@
 #ifndef NBD_HELPER_LOG_H
 #define NBD_HELPER_LOG_H
 
+#include <stdbool.h>
+
 /* Longer messages are cut; the longest is a cause of an error with something before it. */
 #define LOG_TEXT_ROOM	2048
 
@@ -16,6 +18,7 @@ enum log_level {
 /* Messages go to stderr, data to stdout. */
 void log_start(const char *program);
 void log_be_verbose(void);
+bool log_is_verbose(void);
 
 /* From now on messages go to @to, one line each, without a program's name before it. */
 void log_divert(void (*to)(enum log_level level, const char *text));

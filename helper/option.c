@@ -103,13 +103,16 @@ int option_send(struct option_chat *chat, uint32_t option, const void *data, uin
 		.option = htobe32(option),
 		.length = htobe32(length),
 	};
+	struct transport *t = chat->transport;
 	int rc;
 
 	chat->option = option;
 	chat->replies = 0;
-	rc = chat->transport->write(chat->transport, &header, sizeof(header));
+	t->more = length;
+	rc = t->write(t, &header, sizeof(header));
+	t->more = false;
 	if (!rc && length)
-		rc = chat->transport->write(chat->transport, data, length);
+		rc = t->write(t, data, length);
 	return rc ? option_stream_error(rc, option_name(option), err) : 0;
 }
 

@@ -58,10 +58,9 @@ static int socket_read(struct transport *t, void *buf, size_t len)
 	int rc;
 
 	while (len) {
-		/* A peer that drips bytes is held to the deadline too. */
-		rc = socket_wait(st, POLLIN);
-		if (rc)
-			return rc;
+		/* A peer that drips bytes, or never stops, is held to the deadline too. */
+		if (!deadline_left(&st->deadline))
+			return -ETIMEDOUT;
 		n = recv(st->fd, buf, len, MSG_DONTWAIT);
 		if (!n)
 			return -ENOTCONN;
@@ -71,6 +70,9 @@ static int socket_read(struct transport *t, void *buf, size_t len)
 			buf = (char *)buf + n;
 			len -= n;
 		}
+		rc = len ? socket_wait(st, POLLIN) : 0;
+		if (rc)
+			return rc;
 	}
 	return 0;
 }
@@ -82,16 +84,19 @@ static int socket_write(struct transport *t, const void *buf, size_t len)
 	int rc;
 
 	while (len) {
-		rc = socket_wait(st, POLLOUT);
-		if (rc)
-			return rc;
-		n = send(st->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (!deadline_left(&st->deadline))
+			return -ETIMEDOUT;
+		n = send(st->fd, buf, len,
+			 MSG_DONTWAIT | MSG_NOSIGNAL | (t->more ? MSG_MORE : 0));
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
 			return -errno;
 		if (n > 0) {
 			buf = (const char *)buf + n;
 			len -= n;
 		}
+		rc = len ? socket_wait(st, POLLOUT) : 0;
+		if (rc)
+			return rc;
 	}
 	return 0;
 }
@@ -100,6 +105,7 @@ void socket_transport_init(struct socket_transport *st, int fd, struct deadline 
 {
 	st->transport.read = socket_read;
 	st->transport.write = socket_write;
+	st->transport.more = false;
 	st->fd = fd;
 	st->deadline = deadline;
 }

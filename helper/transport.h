@@ -2,6 +2,7 @@
 #ifndef NBD_HELPER_TRANSPORT_H
 #define NBD_HELPER_TRANSPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <time.h>
 
@@ -10,6 +11,7 @@
  * @read: fills @buf with exactly @len bytes and takes not one byte more from
  *	the stream: what follows the handshake belongs to the kernel
  * @write: sends all of @buf
+ * @more: more will be written at once, and may go out in one piece with this
  *
  * Both return 0, -ETIMEDOUT when the deadline has passed, -ENOTCONN when the
  * peer closed the stream, or another negative errno.
@@ -17,6 +19,7 @@
 struct transport {
 	int (*read)(struct transport *t, void *buf, size_t len);
 	int (*write)(struct transport *t, const void *buf, size_t len);
+	bool more;
 };
 
 /* A point of CLOCK_MONOTONIC before which everything has to be done. */

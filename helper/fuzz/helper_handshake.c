@@ -122,7 +122,7 @@ static void look(struct input *input)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input input = {
-		.transport = { input_read, input_write },
+		.transport = { .read = input_read, .write = input_write },
 		.data = data + 1,
 		.left = size - 1,
 	};
