@@ -3,10 +3,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "adopt.h"
 #include "attach-args.h"
+#include "bundle.h"
 #include "device.h"
 #include "error.h"
 #include "export.h"
@@ -15,13 +15,10 @@
 #include "kernel.h"
 #include "log.h"
 #include "modload.h"
-#include "negotiate.h"
 #include "renew.h"
-#include "transport.h"
 
 /**
- * struct adoption - a device that is attached, and new connections for it
- * @n: how many there are
+ * struct adoption - a device that is attached, and new connections for it, one for each slot
  * @moved: the driver has them, or may have
  */
 struct adoption {
@@ -30,62 +27,33 @@ struct adoption {
 	struct kernel_device device;
 	struct target target;
 	char uri[TARGET_URI_ROOM];
-	unsigned int n;
 	bool moved;
-	uint32_t slots[KERNEL_MAX_CONNECTIONS];
-	struct export exports[KERNEL_MAX_CONNECTIONS];
-	int fds[KERNEL_MAX_CONNECTIONS];
+	struct bundle bundle;
 };
 
 static int adopt_connect(struct adoption *adoption, struct error *err)
 {
-	struct negotiation_request request = {
-		.connect.peer_timeout = adoption->args->peer_timeout,
-		.milliseconds = adoption->args->connect_timeout,
-	};
-	struct negotiation negotiation = { 0 };
+	struct negotiation_request *request = &adoption->bundle.request;
 
-	renew_request(&adoption->device, &adoption->target, &request);
-	if (negotiation_start(&negotiation, &request, err) ||
-	    negotiation_finish(&negotiation, &adoption->exports[adoption->n],
-			       &adoption->fds[adoption->n], err))
-		return -1;
-	adoption->slots[adoption->n] = adoption->device.slots[adoption->n].index;
-	adoption->n++;
-	return 0;
+	request->connect.peer_timeout = adoption->args->peer_timeout;
+	request->milliseconds = adoption->args->connect_timeout;
+	renew_request(&adoption->device, &adoption->target, request);
+	return bundle_first(&adoption->bundle, err);
 }
 
-static void adopt_disconnect(struct adoption *adoption)
-{
-	while (adoption->n) {
-		int fd = adoption->fds[--adoption->n];
-
-		if (!adoption->moved)
-			socket_disconnect(fd);
-		close(fd);
-		export_free(&adoption->exports[adoption->n]);
-	}
-}
-
-/* One connection for each slot, all to the same export; the first may be there. */
+/* One connection for each slot, all to the same export; the first is there. */
 static int adopt_connect_all(struct adoption *adoption, struct error *err)
 {
-	const struct export *first = &adoption->exports[0];
+	struct bundle *bundle = &adoption->bundle;
 	unsigned int want = adoption->device.n_slots;
 
-	while (adoption->n < want) {
-		if (adopt_connect(adoption, err))
+	if (want > 1 && !(bundle->exports[0].flags & NBD_TFLAG_CAN_MULTI_CONN))
+		return error_set(err, EXIT_EXPORT,
+				 "the disk has %u connections, this export allows only one", want);
+	while (bundle->n < want)
+		if (bundle_add(bundle, want, adoption->args->connect_timeout, err) ||
+		    bundle_compare(bundle, err))
 			return -1;
-		if (want > 1 && !(first->flags & NBD_TFLAG_CAN_MULTI_CONN))
-			return error_set(err, EXIT_EXPORT,
-					 "the disk has %u connections, this export allows only one",
-					 want);
-		if (export_compare(first, &adoption->exports[adoption->n - 1], err)) {
-			error_prefix(err, "connection %u is to something else than the first",
-				     adoption->n);
-			return -1;
-		}
-	}
 	return 0;
 }
 
@@ -93,26 +61,30 @@ static int adopt_connect_all(struct adoption *adoption, struct error *err)
 static int adopt_replace(struct adoption *adoption, struct error *err)
 {
 	const struct kernel_device *device = &adoption->device;
+	uint32_t slots[KERNEL_MAX_CONNECTIONS];
 	const struct kernel_replace replace = {
 		.device = device,
 		.n_connections = device->n_slots,
-		.slots = adoption->slots,
-		.exports = adoption->exports,
-		.fds = adoption->fds,
+		.slots = slots,
+		.exports = adoption->bundle.exports,
+		.fds = adoption->bundle.fds,
 		.display = adoption->uri,
 		.force = adoption->args->force,
 	};
+	unsigned int i;
 	uint64_t size;
 	int rc;
 
 	if (adopt_connect_all(adoption, err))
 		return -1;
+	for (i = 0; i < device->n_slots; i++)
+		slots[i] = device->slots[i].index;
 	rc = kernel_replace(adoption->kernel, &replace, err);
 	/* It takes all or none. If it has them, nobody else may write to them. */
 	adoption->moved = !rc || !kernel_answered(adoption->kernel);
 	if (rc)
 		return rc;
-	size = adoption->exports[0].size;
+	size = adoption->bundle.exports[0].size;
 	return size > device->size ? kernel_resize(adoption->kernel, device, size, err) : 0;
 }
 
@@ -120,6 +92,8 @@ static int adopt_replace(struct adoption *adoption, struct error *err)
 static int adopt_move(struct adoption *adoption, struct error *err)
 {
 	target_uri(&adoption->target, adoption->uri);
+	if (adopt_connect(adoption, err))
+		return -1;
 	return adopt_replace(adoption, err);
 }
 
@@ -134,7 +108,7 @@ static int adopt_size(struct adoption *adoption, struct error *err)
 	if (renew_target(&adoption->device, &adoption->target, err) || adopt_connect(adoption, err))
 		return -1;
 	strcpy(adoption->uri, adoption->device.display);
-	is = adoption->exports[0].size;
+	is = adoption->bundle.exports[0].size;
 	if (is < was)
 		return error_set(err, EXIT_EXPORT,
 				 "the export has %" PRIu64 " bytes, less than the disk's %" PRIu64,
@@ -167,7 +141,7 @@ static int adopt_with(const struct attach_args *args, adopt_fn fn, uint64_t *ses
 	*session = adoption->device.session;
 	if (fn)
 		rc = fn(adoption, err);
-	adopt_disconnect(adoption);
+	bundle_close(&adoption->bundle, adoption->moved);
 	kernel_device_free(&adoption->device);
 close:
 	kernel_close(adoption->kernel);

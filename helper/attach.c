@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "adopt.h"
 #include "attach-args.h"
+#include "bundle.h"
 #include "device.h"
 #include "error.h"
 #include "export.h"
@@ -21,34 +20,22 @@
 #include "kernel.h"
 #include "log.h"
 #include "modload.h"
-#include "negotiate.h"
 #include "process.h"
 #include "ready.h"
 #include "text.h"
-#include "transport.h"
 #include "verbs.h"
 
 /* Of the further connections that "auto" tries, a mute one costs no more. */
 #define ATTACH_EXTRA_MS		5000
 #define ATTACH_AUTO_MAX		4
-/* Connections that are negotiated at the same time; servers let few wait to be accepted. */
-#define ATTACH_AT_ONCE		8
 /* For the keeper of an earlier attach to end. */
 #define ATTACH_PATIENCE_MS	5000
 
-/*
- * One attach under way; the arrays have an entry for each connection. The first @n are there, those
- * up to @begun are being negotiated.
- */
+/* One attach under way */
 struct attach {
 	const struct attach_args *args;
 	const struct kernel_driver *driver;
-	struct handshake_request request;
-	unsigned int n;
-	unsigned int begun;
-	struct negotiation negotiations[ATTACH_AT_ONCE];
-	struct export exports[KERNEL_MAX_CONNECTIONS];
-	int fds[KERNEL_MAX_CONNECTIONS];
+	struct bundle bundle;
 	uint64_t size;
 	uint32_t payload;
 	uint32_t index;
@@ -61,17 +48,18 @@ static int attach_fit_driver(struct attach *attach, struct error *err)
 {
 	const struct attach_args *args = attach->args;
 	const struct kernel_driver *driver = attach->driver;
+	struct handshake_request *request = &attach->bundle.request.handshake;
 
-	attach->request.export = args->target.export;
-	attach->request.structured = driver->header_modes & 1U << NBDCTL_HEADER_MODE_STRUCTURED;
-	attach->request.contexts = args->contexts;
-	attach->request.n_contexts = args->n_contexts;
+	request->export = args->target.export;
+	request->structured = driver->header_modes & 1U << NBDCTL_HEADER_MODE_STRUCTURED;
+	request->contexts = args->contexts;
+	request->n_contexts = args->n_contexts;
 	if (!(driver->features & NBDCTL_FEATURE_BLOCK_STATUS) || !driver->max_contexts) {
 		if (args->require_context)
 			return error_set(err, EXIT_MODULE, "the driver has no block status");
-		attach->request.n_contexts = 0;
+		request->n_contexts = 0;
 	}
-	if (attach->request.n_contexts > driver->max_contexts)
+	if (request->n_contexts > driver->max_contexts)
 		return error_set(err, EXIT_MODULE, "the driver takes no more than %u contexts",
 				 driver->max_contexts);
 	if (args->connections > driver->max_slots)
@@ -87,68 +75,9 @@ static int attach_fit_driver(struct attach *attach, struct error *err)
 	return 0;
 }
 
-static struct negotiation *attach_negotiation(struct attach *attach, unsigned int i)
-{
-	return &attach->negotiations[i % ATTACH_AT_ONCE];
-}
-
-static int attach_begin(struct attach *attach, unsigned int milliseconds, struct error *err)
-{
-	const struct negotiation_request request = {
-		.connect = {
-			.target = &attach->args->target,
-			.peer_timeout = attach->args->peer_timeout,
-		},
-		.handshake = attach->request,
-		.milliseconds = milliseconds,
-	};
-
-	if (negotiation_start(attach_negotiation(attach, attach->begun), &request, err))
-		return -1;
-	attach->begun++;
-	return 0;
-}
-
-/* Gets one connection more, on the way to @want, and begins with those after it. */
-static int attach_connect(struct attach *attach, unsigned int want, unsigned int milliseconds,
-			  struct error *err)
-{
-	unsigned int n = attach->n;
-
-	while (attach->begun < want && attach->begun < n + ATTACH_AT_ONCE)
-		if (attach_begin(attach, milliseconds, err))
-			break;
-	if (attach->begun == n)
-		return -1;
-	if (negotiation_finish(attach_negotiation(attach, n), &attach->exports[n], &attach->fds[n],
-			       err))
-		return -1;
-	attach->n++;
-	return 0;
-}
-
-/* Those that are still being negotiated are not wanted any more. */
-static void attach_cancel(struct attach *attach)
-{
-	while (attach->begun > attach->n)
-		negotiation_cancel(attach_negotiation(attach, --attach->begun));
-}
-
-/* The transmission phase of the connections is open, and ends if the driver did not take them. */
-static void attach_disconnect(struct attach *attach, bool handed_over)
-{
-	while (attach->n) {
-		int fd = attach->fds[--attach->n];
-
-		if (!handed_over)
-			socket_disconnect(fd);
-		close(fd);
-		export_free(&attach->exports[attach->n]);
-	}
-}
-
 static int attach_check_contexts(const struct attach *attach, struct error *err)
 {
+	const struct export *export = &attach->bundle.exports[0];
 	const struct attach_args *args = attach->args;
 	char name[256];
 	size_t i;
@@ -156,7 +85,7 @@ static int attach_check_contexts(const struct attach *attach, struct error *err)
 	for (i = 0; i < args->n_contexts; i++) {
 		const char *want = args->contexts[i];
 
-		if (export_find_context(&attach->exports[0], want))
+		if (export_find_context(export, want))
 			continue;
 		text_escape(name, sizeof(name), want, strlen(want));
 		if (args->require_context) {
@@ -170,17 +99,17 @@ static int attach_check_contexts(const struct attach *attach, struct error *err)
 		else
 			log_note("the server has no context \"%s\" for this export", name);
 	}
-	if (attach->exports[0].n_contexts > attach->driver->max_contexts)
+	if (export->n_contexts > attach->driver->max_contexts)
 		return error_set(err, EXIT_MODULE,
 				 "the server selected %u contexts, the driver takes %u",
-				 attach->exports[0].n_contexts, attach->driver->max_contexts);
+				 export->n_contexts, attach->driver->max_contexts);
 	return 0;
 }
 
 /* What the first connection negotiated has to make a disk. */
 static int attach_check_export(struct attach *attach, struct error *err)
 {
-	const struct export *export = &attach->exports[0];
+	const struct export *export = &attach->bundle.exports[0];
 
 	if (export_disk_size(export, &attach->size, err) ||
 	    export_disk_payload(export, &attach->payload, err))
@@ -198,7 +127,7 @@ static int attach_check_export(struct attach *attach, struct error *err)
 /* How many connections to have in all. */
 static int attach_count(const struct attach *attach, unsigned int *n, struct error *err)
 {
-	bool multi = attach->exports[0].flags & NBD_TFLAG_CAN_MULTI_CONN;
+	bool multi = attach->bundle.exports[0].flags & NBD_TFLAG_CAN_MULTI_CONN;
 	unsigned int want = attach->args->connections;
 	cpu_set_t cpus;
 
@@ -226,19 +155,15 @@ static int attach_further(struct attach *attach, struct error *err)
 		return -1;
 	if (!fixed && limit > ATTACH_EXTRA_MS)
 		limit = ATTACH_EXTRA_MS;
-	while (attach->n < want) {
-		if (attach_connect(attach, want, limit, err)) {
-			error_prefix(err, "connection %u of %u", attach->n + 1, want);
+	while (attach->bundle.n < want) {
+		if (bundle_add(&attach->bundle, want, limit, err)) {
 			if (fixed)
 				return -1;
-			log_warning("%s; going on with %u", err->cause, attach->n);
+			log_warning("%s; going on with %u", err->cause, attach->bundle.n);
 			return 0;
 		}
-		if (export_compare(&attach->exports[0], &attach->exports[attach->n - 1], err)) {
-			error_prefix(err, "connection %u is to something else than the first",
-				     attach->n);
+		if (bundle_compare(&attach->bundle, err))
 			return -1;
-		}
 	}
 	return 0;
 }
@@ -288,9 +213,9 @@ static int attach_hand_over(struct kernel *kernel, struct attach *attach, struct
 	const struct kernel_attach request = {
 		.index = args->has_device ? args->device : KERNEL_ANY_DEVICE,
 		.max_payload = attach->payload,
-		.n_connections = attach->n,
-		.exports = attach->exports,
-		.fds = attach->fds,
+		.n_connections = attach->bundle.n,
+		.exports = attach->bundle.exports,
+		.fds = attach->bundle.fds,
 		.request_timeout = args->request_timeout,
 		.dead_time = args->dead_time,
 		.queue_depth = args->queue_depth,
@@ -308,7 +233,7 @@ static int attach_hand_over(struct kernel *kernel, struct attach *attach, struct
 
 static void attach_print_json(const struct attach *attach, const char *path)
 {
-	const struct export *export = &attach->exports[0];
+	const struct export *export = &attach->bundle.exports[0];
 	struct json json;
 
 	json_start(&json, stdout);
@@ -324,12 +249,13 @@ static void attach_print_json(const struct attach *attach, const char *path)
 	json_bool(&json, "structured", export->structured);
 	facts_json_blocks(&json, export->minimum, export->preferred, attach->payload);
 	facts_json_contexts(&json, export);
-	json_number(&json, "connections_total", attach->n);
+	json_number(&json, "connections_total", attach->bundle.n);
 	json_end(&json);
 }
 
 static int attach_report(const struct attach *attach, struct error *err)
 {
+	unsigned int n = attach->bundle.n, n_contexts = attach->bundle.exports[0].n_contexts;
 	char path[DEVICE_PATH_MAX];
 
 	device_path(path, attach->index);
@@ -340,8 +266,7 @@ static int attach_report(const struct attach *attach, struct error *err)
 	if (error_output(stdout, err))
 		return -1;
 	log_note("%s is %s, %" PRIu64 " bytes, %u connection%s, %u context%s", path, attach->uri,
-		 attach->size, attach->n, attach->n == 1 ? "" : "s",
-		 attach->exports[0].n_contexts, attach->exports[0].n_contexts == 1 ? "" : "s");
+		 attach->size, n, n == 1 ? "" : "s", n_contexts, n_contexts == 1 ? "" : "s");
 	return 0;
 }
 
@@ -418,12 +343,12 @@ static int attach_with(struct kernel *kernel, struct attach *attach, struct erro
 	rc = attach_fit_driver(attach, err);
 	if (rc)
 		return rc;
-	rc = attach_connect(attach, 1, args->connect_timeout, err);
+	rc = bundle_first(&attach->bundle, err);
 	if (!rc)
 		rc = attach_check_export(attach, err);
 	if (!rc)
 		rc = attach_further(attach, err);
-	attach_cancel(attach);
+	bundle_settle(&attach->bundle);
 	if (!rc)
 		rc = attach_disk(kernel, attach, err);
 	if (rc && args->has_device)
@@ -431,7 +356,7 @@ static int attach_with(struct kernel *kernel, struct attach *attach, struct erro
 			     attach->uri);
 	else if (rc)
 		error_prefix(err, "cannot attach %.300s", attach->uri);
-	attach_disconnect(attach, !rc || !kernel_answered(kernel));
+	bundle_close(&attach->bundle, !rc || !kernel_answered(kernel));
 	return rc;
 }
 
@@ -447,6 +372,11 @@ static int attach_new(const struct attach_args *args, struct keeper_request *kee
 		return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot begin");
 	attach->args = args;
 	attach->driver = &driver;
+	attach->bundle.request.connect = (struct connect_request){
+		.target = &args->target,
+		.peer_timeout = args->peer_timeout,
+	};
+	attach->bundle.request.milliseconds = args->connect_timeout;
 	target_uri(&args->target, attach->uri);
 	kernel = modload_open(err);
 	if (kernel && !kernel_driver(kernel, &driver, err))

@@ -170,6 +170,8 @@ static void connect_note(const struct sockaddr *address, socklen_t len, int rc)
 {
 	char host[NI_MAXHOST], port[NI_MAXSERV];
 
+	if (!log_is_verbose())
+		return;
 	if (getnameinfo(address, len, host, sizeof(host), port, sizeof(port),
 			NI_NUMERICHOST | NI_NUMERICSERV))
 		return;
@@ -188,14 +190,26 @@ static int connect_turn(const struct connect_request *request, const struct sock
 	return fd;
 }
 
+static int connect_failed(const struct target *target, int rc, struct error *err)
+{
+	error_errno(err, connect_code(-rc), -rc, "cannot connect to %s port %u", target->host,
+		    target->port);
+	if (rc == -ECONNREFUSED)
+		error_hint(err, "is a server running there, and is the port right?");
+	return -1;
+}
+
 static int connect_tcp(const struct connect_request *request, const struct deadline *deadline,
 		       struct error *err)
 {
-	const struct target *target = request->target;
 	struct addrinfo *list = NULL, *address;
 	unsigned int others = 0;
 	int fd = -EADDRNOTAVAIL;
 
+	if (request->pinned) {
+		fd = connect_turn(request, request->address, request->address_length, 0, deadline);
+		return fd < 0 ? connect_failed(request->target, fd, err) : fd;
+	}
 	if (request->address) {
 		fd = connect_turn(request, request->address, request->address_length, 1, deadline);
 		if (fd >= 0)
@@ -210,13 +224,7 @@ static int connect_tcp(const struct connect_request *request, const struct deadl
 		fd = connect_turn(request, address->ai_addr, address->ai_addrlen, others, deadline);
 	if (list)
 		freeaddrinfo(list);
-	if (fd >= 0)
-		return fd;
-	error_errno(err, connect_code(-fd), -fd, "cannot connect to %s port %u", target->host,
-		    target->port);
-	if (fd == -ECONNREFUSED)
-		error_hint(err, "is a server running there, and is the port right?");
-	return -1;
+	return fd < 0 ? connect_failed(request->target, fd, err) : fd;
 }
 
 static int connect_unix(const struct connect_request *request, const struct deadline *deadline,

@@ -15,6 +15,7 @@ struct target;
  * @peer_timeout: milliseconds after which a TCP peer that does not answer is taken for dead;
  *	0: when the system thinks so
  * @address: where the server was found before, which is tried first; NULL if it wasn't
+ * @pinned: take @address or none; what it was looked up from is not asked for another
  * @no_lookup: take @address, or a host that is an address, and look up no names
  */
 struct connect_request {
@@ -22,6 +23,7 @@ struct connect_request {
 	uint32_t peer_timeout;
 	const struct sockaddr *address;
 	socklen_t address_length;
+	bool pinned;
 	bool no_lookup;
 };
 

@@ -32,11 +32,25 @@ static void negotiation_say(enum log_level level, const char *text)
 	verdict_say_note(negotiation_mouth, level, text);
 }
 
+/* Takes the first byte from the server. */
+static int negotiation_shake(const struct handshake_request *request, int fd,
+			     struct deadline deadline, struct error *err)
+{
+	struct socket_transport st;
+	struct export export;
+	int rc;
+
+	socket_transport_init(&st, fd, deadline);
+	if (handshake_attach(&st.transport, request, &export, err))
+		return -1;
+	rc = verdict_say_export(negotiation_mouth, &export, fd);
+	export_free(&export);
+	return rc ? error_errno(err, EXIT_SYSTEM, -rc, "cannot pass the connection on") : 0;
+}
+
 static int negotiation_child(const struct negotiation_request *request, struct error *err)
 {
 	struct deadline deadline = deadline_in(request->milliseconds);
-	struct socket_transport st;
-	struct export export;
 	int files[2], fd, rc;
 
 	/* Names are looked up and sockets opened with the rights of who asked. */
@@ -48,11 +62,29 @@ static int negotiation_child(const struct negotiation_request *request, struct e
 	if (sandbox_enter(SANDBOX_WITH_PARENT, files, 2, err))
 		return -1;
 	verdict_say_connected(negotiation_mouth);
-	socket_transport_init(&st, fd, deadline);
-	if (handshake_attach(&st.transport, &request->handshake, &export, err))
-		return -1;
-	rc = verdict_say_export(negotiation_mouth, &export, fd);
-	return rc ? error_errno(err, EXIT_SYSTEM, -rc, "cannot pass the connection on") : 0;
+	rc = negotiation_shake(&request->handshake, fd, deadline, err);
+	close(fd);
+	return rc;
+}
+
+/* Waits for one connection more, in the sandbox. */
+static int negotiation_next(const struct handshake_request *request, struct error *err)
+{
+	struct pollfd pfd = { .fd = negotiation_mouth, .events = POLLIN };
+	unsigned int milliseconds;
+	ssize_t n;
+	int fd, rc;
+
+	do {
+		poll(&pfd, 1, -1);
+		n = pass_receive(negotiation_mouth, &milliseconds, sizeof(milliseconds), &fd);
+	} while (n == -EAGAIN);
+	if (n != sizeof(milliseconds) || fd < 0)
+		_exit(0);
+	negotiation_notes = 0;
+	rc = negotiation_shake(request, fd, deadline_in(milliseconds), err);
+	close(fd);
+	return rc;
 }
 
 /* What our parent has in hand, such as half-filled buffers of stdio, is not ours to tidy up. */
@@ -60,10 +92,14 @@ static void __attribute__((noreturn)) negotiation_run(const struct negotiation_r
 						      int fd)
 {
 	struct error err;
+	int rc;
 
 	negotiation_mouth = fd;
 	log_divert(negotiation_say);
-	if (negotiation_child(request, &err))
+	rc = negotiation_child(request, &err);
+	while (!rc && request->stays)
+		rc = negotiation_next(&request->handshake, &err);
+	if (rc)
 		verdict_say_error(fd, &err);
 	_exit(0);
 }
@@ -117,9 +153,22 @@ int negotiation_start(struct negotiation *neg, const struct negotiation_request 
 	}
 	close(fds[1]);
 	neg->fd = fds[0];
+	neg->stays = request->stays;
 	neg->kind = request->connect.target->kind;
 	neg->deadline = negotiation_deadline(request->milliseconds);
+	neg->milliseconds = request->milliseconds;
 	verdict_init(&neg->verdict);
+	return 0;
+}
+
+int negotiation_more(struct negotiation *neg, int fd, unsigned int milliseconds, struct error *err)
+{
+	int rc = pass_send(neg->fd, &milliseconds, sizeof(milliseconds), fd);
+
+	if (rc)
+		return error_errno(err, EXIT_SYSTEM, -rc, "cannot pass a connection on");
+	neg->milliseconds = milliseconds;
+	neg->deadline = negotiation_deadline(milliseconds);
 	return 0;
 }
 
@@ -214,6 +263,14 @@ static bool negotiation_fits(const struct negotiation *neg, int fd)
 	return false;
 }
 
+/* The connection that is handled next is there already. */
+static void negotiation_go_on(struct negotiation *neg)
+{
+	verdict_init(&neg->verdict);
+	neg->verdict.connected = true;
+	neg->deadline = negotiation_deadline(neg->milliseconds);
+}
+
 int negotiation_finish(struct negotiation *neg, struct export *export, int *fd, struct error *err)
 {
 	struct verdict *verdict = &neg->verdict;
@@ -230,13 +287,17 @@ int negotiation_finish(struct negotiation *neg, struct export *export, int *fd, 
 			verdict_fail(verdict);
 		}
 	}
-	negotiation_end(neg);
 	if (verdict->socket < 0) {
+		negotiation_end(neg);
 		*err = verdict->error;
 		return -1;
 	}
 	*export = verdict->export;
 	*fd = verdict->socket;
+	if (neg->stays)
+		negotiation_go_on(neg);
+	else
+		negotiation_end(neg);
 	return 0;
 }
 

@@ -22,16 +22,25 @@
  *	negotiation_finish(&neg, &export, &fd, err);
  *
  * Who has nothing else to do leaves out the wait. A struct negotiation can be used again and again.
+ *
+ * A process that stays can negotiate more connections to the same server, without a start and a
+ * sandbox for each. It can make none any more, so it is given them:
+ *
+ *	negotiation_more(&neg, connected, milliseconds, err);	once or several times
+ *	negotiation_finish(&neg, &export, &fd, err);		for each, in this order
+ *	negotiation_cancel(&neg);				at last
  */
 
 /**
  * struct negotiation_request - what to do; needed until negotiation_start() returns
  * @milliseconds: for connection and handshake together
+ * @stays: the process is to go on after a success
  */
 struct negotiation_request {
 	struct connect_request connect;
 	struct handshake_request handshake;
 	unsigned int milliseconds;
+	bool stays;
 };
 
 /**
@@ -39,15 +48,19 @@ struct negotiation_request {
  * @pid: the process, 0 if there is none
  * @stuck: an earlier process that should have ended but has not: it waits for a disk, say
  * @fd: our end of a pair of sockets, meaningful while @pid is set
+ * @stays: it goes on after a success
  * @kind: of the server's address
+ * @milliseconds: for each connection
  * @deadline: when the process is given up
- * @verdict: what it has said so far
+ * @verdict: what it has said so far of this connection
  */
 struct negotiation {
 	pid_t pid;
 	pid_t stuck;
 	int fd;
+	bool stays;
 	enum target_kind kind;
+	unsigned int milliseconds;
 	struct deadline deadline;
 	struct verdict verdict;
 };
@@ -58,6 +71,13 @@ struct negotiation {
  */
 int negotiation_start(struct negotiation *neg, const struct negotiation_request *request,
 		      struct error *err);
+
+/*
+ * Gives a process that stays another connection; @fd remains the caller's, who never reads from it.
+ * Each has @milliseconds from the end of the one before it.
+ */
+int negotiation_more(struct negotiation *neg, int fd, unsigned int milliseconds,
+		     struct error *err);
 
 /* To poll for POLLIN, -1 if nothing is under way. The caller may not read from it. */
 int negotiation_fd(const struct negotiation *neg);

@@ -9,6 +9,7 @@ helper_rooms := \
 	attach \
 	attach-args \
 	backoff \
+	bundle \
 	claim \
 	connect \
 	connector \

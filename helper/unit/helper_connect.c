@@ -172,6 +172,34 @@ static void test_known_address(void **state)
 	assert_non_null(strstr(err.cause, "cannot look up"));
 }
 
+/* A further connection goes to the address of the first, or nowhere. */
+static void test_pinned(void **state)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	const struct connect_request request = {
+		.target = target,
+		.address = (struct sockaddr *)&address,
+		.address_length = sizeof(address),
+		.pinned = true,
+	};
+	int server, other, fd;
+
+	(void)state;
+	other = listen_tcp(&target->port);
+	address.sin_port = htons(target->port);
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	server = listen_tcp(&target->port);
+	strcpy(target->host, "127.0.0.1");
+	fd = connect_as(&request, 5000);
+	assert_true(fd >= 0);
+	close(fd);
+	close(other);
+	/* The name leads to a server that listens; it is not asked. */
+	assert_int_equal(connect_as(&request, 5000), -1);
+	assert_int_equal(err.code, EXIT_REACH);
+	close(server);
+}
+
 /* "localhost" may come with ::1 first; the address that listens is found. */
 static void test_all_addresses(void **state)
 {
@@ -322,6 +350,7 @@ int main(void)
 		TEST(tcp),
 		TEST(peer_timeout),
 		TEST(known_address),
+		TEST(pinned),
 		TEST(all_addresses),
 		TEST(refused),
 		TEST(unknown_host),

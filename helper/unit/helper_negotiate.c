@@ -61,12 +61,22 @@ static int teardown(void **state)
 	return waitpid(-1, NULL, WNOHANG) != -1 || errno != ECHILD;
 }
 
-/* Says what is in the script, whatever it hears, and stays until the client has gone. */
-static void serve(void)
+static void serve_client(int client)
+{
+	char byte;
+
+	if (write(client, script->in, script->in_length) < 0)
+		_exit(1);
+	while (read(client, &byte, 1) > 0)
+		;
+	close(client);
+}
+
+/* Says what is in the script, whatever it hears, and stays until the client has gone, to @n. */
+static void serve_n(unsigned int n)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0), client;
-	char byte;
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	memcpy(address.sun_path, target.path, target.path_length);
 	assert_int_equal(bind(fd, (struct sockaddr *)&address,
@@ -74,14 +84,16 @@ static void serve(void)
 	assert_int_equal(listen(fd, 5), 0);
 	server = fork();
 	if (!server) {
-		client = accept(fd, NULL, NULL);
-		if (write(client, script->in, script->in_length) < 0)
-			_exit(1);
-		while (read(client, &byte, 1) > 0)
-			;
+		while (n--)
+			serve_client(accept(fd, NULL, NULL));
 		_exit(0);
 	}
 	close(fd);
+}
+
+static void serve(void)
+{
+	serve_n(1);
 }
 
 static void good_script(void)
@@ -264,6 +276,74 @@ static void test_again(void **state)
 	close(fd);
 }
 
+static int connect_here(void)
+{
+	struct deadline deadline = deadline_in(10000);
+	int fd = connect_target(&request.connect, &deadline, &err);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+/* A process that stays gets further connections, also ahead, and shakes hands on each in turn. */
+static void test_more(void **state)
+{
+	pid_t pid;
+	int fd, i;
+
+	(void)state;
+	script_greeting(script, NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES);
+	script_info_export(script, NBD_OPT_GO, 1 << 20, NBD_TFLAG_HAS_FLAGS);
+	script_ack(script, NBD_OPT_GO);
+	serve_n(3);
+	request.stays = true;
+	start();
+	pid = neg.pid;
+	for (i = 0; i < 3; i++) {
+		fd = -1;
+		assert_int_equal(negotiation_finish(&neg, &export, &fd, &err), 0);
+		assert_int_equal(export.size, 1 << 20);
+		assert_int_equal(neg.pid, pid);
+		assert_int_equal(kill(pid, 0), 0);
+		/* The server is free for the next one; the process has kept nothing of this. */
+		close(fd);
+		if (!i) {
+			int ahead[] = { connect_here(), connect_here() };
+
+			assert_int_equal(negotiation_more(&neg, ahead[0], 10000, &err), 0);
+			assert_int_equal(negotiation_more(&neg, ahead[1], 10000, &err), 0);
+			close(ahead[0]);
+			close(ahead[1]);
+		}
+	}
+	negotiation_cancel(&neg);
+	assert_int_equal(kill(pid, 0), -1);
+	negotiation_cancel(&neg);
+}
+
+/* One that fails ends the process; its words come through. */
+static void test_more_refused(void **state)
+{
+	int fd = -1, second;
+
+	(void)state;
+	script_greeting(script, NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES);
+	script_info_export(script, NBD_OPT_GO, 1 << 20, NBD_TFLAG_HAS_FLAGS);
+	script_ack(script, NBD_OPT_GO);
+	serve_n(1);
+	request.stays = true;
+	start();
+	assert_int_equal(negotiation_finish(&neg, &export, &fd, &err), 0);
+	/* A server that ends once the first has gone: nobody greets the second. */
+	second = connect_here();
+	assert_int_equal(negotiation_more(&neg, second, 10000, &err), 0);
+	close(second);
+	close(fd);
+	assert_int_equal(negotiation_finish(&neg, &export, &fd, &err), -1);
+	assert_int_equal(err.code, EXIT_REACH);
+	assert_int_equal(negotiation_fd(&neg), -1);
+}
+
 /* While a look-up hangs no other is begun, but what needs none is done. */
 static void test_stuck(void **state)
 {
@@ -413,6 +493,8 @@ int main(void)
 		TEST(forbidden_call),
 		TEST(cancel),
 		TEST(again),
+		TEST(more),
+		TEST(more_refused),
 		TEST(stuck),
 		TEST(stuck_no_more),
 		TEST(rights),

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bundle.h"
+#include "error.h"
+#include "transport.h"
+
+/*
+ * A handshake waits for the server three times. Where that takes no longer, another process costs
+ * more than it saves.
+ */
+#define BUNDLE_NEAR_MS		20
+
+static struct negotiation *bundle_negotiation(struct bundle *bundle, unsigned int i)
+{
+	return &bundle->negotiations[bundle->near ? 0 : i % BUNDLE_AT_ONCE];
+}
+
+/* Which of the server's addresses it was; those of Unix sockets and vsock are the target's. */
+static void bundle_remember(struct bundle *bundle)
+{
+	struct connect_request *connect = &bundle->request.connect;
+	struct sockaddr_storage *address = &bundle->address;
+
+	connect->address_length = sizeof(*address);
+	if (getpeername(bundle->fds[0], (struct sockaddr *)address, &connect->address_length) ||
+	    (address->ss_family != AF_INET && address->ss_family != AF_INET6))
+		return;
+	connect->address = (struct sockaddr *)address;
+	connect->pinned = true;
+}
+
+int bundle_first(struct bundle *bundle, struct error *err)
+{
+	struct deadline near = deadline_in(BUNDLE_NEAR_MS);
+
+	bundle->request.stays = true;
+	if (negotiation_start(&bundle->negotiations[0], &bundle->request, err))
+		return -1;
+	bundle->begun = 1;
+	if (negotiation_finish(&bundle->negotiations[0], &bundle->exports[0], &bundle->fds[0], err))
+		return -1;
+	bundle->n = 1;
+	bundle->near = deadline_left(&near);
+	if (!bundle->near)
+		negotiation_cancel(&bundle->negotiations[0]);
+	bundle->request.stays = false;
+	bundle_remember(bundle);
+	return 0;
+}
+
+/* The process that has no rights any more gets a connection that we make, and do not read from. */
+static int bundle_pass(struct bundle *bundle, struct error *err)
+{
+	struct deadline deadline = deadline_in(bundle->request.milliseconds);
+	int fd, rc;
+
+	fd = connect_target(&bundle->request.connect, &deadline, err);
+	if (fd < 0)
+		return -1;
+	rc = negotiation_more(&bundle->negotiations[0], fd, bundle->request.milliseconds, err);
+	close(fd);
+	return rc;
+}
+
+static int bundle_begin(struct bundle *bundle, struct error *err)
+{
+	int rc;
+
+	if (bundle->near)
+		rc = bundle_pass(bundle, err);
+	else
+		rc = negotiation_start(bundle_negotiation(bundle, bundle->begun),
+				       &bundle->request, err);
+	if (!rc)
+		bundle->begun++;
+	return rc;
+}
+
+int bundle_add(struct bundle *bundle, unsigned int want, unsigned int milliseconds,
+	       struct error *err)
+{
+	unsigned int n = bundle->n;
+
+	bundle->request.milliseconds = milliseconds;
+	while (bundle->begun < want && bundle->begun < n + BUNDLE_AT_ONCE)
+		if (bundle_begin(bundle, err))
+			break;
+	if (bundle->begun == n ||
+	    negotiation_finish(bundle_negotiation(bundle, n), &bundle->exports[n],
+			       &bundle->fds[n], err)) {
+		error_prefix(err, "connection %u of %u", n + 1, want);
+		return -1;
+	}
+	bundle->n++;
+	return 0;
+}
+
+int bundle_compare(const struct bundle *bundle, struct error *err)
+{
+	if (!export_compare(&bundle->exports[0], &bundle->exports[bundle->n - 1], err))
+		return 0;
+	error_prefix(err, "connection %u is to something else than the first", bundle->n);
+	return -1;
+}
+
+void bundle_settle(struct bundle *bundle)
+{
+	unsigned int i;
+
+	for (i = 0; i < BUNDLE_AT_ONCE; i++)
+		negotiation_cancel(&bundle->negotiations[i]);
+	bundle->begun = bundle->n;
+}
+
+void bundle_close(struct bundle *bundle, bool handed_over)
+{
+	bundle_settle(bundle);
+	while (bundle->n) {
+		int fd = bundle->fds[--bundle->n];
+
+		/* The transmission phase is open. */
+		if (!handed_over)
+			socket_disconnect(fd);
+		close(fd);
+		export_free(&bundle->exports[bundle->n]);
+	}
+}
