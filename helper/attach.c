@@ -23,6 +23,7 @@
 #include "process.h"
 #include "ready.h"
 #include "text.h"
+#include "udev.h"
 #include "verbs.h"
 
 /* Of the further connections that "auto" tries, a mute one costs no more. */
@@ -283,11 +284,13 @@ static struct keeper_request attach_keeper(const struct attach *attach)
 }
 
 /* What has to be there before anybody is told of the disk. */
-static int attach_complete(struct kernel *kernel, const struct attach *attach, struct error *err)
+static int attach_complete(struct kernel *kernel, struct udev_watch *udev,
+			   const struct attach *attach, struct error *err)
 {
 	const struct keeper_request keeper = attach_keeper(attach);
 
-	if (ready_wait(kernel, attach->index, attach->size, attach->args->connect_timeout, err))
+	if (ready_wait(kernel, udev, attach->index, attach->size, attach->args->connect_timeout,
+		       err))
 		return -1;
 	if (attach->args->keep == ATTACH_KEEP_BACKGROUND && keeper_start(&keeper, err))
 		return -1;
@@ -315,6 +318,7 @@ static void attach_undo(struct kernel *kernel, const struct attach *attach)
  */
 static int attach_disk(struct kernel *kernel, struct attach *attach, struct error *err)
 {
+	struct udev_watch *udev;
 	sigset_t stop, old;
 	int rc;
 
@@ -324,12 +328,14 @@ static int attach_disk(struct kernel *kernel, struct attach *attach, struct erro
 	sigaddset(&stop, SIGTERM);
 	sigprocmask(SIG_BLOCK, &stop, &old);
 	signal(SIGPIPE, SIG_IGN);
+	udev = udev_watch_open();
 	rc = attach_hand_over(kernel, attach, err);
 	if (!rc) {
-		rc = attach_complete(kernel, attach, err);
+		rc = attach_complete(kernel, udev, attach, err);
 		if (rc)
 			attach_undo(kernel, attach);
 	}
+	udev_watch_close(udev);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	return rc;
 }

@@ -17,16 +17,15 @@
 #include "device.h"
 #include "error.h"
 #include "kernel.h"
-#include "log.h"
 #include "process.h"
-#include "program.h"
 #include "ready.h"
 #include "transport.h"
+#include "udev.h"
 
 #define READY_POLL_MS		20
 #define READY_LOOK_MS		500
 /* udev may be busy with other devices; the disk is usable without it. */
-#define READY_UDEV_SECONDS	"10"
+#define READY_UDEV_MS		10000
 
 /* What the child exits with when the size is wrong; else with an errno. */
 #define READY_WRONG_SIZE	255
@@ -188,25 +187,11 @@ static int ready_child(struct kernel *kernel, uint32_t index, uint64_t size,
 	return info.si_status ? ready_failed(info.si_status, index, size, err) : 0;
 }
 
-static void ready_udev(void)
-{
-	static const char *const argv[] = {
-		"udevadm", "settle", "--timeout=" READY_UDEV_SECONDS, NULL
-	};
-	int rc;
-
-	if (access("/run/udev/control", F_OK))
-		return;
-	rc = program_run(argv, NULL, 0);
-	if (rc)
-		log_note("udev is not done yet, or cannot be asked");
-}
-
-int ready_wait(struct kernel *kernel, uint32_t index, uint64_t size, unsigned int milliseconds,
-	       struct error *err)
+int ready_wait(struct kernel *kernel, struct udev_watch *udev, uint32_t index, uint64_t size,
+	       unsigned int milliseconds, struct error *err)
 {
 	if (ready_child(kernel, index, size, milliseconds, err))
 		return -1;
-	ready_udev();
+	udev_watch_wait(udev, index, READY_UDEV_MS);
 	return ready_check_live(kernel, index, err);
 }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # When nbd-attach returns, the disk can be used at once: size, partitions and their nodes are there,
-# and so is udev's record of it, though udev takes its time.
+# and so is udev's record of it, though udev takes its time. A udev that has died is not waited for.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -30,3 +30,13 @@ same "$(sort <<<"$found" | tr '\n' ' ')" \
 same "$nodes" $'block special file\nblock special file' "nodes"
 same "${uuid,,}" "${id,,}" "udev's record of the partition table"
 same "$(<"$TMP/out")" "" "output"
+
+rm "$rule"
+udevadm control --reload
+nbd-detach "$DEV"
+kill -9 "$(pgrep -o -x systemd-udevd)"
+defer eval 'pgrep -x systemd-udevd >/dev/null || /lib/systemd/systemd-udevd --daemon'
+began=$SECONDS
+exits 0 nbd-attach "$URI" "$DEV"
+[ $((SECONDS - began)) -lt 8 ] || fail "waited for a udev that is dead"
+same "$(stat -c %F "${DEV}p1" "${DEV}p2")" $'block special file\nblock special file' "nodes"
