@@ -104,7 +104,15 @@ static int put_conn(struct sk_buff *skb, const struct nbd_conn *conn, u32 nr_con
 	       put_counter(skb, NBDCTL_A_SLOT_BYTES_RECEIVED, READ_ONCE(stats->bytes_received));
 }
 
-static int put_slot(struct sk_buff *skb, struct nbd_session *session, u32 i)
+static int put_peer(struct sk_buff *skb, const struct nbd_conn *conn)
+{
+	const struct nbd_socket *socket = &conn->socket;
+
+	return socket->peer_length ?
+	       nla_put(skb, NBDCTL_A_SLOT_PEER, socket->peer_length, &socket->peer) : 0;
+}
+
+static int put_slot(struct sk_buff *skb, struct nbd_session *session, u32 i, bool privileged)
 {
 	const struct nbd_slot *slot = &session->slots[i];
 	u32 state = NBDCTL_SLOT_STATE_EMPTY;
@@ -123,7 +131,8 @@ static int put_slot(struct sk_buff *skb, struct nbd_session *session, u32 i)
 	      nla_put_u32(skb, NBDCTL_A_SLOT_STATE, state) ||
 	      nla_put_u32(skb, NBDCTL_A_SLOT_RECONNECTS, READ_ONCE(slot->reconnects)) ||
 	      nla_put_u32(skb, NBDCTL_A_SLOT_REASON, READ_ONCE(slot->reason)) ||
-	      (conn && put_conn(skb, conn, session->export.nr_contexts));
+	      (conn && put_conn(skb, conn, session->export.nr_contexts)) ||
+	      (conn && privileged && put_peer(skb, conn));
 	rcu_read_unlock();
 	if (err)
 		return -EMSGSIZE;
@@ -131,12 +140,12 @@ static int put_slot(struct sk_buff *skb, struct nbd_session *session, u32 i)
 	return 0;
 }
 
-static int put_slots(struct sk_buff *skb, struct nbd_session *session)
+static int put_slots(struct sk_buff *skb, struct nbd_session *session, bool privileged)
 {
 	u32 i;
 
 	for (i = 0; i < session->nr_slots; i++)
-		if (put_slot(skb, session, i))
+		if (put_slot(skb, session, i, privileged))
 			return -EMSGSIZE;
 	return 0;
 }
@@ -182,7 +191,7 @@ static int put_facts(struct sk_buff *skb, const struct nbd_session *session)
  * nbd_show_device() - tell of a device
  * @skb: the message
  * @dev: the device, referenced
- * @privileged: the reader may see names that people have given
+ * @privileged: the reader may see names that people have given, and addresses
  * @full: with contexts and slots
  *
  * Return: 0, or -EMSGSIZE if there is no room.
@@ -200,7 +209,8 @@ int nbd_show_device(struct sk_buff *skb, struct nbd_device *dev, bool privileged
 		err = put_facts(skb, session) ||
 		      (privileged && put_names(skb, session)) ||
 		      (!full && nla_put_flag(skb, NBDCTL_A_DEVICE_ABRIDGED)) ||
-		      (full && (put_contexts(skb, &session->export) || put_slots(skb, session)));
+		      (full && (put_contexts(skb, &session->export) ||
+				put_slots(skb, session, privileged)));
 	if (session)
 		nbd_session_put(session);
 	return err ? -EMSGSIZE : 0;

@@ -50,6 +50,17 @@ static int check(const struct nbd_socket *s, const char **why)
 	return 0;
 }
 
+/* A socket that is not connected any more does not tell; its end will be noticed soon */
+static void note_peer(struct nbd_socket *s)
+{
+	int length;
+
+	if (s->transport != NBDCTL_TRANSPORT_TCP)
+		return;
+	length = kernel_getpeername(s->sock, (struct sockaddr *)&s->peer);
+	s->peer_length = max(length, 0);
+}
+
 /**
  * nbd_socket_get() - find a socket that can be taken over
  * @s: zeroed
@@ -72,6 +83,8 @@ int nbd_socket_get(struct nbd_socket *s, u32 fd, const char **why)
 	err = check(s, why);
 	if (err)
 		nbd_socket_put(s);
+	else
+		note_peer(s);
 	return err;
 }
 

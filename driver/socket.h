@@ -24,6 +24,8 @@ struct nbd_lock_class {
  * @sock: the socket, whose file is referenced
  * @sk: the same, for the network
  * @transport: enum nbdctl_transport
+ * @peer: the server's address, of TCP
+ * @peer_length: bytes of it, 0 if there is none
  * @in_place: plain TCP, when it was taken. Requests are written and replies are read under the
  *	socket's lock, which is had without sleeping if it is free; else by calls that may sleep
  * @taken: it is ours; under its lock and @sk->sk_callback_lock
@@ -34,6 +36,8 @@ struct nbd_socket {
 	struct socket *sock;
 	struct sock *sk;
 	u32 transport;
+	struct sockaddr_storage peer;
+	int peer_length;
 	bool in_place;
 	bool taken;
 	struct {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <stdio.h>
+#include <netdb.h>
 
 #include "device.h"
 #include "device-json.h"
@@ -14,6 +15,19 @@ unsigned int device_connections_up(const struct kernel_device *device)
 	for (i = 0; i < device->n_slots; i++)
 		up += device->slots[i].state == NBDCTL_SLOT_STATE_UP;
 	return up;
+}
+
+const char *device_peer(char *to, const struct kernel_slot *slot)
+{
+	char host[NI_MAXHOST], port[NI_MAXSERV];
+	bool six = slot->peer.ss_family == AF_INET6;
+
+	if (!slot->peer_length ||
+	    getnameinfo((const struct sockaddr *)&slot->peer, slot->peer_length, host, sizeof(host),
+			port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV))
+		return NULL;
+	snprintf(to, DEVICE_PEER_ROOM, six ? "[%s]:%s" : "%s:%s", host, port);
+	return to;
 }
 
 static void device_json_identity(struct json *json, const struct kernel_device *device,
@@ -65,10 +79,14 @@ static void device_json_export(struct json *json, const struct kernel_device *de
 
 static void device_json_slot(struct json *json, const struct kernel_slot *slot)
 {
+	char peer[DEVICE_PEER_ROOM];
+
 	json_object(json, NULL);
 	json_number(json, "index", slot->index);
 	json_string(json, "state", kernel_slot_state_name(slot->state));
 	json_string(json, "transport", kernel_transport_name(slot->transport));
+	if (device_peer(peer, slot))
+		json_string(json, "peer", peer);
 	json_number(json, "requests", slot->requests);
 	json_number(json, "replies", slot->replies);
 	json_number(json, "errors", slot->errors);

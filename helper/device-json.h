@@ -4,6 +4,7 @@
 
 struct json;
 struct kernel_device;
+struct kernel_slot;
 
 /* Members of the object that is a device. */
 enum device_json {
@@ -38,5 +39,9 @@ void device_json(struct json *json, const struct kernel_device *device, unsigned
 
 /* How many connections of @device work. */
 unsigned int device_connections_up(const struct kernel_device *device);
+
+/* "ADDRESS:PORT" of a connection, or NULL if the kernel does not tell; @to has DEVICE_PEER_ROOM. */
+#define DEVICE_PEER_ROOM	1100
+const char *device_peer(char *to, const struct kernel_slot *slot);
 
 #endif

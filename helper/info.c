@@ -220,8 +220,11 @@ free:
 
 static void info_print_slot(const struct kernel_slot *slot)
 {
-	printf("\tconnection %u: %s, %s\n", slot->index, kernel_slot_state_name(slot->state),
-	       kernel_transport_name(slot->transport));
+	char peer[DEVICE_PEER_ROOM];
+	const char *to = device_peer(peer, slot);
+
+	printf("\tconnection %u: %s, %s%s%s\n", slot->index, kernel_slot_state_name(slot->state),
+	       kernel_transport_name(slot->transport), to ? " to " : "", to ? to : "");
 	printf("\t\trequests %" PRIu64 ", replies %" PRIu64 ", errors %" PRIu64 "\n",
 	       slot->requests, slot->replies, slot->errors);
 	printf("\t\tbytes sent %" PRIu64 ", received %" PRIu64 "\n", slot->bytes_sent,

@@ -23,6 +23,16 @@ static void get_contexts(const struct nlattr *attr, struct kernel_device *device
 		device->n_contexts++;
 }
 
+static void get_peer(const struct nlattr *attr, struct kernel_slot *slot)
+{
+	size_t length = attr ? nla_len(attr) : 0;
+
+	if (!length || length > sizeof(slot->peer))
+		return;
+	memcpy(&slot->peer, nla_data(attr), length);
+	slot->peer_length = length;
+}
+
 static void get_slot(const struct nlattr *attr, struct kernel_device *device)
 {
 	struct nlattr *attrs[NBDCTL_A_SLOT_MAX + 1];
@@ -41,6 +51,7 @@ static void get_slot(const struct nlattr *attr, struct kernel_device *device)
 	slot->bytes_received = genl_number(attrs[NBDCTL_A_SLOT_BYTES_RECEIVED]);
 	slot->reconnects = genl_number(attrs[NBDCTL_A_SLOT_RECONNECTS]);
 	slot->reason = genl_number(attrs[NBDCTL_A_SLOT_REASON]);
+	get_peer(attrs[NBDCTL_A_SLOT_PEER], slot);
 	device->n_slots++;
 }
 

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "../uapi/linux/nbdctl.h"
 #include "../uapi/linux/nbdmap.h"
@@ -62,6 +63,12 @@ struct kernel_attach {
 	const char *display;
 };
 
+/**
+ * struct kernel_slot - a slot, and the connection in it
+ * @reconnects: how many it had after the first; another one, another number
+ * @reason: errno that ended the last, 0 for none
+ * @peer: address of the server, if @peer_length is not 0: TCP only
+ */
 struct kernel_slot {
 	uint32_t index;
 	uint32_t state;
@@ -73,6 +80,8 @@ struct kernel_slot {
 	uint64_t bytes_received;
 	uint32_t reconnects;
 	uint32_t reason;
+	struct sockaddr_storage peer;
+	socklen_t peer_length;
 };
 
 /**
