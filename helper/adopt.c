@@ -105,7 +105,10 @@ static int adopt_size(struct adoption *adoption, struct error *err)
 {
 	uint64_t was = adoption->device.size, is;
 
-	if (renew_target(&adoption->device, &adoption->target, err) || adopt_connect(adoption, err))
+	if (renew_target(&adoption->device, &adoption->target, err))
+		return -1;
+	renew_pin(&adoption->device, &adoption->bundle.request.connect);
+	if (adopt_connect(adoption, err))
 		return -1;
 	strcpy(adoption->uri, adoption->device.display);
 	is = adoption->bundle.exports[0].size;

@@ -11,10 +11,10 @@ static void backoff_wait(struct backoff *backoff, uint64_t now, unsigned int cha
 {
 	if (!backoff->delay)
 		backoff->delay = BACKOFF_FIRST_MS;
-	else if (backoff->delay < BACKOFF_MAX_MS / 2)
+	else if (backoff->delay < BACKOFF_TOP_MS / 2)
 		backoff->delay *= 2;
 	else
-		backoff->delay = BACKOFF_MAX_MS;
+		backoff->delay = BACKOFF_TOP_MS;
 	backoff->next = now + backoff_jitter(backoff->delay, chance);
 	backoff->proven = 0;
 }
@@ -24,25 +24,29 @@ unsigned int backoff_left(const struct backoff *backoff, uint64_t now)
 	return backoff->next > now ? backoff->next - now : 0;
 }
 
-void backoff_lost(struct backoff *backoff, uint64_t now)
+void backoff_worked(struct backoff *backoff, uint64_t now)
 {
-	if (backoff->proven && now >= backoff->proven)
-		*backoff = (struct backoff){ 0 };
-}
-
-void backoff_worked(struct backoff *backoff, uint64_t now, unsigned int chance)
-{
-	backoff_wait(backoff, now, chance);
-	backoff->proven = now + BACKOFF_PROVEN_MS;
+	backoff->next = now;
+	if (!backoff->proven)
+		backoff->proven = now + BACKOFF_PROVEN_MS;
 }
 
 void backoff_failed(struct backoff *backoff, uint64_t now, unsigned int chance)
 {
+	/* What was before a success that lasted is forgotten. */
+	if (backoff->proven && now >= backoff->proven)
+		backoff->delay = 0;
 	backoff_wait(backoff, now, chance);
+}
+
+void backoff_lost(struct backoff *backoff, uint64_t made, uint64_t now, unsigned int chance)
+{
+	if (now - made < BACKOFF_PROVEN_MS)
+		backoff_failed(backoff, now, chance);
 }
 
 void backoff_hopeless(struct backoff *backoff, uint64_t now, unsigned int chance)
 {
-	backoff->delay = BACKOFF_MAX_MS;
+	backoff->delay = BACKOFF_TOP_MS;
 	backoff_wait(backoff, now, chance);
 }

@@ -3,15 +3,18 @@
 #define NBD_HELPER_BACKOFF_H
 
 /*
- * When to try again. The first attempt is made at once; each further one waits twice as long as the
- * one before it, and a little more or less, so that the clients of a server do not all come back
- * in the same moment. What worked, and went on working for a while, begins anew.
+ * When to try an address again. The first attempt is made at once; each that fails is followed by a
+ * pause twice as long as the one before it, and a little more or less, so that the clients of a
+ * server do not all come back in the same moment. What worked costs no pause, unless it does not
+ * last; what lasted lets the pauses begin anew.
  */
 
 #include <stdint.h>
 
 #define BACKOFF_FIRST_MS	100
-#define BACKOFF_MAX_MS		10000
+/* The longest, and what it becomes by chance at most */
+#define BACKOFF_TOP_MS		8000
+#define BACKOFF_MAX_MS		(BACKOFF_TOP_MS + BACKOFF_TOP_MS / 4)
 /* A server may take a connection and hang up at once; that must not go round without a pause. */
 #define BACKOFF_PROVEN_MS	1000
 
@@ -19,7 +22,7 @@
  * struct backoff - all zero at first; times are milliseconds of a clock that never goes back
  * @delay: the last wait, before chance was added
  * @next: when to try again
- * @proven: when the last success will have lasted, 0 after a failure
+ * @proven: when the first success after the last failure will have lasted, 0 if there was none
  */
 struct backoff {
 	unsigned int delay;
@@ -30,13 +33,13 @@ struct backoff {
 /* Milliseconds to wait from @now on, 0 for none. */
 unsigned int backoff_left(const struct backoff *backoff, uint64_t now);
 
-/* What worked is no more. */
-void backoff_lost(struct backoff *backoff, uint64_t now);
-
 /* What became of an attempt; @chance is any number. */
-void backoff_worked(struct backoff *backoff, uint64_t now, unsigned int chance);
+void backoff_worked(struct backoff *backoff, uint64_t now);
 void backoff_failed(struct backoff *backoff, uint64_t now, unsigned int chance);
 /* It failed in a way that does not mend by itself: on with the longest wait. */
 void backoff_hopeless(struct backoff *backoff, uint64_t now, unsigned int chance);
+
+/* What was made at @made is no more: if it did not last, it was none. */
+void backoff_lost(struct backoff *backoff, uint64_t made, uint64_t now, unsigned int chance);
 
 #endif

@@ -17,6 +17,7 @@
 #include "connect.h"
 #include "error.h"
 #include "log.h"
+#include "peers.h"
 #include "target.h"
 #include "text.h"
 #include "transport.h"
@@ -24,6 +25,8 @@
 /* Limits of the kernel's TCP */
 #define CONNECT_KEEPALIVE_MAX_S		32767
 #define CONNECT_KEEPALIVE_PROBES	3
+/* More of one name are not tried. */
+#define CONNECT_MAX_ADDRESSES		32
 
 static enum exit_code connect_code(int errnum)
 {
@@ -187,6 +190,42 @@ static int connect_turn(const struct connect_request *request, const struct sock
 	int fd = connect_address(request, address, len, &turn);
 
 	connect_note(address, len, fd);
+	if (request->tried)
+		request->tried(request->context, address, len, fd < 0 ? fd : 0, others);
+	return fd;
+}
+
+/* Those that may be tried come first, and first of all the one that was right before. */
+static unsigned int connect_sort(const struct connect_request *request, struct addrinfo *list,
+				 const struct addrinfo **sorted, unsigned int room)
+{
+	unsigned int n = 0;
+
+	for (; list && n < room; list = list->ai_next) {
+		if (request->avoid &&
+		    request->avoid(request->context, list->ai_addr, list->ai_addrlen))
+			continue;
+		sorted[n] = list;
+		if (request->address && peers_is_same(list->ai_addr, list->ai_addrlen,
+						      request->address, request->address_length)) {
+			memmove(&sorted[1], &sorted[0], n * sizeof(*sorted));
+			sorted[0] = list;
+		}
+		n++;
+	}
+	return n;
+}
+
+static int connect_list(const struct connect_request *request, struct addrinfo *list,
+			const struct deadline *deadline)
+{
+	const struct addrinfo *sorted[CONNECT_MAX_ADDRESSES];
+	unsigned int i, n = connect_sort(request, list, sorted, CONNECT_MAX_ADDRESSES);
+	int fd = -EADDRNOTAVAIL;
+
+	for (i = 0; i < n && fd < 0; i++)
+		fd = connect_turn(request, sorted[i]->ai_addr, sorted[i]->ai_addrlen, n - 1 - i,
+				  deadline);
 	return fd;
 }
 
@@ -202,28 +241,18 @@ static int connect_failed(const struct target *target, int rc, struct error *err
 static int connect_tcp(const struct connect_request *request, const struct deadline *deadline,
 		       struct error *err)
 {
-	struct addrinfo *list = NULL, *address;
-	unsigned int others = 0;
-	int fd = -EADDRNOTAVAIL;
+	struct addrinfo *list = NULL;
+	int fd;
 
-	if (request->pinned) {
+	/* What nobody can look up may still be where it was. */
+	if (request->pinned || connect_lookup(request, &list, err)) {
+		if (!request->address)
+			return -1;
 		fd = connect_turn(request, request->address, request->address_length, 0, deadline);
-		return fd < 0 ? connect_failed(request->target, fd, err) : fd;
-	}
-	if (request->address) {
-		fd = connect_turn(request, request->address, request->address_length, 1, deadline);
-		if (fd >= 0)
-			return fd;
-	}
-	/* What became of the old address says more than that nothing else may be tried. */
-	if (connect_lookup(request, &list, err) && !(request->no_lookup && request->address))
-		return -1;
-	for (address = list; address && address->ai_next; address = address->ai_next)
-		others++;
-	for (address = list; address && fd < 0; address = address->ai_next, others--)
-		fd = connect_turn(request, address->ai_addr, address->ai_addrlen, others, deadline);
-	if (list)
+	} else {
+		fd = connect_list(request, list, deadline);
 		freeaddrinfo(list);
+	}
 	return fd < 0 ? connect_failed(request->target, fd, err) : fd;
 }
 

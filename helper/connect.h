@@ -10,12 +10,21 @@ struct deadline;
 struct error;
 struct target;
 
+typedef bool (*connect_avoid_fn)(void *context, const struct sockaddr *address, socklen_t length);
+typedef void (*connect_tried_fn)(void *context, const struct sockaddr *address, socklen_t length,
+				 int rc, bool others);
+
 /**
  * struct connect_request - where to connect to, and how
  * @peer_timeout: milliseconds after which a TCP peer that does not answer is taken for dead;
  *	0: when the system thinks so
- * @address: where the server was found before, which is tried first; NULL if it wasn't
+ * @address: where the server was found before; NULL if it wasn't. It is tried first if it is one
+ *	of the server's, or nobody can say which are
  * @pinned: take @address or none; what it was looked up from is not asked for another
+ * @avoid: whether an address is to be left out; NULL if none
+ * @tried: told what became of an attempt, 0 or a negative errno, and whether there are @others that
+ *	were not tried; NULL if nobody wants to know
+ * @context: for these two
  * @no_lookup: take @address, or a host that is an address, and look up no names
  */
 struct connect_request {
@@ -25,10 +34,13 @@ struct connect_request {
 	socklen_t address_length;
 	bool pinned;
 	bool no_lookup;
+	connect_avoid_fn avoid;
+	connect_tried_fn tried;
+	void *context;
 };
 
 /*
- * Connects to the server, trying each of its addresses. Returns a non-blocking socket, or -1 with
+ * Connects to the server, trying each of its addresses one after the other. Returns a non-blocking socket, or -1 with
  * @err filled in. Looking up a name does not keep to the deadline: libc cannot be told to. So this
  * is done in processes that can be killed.
  */

@@ -19,6 +19,7 @@
 #include "log.h"
 #include "negotiate.h"
 #include "notify.h"
+#include "peers.h"
 #include "renew.h"
 #include "sandbox.h"
 #include "target.h"
@@ -28,15 +29,31 @@
 #define KEEPER_LOOK_MS	30000
 
 /**
+ * struct kept - the connection in a slot, if this keeper has made it
+ * @made: when, in milliseconds; 0 if another one is there, or none
+ * @reconnects: of the slot since then
+ * @size: of the export, as it was negotiated
+ * @peer: address of the server
+ */
+struct kept {
+	uint64_t made;
+	uint32_t reconnects;
+	uint64_t size;
+	struct sockaddr_storage peer;
+	socklen_t peer_length;
+};
+
+/**
  * struct keeper - a keeper at work
  * @look: @device may not be as it was found
- * @whole: it had all its connections when it was last looked at
  * @display: what @target was made of; "" if there is none
  * @address: where the server was found last, if @address_length is not 0
+ * @peers: how its addresses did
  * @negotiation: for @slot, if it is under way
- * @todo: slots that this round of attempts has not come to yet
- * @sizes: what the connection in each slot had negotiated, if this keeper knows, else 0
- * @complaint: the last; it is made once
+ * @pinned: it is to the address that other connections have
+ * @others_work: there are other connections
+ * @failures: how many attempts in a row have failed
+ * @kept: for each slot
  */
 struct keeper {
 	const struct keeper_request *request;
@@ -47,17 +64,17 @@ struct keeper {
 	struct kernel_device device;
 	uint64_t session;
 	bool look;
-	bool whole;
 	char display[NBDCTL_NAME_MAX + 1];
 	struct target target;
 	struct sockaddr_storage address;
 	socklen_t address_length;
+	struct peers peers;
 	struct negotiation negotiation;
+	bool pinned;
+	bool others_work;
+	unsigned int failures;
 	uint32_t slot;
-	uint64_t todo;
-	struct backoff backoff;
-	uint64_t sizes[KERNEL_MAX_CONNECTIONS];
-	char complaint[sizeof(((struct error *)0)->cause)];
+	struct kept kept[KERNEL_MAX_CONNECTIONS];
 };
 
 static uint64_t keeper_now(void)
@@ -68,25 +85,77 @@ static uint64_t keeper_now(void)
 	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
 }
 
-static void keeper_complain(struct keeper *keeper, const struct error *err)
+/* How the server as such does, or its only address, of a Unix socket say. */
+static struct peer *keeper_server(struct keeper *keeper)
 {
-	if (!strcmp(keeper->complaint, err->cause))
+	return peers_get(&keeper->peers, NULL, 0);
+}
+
+static uint32_t keeper_hash(const char *text)
+{
+	uint32_t hash = 5381;
+
+	while (*text)
+		hash = hash * 33 ^ (unsigned char)*text++;
+	return hash;
+}
+
+/* Each cause is told once, until something works. */
+static void keeper_complain(struct peer *peer, const struct error *err)
+{
+	uint32_t hash = keeper_hash(err->cause);
+
+	if (peer->complaint == hash)
 		return;
-	strcpy(keeper->complaint, err->cause);
+	peer->complaint = hash;
 	log_warning("%s", err->cause);
 }
 
-static uint64_t keeper_empty_slots(const struct keeper *keeper)
+static bool keeper_is_empty(const struct kernel_slot *slot)
+{
+	return slot->state == NBDCTL_SLOT_STATE_EMPTY && slot->index < KERNEL_MAX_CONNECTIONS;
+}
+
+/* The first empty slot from number @from on, then from 0 on; NULL if there is none. */
+static const struct kernel_slot *keeper_empty_slot(const struct keeper *keeper, uint32_t from)
 {
 	const struct kernel_device *device = &keeper->device;
-	uint64_t empty = 0;
+	const struct kernel_slot *first = NULL;
+	unsigned int i;
+
+	for (i = 0; i < device->n_slots; i++) {
+		const struct kernel_slot *slot = &device->slots[i];
+
+		if (!keeper_is_empty(slot))
+			continue;
+		if (slot->index >= from)
+			return slot;
+		if (!first)
+			first = slot;
+	}
+	return first;
+}
+
+static const struct kernel_slot *keeper_find_slot(const struct keeper *keeper, uint32_t index)
+{
+	const struct kernel_device *device = &keeper->device;
 	unsigned int i;
 
 	for (i = 0; i < device->n_slots; i++)
-		if (device->slots[i].state == NBDCTL_SLOT_STATE_EMPTY &&
-		    device->slots[i].index < KERNEL_MAX_CONNECTIONS)
-			empty |= 1ULL << device->slots[i].index;
-	return empty;
+		if (device->slots[i].index == index)
+			return &device->slots[i];
+	return NULL;
+}
+
+static bool keeper_is_up(const struct keeper *keeper)
+{
+	const struct kernel_device *device = &keeper->device;
+	unsigned int i;
+
+	for (i = 0; i < device->n_slots; i++)
+		if (device->slots[i].state == NBDCTL_SLOT_STATE_UP)
+			return true;
+	return false;
 }
 
 /* The device may have been moved to another server. */
@@ -95,9 +164,9 @@ static int keeper_find_target(struct keeper *keeper, struct error *err)
 	if (keeper->display[0] && !strcmp(keeper->display, keeper->device.display))
 		return 0;
 	negotiation_cancel(&keeper->negotiation);
-	memset(&keeper->backoff, 0, sizeof(keeper->backoff));
+	memset(&keeper->peers, 0, sizeof(keeper->peers));
 	keeper->address_length = 0;
-	keeper->todo = 0;
+	keeper->failures = 0;
 	keeper->display[0] = '\0';
 	if (renew_target(&keeper->device, &keeper->target, err))
 		return -1;
@@ -105,11 +174,29 @@ static int keeper_find_target(struct keeper *keeper, struct error *err)
 	return 0;
 }
 
+/* What is known of a connection is good for that one only. */
+static void keeper_check_kept(struct keeper *keeper, const struct kernel_slot *slot)
+{
+	struct kept *kept = &keeper->kept[slot->index];
+	struct peer *peer;
+
+	if (!kept->made || (kept->reconnects == slot->reconnects && !keeper_is_empty(slot)))
+		return;
+	if (kept->reconnects == slot->reconnects) {
+		peer = peers_get(&keeper->peers, (struct sockaddr *)&kept->peer,
+				 kept->peer_length);
+		backoff_lost(&peer->backoff, kept->made, keeper_now(), rand());
+	}
+	memset(kept, 0, sizeof(*kept));
+}
+
 static void keeper_tell_manager(const struct keeper *keeper)
 {
 	const struct kernel_device *device = &keeper->device;
-	unsigned int up = device->n_slots - __builtin_popcountll(keeper_empty_slots(keeper));
+	unsigned int i, up = 0;
 
+	for (i = 0; i < device->n_slots; i++)
+		up += !keeper_is_empty(&device->slots[i]);
 	notify("STATUS=%s%s, %u of %u connections", kernel_state_name(device->state),
 	       device->gave_up ? ", gave up" : "", up, device->n_slots);
 }
@@ -118,6 +205,8 @@ static void keeper_tell_manager(const struct keeper *keeper)
 static int keeper_look(struct keeper *keeper, struct error *err)
 {
 	struct kernel_device *device = &keeper->device;
+	const struct kernel_slot *slot;
+	unsigned int i;
 
 	kernel_device_free(device);
 	if (kernel_device(keeper->kernel, keeper->request->index, device, err))
@@ -127,12 +216,13 @@ static int keeper_look(struct keeper *keeper, struct error *err)
 	if (device->session != keeper->session)
 		return error_set(err, EXIT_FALSE, "it was attached anew");
 	keeper->look = false;
-	if (keeper->whole && keeper_empty_slots(keeper))
-		backoff_lost(&keeper->backoff, keeper_now());
-	keeper->whole = !keeper_empty_slots(keeper);
+	for (i = 0; i < device->n_slots; i++)
+		if (device->slots[i].index < KERNEL_MAX_CONNECTIONS)
+			keeper_check_kept(keeper, &device->slots[i]);
 	keeper_tell_manager(keeper);
 	/* Somebody else may have filled the slot. */
-	if (!(keeper_empty_slots(keeper) & 1ULL << keeper->slot))
+	slot = keeper_find_slot(keeper, keeper->slot);
+	if (!slot || !keeper_is_empty(slot))
 		negotiation_cancel(&keeper->negotiation);
 	return keeper_find_target(keeper, err);
 }
@@ -141,11 +231,38 @@ static bool keeper_is_wanted(const struct keeper *keeper)
 {
 	uint32_t state = keeper->device.state;
 
-	return keeper->display[0] && keeper_empty_slots(keeper) &&
+	return keeper->display[0] && keeper_empty_slot(keeper, 0) &&
 	       (state == NBDCTL_STATE_LIVE || state == NBDCTL_STATE_WAITING ||
 		state == NBDCTL_STATE_DRAINING);
 }
 
+/* What the next attempt is for: the address that other connections have, or the server as such. */
+static struct peer *keeper_peer(struct keeper *keeper)
+{
+	struct connect_request pin = { 0 };
+
+	return renew_pin(&keeper->device, &pin) ?
+	       peers_get(&keeper->peers, pin.address, pin.address_length) : keeper_server(keeper);
+}
+
+/* Milliseconds until the next attempt. */
+static unsigned int keeper_left(struct keeper *keeper)
+{
+	return backoff_left(&keeper_peer(keeper)->backoff, keeper_now());
+}
+
+/* In the process that connects */
+static bool keeper_avoid(void *context, const struct sockaddr *address, socklen_t length)
+{
+	const struct keeper *keeper = context;
+
+	return peers_left(&keeper->peers, address, length, keeper_now());
+}
+
+/*
+ * While a connection works, others lead to its address: those of a name may be several servers.
+ * Without one, all addresses that the name has now may be tried, but for those whose pause runs.
+ */
 static int keeper_negotiate(struct keeper *keeper, struct error *err)
 {
 	struct negotiation_request request = {
@@ -154,31 +271,31 @@ static int keeper_negotiate(struct keeper *keeper, struct error *err)
 			.address = keeper->address_length ?
 				   (const struct sockaddr *)&keeper->address : NULL,
 			.address_length = keeper->address_length,
+			.avoid = keeper_avoid,
+			.context = keeper,
 		},
 		.milliseconds = keeper->request->connect_timeout,
 	};
 
+	keeper->pinned = renew_pin(&keeper->device, &request.connect);
+	keeper->others_work = keeper_is_up(keeper);
 	renew_request(&keeper->device, &keeper->target, &request);
 	return negotiation_start(&keeper->negotiation, &request, err);
 }
 
-/* Slots are filled one after the other; each gets one attempt in a round. */
+/* Slots are filled one after the other. */
 static void keeper_begin(struct keeper *keeper)
 {
+	struct peer *peer = keeper_peer(keeper);
 	struct error err;
 
-	keeper->todo &= keeper_empty_slots(keeper);
-	if (!keeper->todo) {
-		if (backoff_left(&keeper->backoff, keeper_now()))
-			return;
-		keeper->todo = keeper_empty_slots(keeper);
-	}
-	keeper->slot = __builtin_ctzll(keeper->todo);
+	if (backoff_left(&peer->backoff, keeper_now()))
+		return;
+	keeper->slot = keeper_empty_slot(keeper, keeper->slot)->index;
 	if (!keeper_negotiate(keeper, &err))
 		return;
-	keeper_complain(keeper, &err);
-	keeper->todo = 0;
-	backoff_failed(&keeper->backoff, keeper_now(), rand());
+	keeper_complain(peer, &err);
+	backoff_failed(&peer->backoff, keeper_now(), rand());
 }
 
 static int keeper_hand_over(struct keeper *keeper, const struct export *export, int fd,
@@ -190,30 +307,108 @@ static int keeper_hand_over(struct keeper *keeper, const struct export *export, 
 		.slots = &keeper->slot,
 		.exports = export,
 		.fds = &fd,
-		/* The device may just have been moved to another server. */
 		.unless_changed = true,
 	};
 
+	if (!kernel_replace(keeper->kernel, &replace, err))
+		return 0;
+	/* If the driver has it, nobody else may write to it. */
+	if (kernel_answered(keeper->kernel))
+		socket_disconnect(fd);
+	return -1;
+}
+
+static void keeper_find_address(struct keeper *keeper, int fd)
+{
 	keeper->address_length = sizeof(keeper->address);
 	if (getpeername(fd, (struct sockaddr *)&keeper->address, &keeper->address_length) ||
 	    (keeper->address.ss_family != AF_INET && keeper->address.ss_family != AF_INET6))
 		keeper->address_length = 0;
-	if (kernel_replace(keeper->kernel, &replace, err)) {
-		/* If the driver has it, nobody else may write to it. */
-		if (kernel_answered(keeper->kernel))
-			socket_disconnect(fd);
-		return -1;
-	}
-	keeper->sizes[keeper->slot] = export->size;
-	return 0;
 }
 
-static void keeper_worked(struct keeper *keeper)
+static void keeper_worked(struct keeper *keeper, uint64_t size, int fd)
 {
-	keeper->complaint[0] = '\0';
-	keeper->todo &= ~(1ULL << keeper->slot);
-	if (!keeper->todo)
-		backoff_worked(&keeper->backoff, keeper_now(), rand());
+	struct peer *server = keeper_server(keeper), *peer;
+
+	keeper_find_address(keeper, fd);
+	peer = peers_get(&keeper->peers, (struct sockaddr *)&keeper->address,
+			 keeper->address_length);
+	keeper->kept[keeper->slot] = (struct kept){
+		.made = keeper_now(),
+		.reconnects = keeper_find_slot(keeper, keeper->slot)->reconnects + 1,
+		.size = size,
+		.peer = keeper->address,
+		.peer_length = keeper->address_length,
+	};
+	keeper->failures = 0;
+	server->complaint = 0;
+	peer->complaint = 0;
+	if (peer != server)
+		memset(&server->backoff, 0, sizeof(server->backoff));
+	backoff_worked(&peer->backoff, keeper_now());
+}
+
+/* No address is left to try: the first whose pause ends is tried again then. */
+static void keeper_pause(struct keeper *keeper)
+{
+	struct backoff *backoff = &keeper_server(keeper)->backoff;
+	uint64_t next = peers_next(&keeper->peers, keeper_now());
+
+	if (next)
+		backoff->next = next;
+	else if (!backoff_left(backoff, keeper_now()))
+		backoff_failed(backoff, keeper_now(), rand());
+}
+
+/* Leaves those alone that could not be connected to. The last that was tried, NULL if none was. */
+static struct peer *keeper_unreached(struct keeper *keeper)
+{
+	const struct verdict *verdict = &keeper->negotiation.verdict;
+	struct peer *peer = NULL;
+	unsigned int i;
+
+	for (i = 0; i < verdict->n_tried; i++) {
+		const struct verdict_tried *tried = &verdict->tried[i];
+
+		peer = peers_get(&keeper->peers, (const struct sockaddr *)&tried->address,
+				 tried->length);
+		if (!tried->connected)
+			backoff_failed(&peer->backoff, keeper_now(), rand());
+	}
+	return peer;
+}
+
+/* Whether the attempt left out addresses, which can be tried at once. */
+static bool keeper_has_others(const struct keeper *keeper)
+{
+	const struct verdict *verdict = &keeper->negotiation.verdict;
+
+	return verdict->n_tried && verdict->tried[verdict->n_tried - 1].others &&
+	       keeper->peers.n < PEERS_MAX;
+}
+
+/*
+ * An address that did not do is left alone for a while. But while other connections work, a
+ * failure may be this connection's alone: the first in a row costs no pause, and the next slot has
+ * its turn.
+ */
+static void keeper_failed(struct keeper *keeper, const struct error *err, bool hopeless)
+{
+	bool connected = keeper->negotiation.verdict.connected;
+	struct peer *tried = keeper_unreached(keeper);
+	struct peer *peer = tried ? tried : keeper_peer(keeper);
+
+	if (hopeless)
+		backoff_hopeless(&peer->backoff, keeper_now(), rand());
+	else if (connected ? !keeper->others_work || keeper->failures : !tried && keeper->pinned)
+		backoff_failed(&peer->backoff, keeper_now(), rand());
+	keeper->failures++;
+	/* Nothing to complain of if all have a pause. */
+	if (tried || connected || !peers_next(&keeper->peers, keeper_now()))
+		keeper_complain(peer, err);
+	if (!keeper->pinned && !keeper_has_others(keeper) && !(connected && keeper->others_work))
+		keeper_pause(keeper);
+	keeper->slot++;
 }
 
 /* The negotiation has ended. */
@@ -229,20 +424,14 @@ static void keeper_finish(struct keeper *keeper)
 		rc = keeper_hand_over(keeper, &export, fd, &err);
 		/* What the driver refuses is not the export that was attached. */
 		hopeless = rc && err.code == EXIT_EXPORT;
+		if (!rc)
+			keeper_worked(keeper, export.size, fd);
 		close(fd);
 		export_free(&export);
 	}
 	keeper->look = true;
-	if (!rc) {
-		keeper_worked(keeper);
-		return;
-	}
-	keeper_complain(keeper, &err);
-	keeper->todo = 0;
-	if (hopeless)
-		backoff_hopeless(&keeper->backoff, keeper_now(), rand());
-	else
-		backoff_failed(&keeper->backoff, keeper_now(), rand());
+	if (rc)
+		keeper_failed(keeper, &err, hopeless);
 }
 
 /* The disk grows when the export has on all connections. */
@@ -253,18 +442,21 @@ static void keeper_grow(struct keeper *keeper)
 	struct error err;
 	unsigned int i;
 
-	if (keeper_empty_slots(keeper))
-		return;
-	for (i = 0; i < device->n_slots; i++)
-		if (keeper->sizes[i] < size)
-			size = keeper->sizes[i];
+	for (i = 0; i < device->n_slots; i++) {
+		const struct kept *kept = &keeper->kept[device->slots[i].index];
+
+		if (!kept->made)
+			return;
+		if (kept->size < size)
+			size = kept->size;
+	}
 	if (size == UINT64_MAX || size <= device->size)
 		return;
 	keeper->look = true;
 	if (!kernel_resize(keeper->kernel, device, size, &err))
 		return;
-	keeper_complain(keeper, &err);
-	memset(keeper->sizes, 0, sizeof(keeper->sizes));
+	keeper_complain(keeper_server(keeper), &err);
+	memset(keeper->kept, 0, sizeof(keeper->kept));
 }
 
 static bool keeper_is_busy(const struct keeper *keeper)
@@ -281,7 +473,7 @@ static int keeper_patience(struct keeper *keeper)
 	else if (keeper->look)
 		left = BACKOFF_FIRST_MS;
 	else if (keeper_is_wanted(keeper))
-		left = backoff_left(&keeper->backoff, keeper_now());
+		left = keeper_left(keeper);
 	return left < KEEPER_LOOK_MS ? left : KEEPER_LOOK_MS;
 }
 
@@ -294,7 +486,7 @@ static bool keeper_goes_on(struct keeper *keeper)
 		return true;
 	if (info.ssi_signo != SIGHUP)
 		return false;
-	memset(&keeper->backoff, 0, sizeof(keeper->backoff));
+	peers_forgive(&keeper->peers);
 	keeper->look = true;
 	return true;
 }
@@ -327,7 +519,7 @@ static void keeper_loop(struct keeper *keeper)
 		if (keeper->look && keeper_look(keeper, &err)) {
 			if (err.code == EXIT_FALSE)
 				return;
-			keeper_complain(keeper, &err);
+			keeper_complain(keeper_server(keeper), &err);
 		}
 		if (keeper_is_busy(keeper)) {
 			if (negotiation_ready(&keeper->negotiation) ||

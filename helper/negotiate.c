@@ -48,6 +48,16 @@ static int negotiation_shake(const struct handshake_request *request, int fd,
 	return rc ? error_errno(err, EXIT_SYSTEM, -rc, "cannot pass the connection on") : 0;
 }
 
+static void negotiation_say_tried(void *context, const struct sockaddr *address, socklen_t length,
+				  int rc, bool others)
+{
+	struct verdict_tried tried = { .length = length, .connected = !rc, .others = others };
+
+	(void)context;
+	memcpy(&tried.address, address, length);
+	verdict_say_tried(negotiation_mouth, &tried);
+}
+
 static int negotiation_child(const struct negotiation_request *request, struct error *err)
 {
 	struct deadline deadline = deadline_in(request->milliseconds);
@@ -134,6 +144,7 @@ int negotiation_start(struct negotiation *neg, const struct negotiation_request 
 		neg->stuck = 0;
 	if (neg->stuck)
 		careful.connect.no_lookup = true;
+	careful.connect.tried = negotiation_say_tried;
 	if (sandbox_prepare(err))
 		return -1;
 	rc = pass_pair(fds);

@@ -21,6 +21,23 @@ int renew_target(const struct kernel_device *device, struct target *target, stru
 	return 0;
 }
 
+bool renew_pin(const struct kernel_device *device, struct connect_request *connect)
+{
+	unsigned int i;
+
+	for (i = 0; i < device->n_slots; i++) {
+		const struct kernel_slot *slot = &device->slots[i];
+
+		if (slot->state != NBDCTL_SLOT_STATE_UP || !slot->peer_length)
+			continue;
+		connect->address = (const struct sockaddr *)&slot->peer;
+		connect->address_length = slot->peer_length;
+		connect->pinned = true;
+		return true;
+	}
+	return false;
+}
+
 void renew_request(const struct kernel_device *device, const struct target *target,
 		   struct negotiation_request *request)
 {

@@ -16,6 +16,12 @@ struct target;
 int renew_target(const struct kernel_device *device, struct target *target, struct error *err);
 
 /* Fills in target and handshake of @request. They point into @device and @target. */
+/*
+ * While a connection works, others lead to its address: a name may have addresses of several
+ * servers. Says whether there is one; @connect refers to @device then.
+ */
+bool renew_pin(const struct kernel_device *device, struct connect_request *connect);
+
 void renew_request(const struct kernel_device *device, const struct target *target,
 		   struct negotiation_request *request);
 

@@ -45,6 +45,7 @@ helper_rooms := \
 	option \
 	opts \
 	pass \
+	peers \
 	process \
 	program \
 	ready \

@@ -60,6 +60,20 @@ static int verdict_take_note(struct verdict *verdict, const struct verdict_messa
 	return 0;
 }
 
+/* Of addresses it tells before it hears from a server. */
+static int verdict_take_tried(struct verdict *verdict, const struct verdict_message *message,
+			      size_t length)
+{
+	const struct verdict_tried *tried = &message->tried;
+
+	if (length != sizeof(*tried) || verdict->connected ||
+	    verdict->n_tried == VERDICT_MAX_TRIED || !tried->length ||
+	    tried->length > sizeof(tried->address) || tried->connected > 1 || tried->others > 1)
+		return verdict_broken(verdict, "an impossible address");
+	verdict->tried[verdict->n_tried++] = *tried;
+	return 0;
+}
+
 static int verdict_take_context(struct verdict *verdict, const struct verdict_message *message,
 				size_t length)
 {
@@ -135,6 +149,8 @@ static int verdict_judge(struct verdict *verdict, const struct verdict_message *
 	case VERDICT_NOTE:
 	case VERDICT_WARNING:
 		return verdict_take_note(verdict, message, length);
+	case VERDICT_TRIED:
+		return verdict_take_tried(verdict, message, length);
 	case VERDICT_CONNECTED:
 		if (length || verdict->connected)
 			return verdict_broken(verdict, "connected twice");
@@ -197,6 +213,13 @@ void verdict_say_note(int fd, enum log_level level, const char *text)
 
 	memcpy(message.text, text, length);
 	verdict_send(fd, &message, length, -1);
+}
+
+void verdict_say_tried(int fd, const struct verdict_tried *tried)
+{
+	struct verdict_message message = { .kind = VERDICT_TRIED, .tried = *tried };
+
+	verdict_send(fd, &message, sizeof(message.tried), -1);
 }
 
 void verdict_say_connected(int fd)

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "error.h"
 #include "export.h"
@@ -12,11 +13,14 @@
 #include "log.h"
 
 /*
- * What a process that negotiates says, message by message (pass.h): notes for the user, that it is
- * connected, each context, and at last the export, with the socket, or an error. Both ends are the
- * same program, so messages are structs. The reader trusts none of it.
+ * What a process that negotiates says, message by message (pass.h): notes for the user, which
+ * addresses it tries, that it is connected, each context, and at last the export, with the socket,
+ * or an error. Both ends are the same program, so messages are structs. The reader trusts none of
+ * it.
  */
 
+/* Addresses that may be tried, and told of. */
+#define VERDICT_MAX_TRIED	32
 /* Most notes that are passed on. */
 #define VERDICT_MAX_NOTES	64
 
@@ -27,6 +31,7 @@ enum verdict_kind {
 	VERDICT_CONTEXT,
 	VERDICT_EXPORT,
 	VERDICT_ERROR,
+	VERDICT_TRIED,
 };
 
 struct verdict_context {
@@ -45,6 +50,18 @@ struct verdict_export {
 };
 
 /**
+ * struct verdict_tried - an attempt to connect
+ * @connected: it succeeded
+ * @others: there are more addresses, which were not tried
+ */
+struct verdict_tried {
+	struct sockaddr_storage address;
+	uint32_t length;
+	uint8_t connected;
+	uint8_t others;
+};
+
+/**
  * struct verdict_message - one packet
  * @kind: enum verdict_kind
  * @text: of a note; it and the name of a context end with the packet
@@ -53,6 +70,7 @@ struct verdict_message {
 	uint32_t kind;
 	union {
 		char text[LOG_TEXT_ROOM];
+		struct verdict_tried tried;
 		struct verdict_context context;
 		struct verdict_export export;
 		struct error error;
@@ -64,11 +82,14 @@ struct verdict_message {
  * @connected: the process has a connection and has given up its rights
  * @over: nothing more will come: @export and @socket are there, or, with @socket -1, @error
  * @notes: how many there were
+ * @tried: addresses, of which only the last can have been connected
  */
 struct verdict {
 	bool connected;
 	bool over;
 	unsigned int notes;
+	unsigned int n_tried;
+	struct verdict_tried tried[VERDICT_MAX_TRIED];
 	int socket;
 	struct export export;
 	struct error error;
@@ -93,6 +114,7 @@ int verdict_receive(struct verdict *verdict, int fd);
 
 /* The other side. Each waits for the reader. */
 void verdict_say_note(int fd, enum log_level level, const char *text);
+void verdict_say_tried(int fd, const struct verdict_tried *tried);
 void verdict_say_connected(int fd);
 void verdict_say_error(int fd, const struct error *err);
 

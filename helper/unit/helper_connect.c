@@ -200,6 +200,63 @@ static void test_pinned(void **state)
 	close(server);
 }
 
+struct heard {
+	unsigned int n;
+	int rc;
+	bool others;
+	bool avoid_all;
+};
+
+static bool avoid(void *context, const struct sockaddr *address, socklen_t length)
+{
+	const struct heard *heard = context;
+
+	assert_true(address->sa_family == AF_INET && length == sizeof(struct sockaddr_in));
+	return heard->avoid_all;
+}
+
+static void tried(void *context, const struct sockaddr *address, socklen_t length, int rc,
+		  bool others)
+{
+	struct heard *heard = context;
+
+	assert_true(address->sa_family == AF_INET && length == sizeof(struct sockaddr_in));
+	heard->n++;
+	heard->rc = rc;
+	heard->others = others;
+}
+
+/* Each address that is tried is told; one that is to be left alone is not tried. */
+static void test_tried(void **state)
+{
+	struct heard heard = { 0 };
+	const struct connect_request request = {
+		.target = target,
+		.avoid = avoid,
+		.tried = tried,
+		.context = &heard,
+	};
+	int server, fd;
+
+	(void)state;
+	server = listen_tcp(&target->port);
+	strcpy(target->host, "127.0.0.1");
+	fd = connect_as(&request, 5000);
+	assert_true(fd >= 0);
+	assert_int_equal(heard.n, 1);
+	assert_int_equal(heard.rc, 0);
+	assert_false(heard.others);
+	close(fd);
+	heard.avoid_all = true;
+	assert_int_equal(connect_as(&request, 5000), -1);
+	assert_int_equal(heard.n, 1);
+	close(server);
+	heard.avoid_all = false;
+	assert_int_equal(connect_as(&request, 5000), -1);
+	assert_int_equal(heard.n, 2);
+	assert_int_equal(heard.rc, -ECONNREFUSED);
+}
+
 /* "localhost" may come with ::1 first; the address that listens is found. */
 static void test_all_addresses(void **state)
 {
@@ -351,6 +408,7 @@ int main(void)
 		TEST(peer_timeout),
 		TEST(known_address),
 		TEST(pinned),
+		TEST(tried),
 		TEST(all_addresses),
 		TEST(refused),
 		TEST(unknown_host),

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -269,7 +270,7 @@ static void test_lengths(void **state)
 
 static void test_kind(void **state)
 {
-	static const uint32_t kinds[] = { 0, VERDICT_ERROR + 1, UINT32_MAX };
+	static const uint32_t kinds[] = { 0, VERDICT_TRIED + 1, UINT32_MAX };
 	size_t i;
 
 	(void)state;
@@ -280,6 +281,53 @@ static void test_kind(void **state)
 		assert_true(verdict.over);
 		assert_non_null(strstr(verdict.error.cause, "unknown"));
 	}
+}
+
+static void good_tried(void)
+{
+	message.tried = (struct verdict_tried){
+		.address.ss_family = AF_INET,
+		.length = sizeof(struct sockaddr_in),
+	};
+}
+
+/* Addresses come before the connection does. */
+static void test_tried(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < VERDICT_MAX_TRIED; i++) {
+		good_tried();
+		message.tried.connected = i == VERDICT_MAX_TRIED - 1;
+		send_kind(VERDICT_TRIED, sizeof(message.tried));
+		assert_int_equal(hear(), 1);
+		assert_false(verdict.over);
+	}
+	assert_int_equal(verdict.n_tried, VERDICT_MAX_TRIED);
+	assert_false(verdict.tried[0].connected);
+	assert_true(verdict.tried[VERDICT_MAX_TRIED - 1].connected);
+	send_kind(VERDICT_TRIED, sizeof(message.tried));
+	broken("an impossible address");
+}
+
+static void test_tried_late(void **state)
+{
+	(void)state;
+	send_kind(VERDICT_CONNECTED, 0);
+	assert_int_equal(hear(), 1);
+	good_tried();
+	send_kind(VERDICT_TRIED, sizeof(message.tried));
+	broken("an impossible address");
+}
+
+static void test_tried_too_long(void **state)
+{
+	(void)state;
+	good_tried();
+	message.tried.length = sizeof(message.tried.address) + 1;
+	send_kind(VERDICT_TRIED, sizeof(message.tried));
+	broken("an impossible address");
 }
 
 static void test_connected_twice(void **state)
@@ -484,6 +532,9 @@ static void test_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(tried),
+		TEST(tried_late),
+		TEST(tried_too_long),
 		TEST(round_trip),
 		TEST(error),
 		TEST(error_text),

@@ -5,6 +5,8 @@
 #	keeper			pid of the keeper of $DISK
 #	state			of $DEV, by the driver
 #	established		connections to $PORT that the network has
+#	ports			their ports at our end
+#	cut_off PORT		end the one with that port, as a network does; skip if the kernel can't
 #	again PROGRAM ARGS...	start a server where the last one was; @PORT@ in ARGS is replaced
 #	now			tell the keeper to try now
 #	background NAME COMMAND...	run it, output and exit status into $TMP/NAME and $TMP/NAME.rc
@@ -18,6 +20,14 @@ state() { nbd-info --json "$DEV" | jq -r .state; }
 is_state() { [ "$(state)" = "$1" ]; }
 established() { ss -Htn state established "dport = :$PORT" | wc -l; }
 are_established() { [ "$(established)" -eq "$1" ]; }
+ports() { ss -Htn state established "dport = :$PORT" | sed 's/^[^:]*:\([0-9]*\) .*/\1/'; }
+
+cut_off() {
+	# it shows what it has ended
+	[ "$(ss -HtnK "sport = :$1 and dport = :$PORT")" ] || skip "this kernel ends no sockets"
+	wait_until 20 sh -c "! ss -Htn state established 'sport = :$1' | grep -q ."
+}
+
 now() { kill -HUP "$(keeper)"; }
 
 again() {
