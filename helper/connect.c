@@ -27,6 +27,9 @@
 #define CONNECT_KEEPALIVE_PROBES	3
 /* More of one name are not tried. */
 #define CONNECT_MAX_ADDRESSES		32
+/* How long an address is tried alone: any, and one where the server was. */
+#define CONNECT_ALONE_MS		250
+#define CONNECT_KNOWN_MS		3000
 
 static enum exit_code connect_code(int errnum)
 {
@@ -47,12 +50,19 @@ static enum exit_code connect_code(int errnum)
 	}
 }
 
+static int connect_error(int fd)
+{
+	socklen_t len = sizeof(int);
+	int error;
+
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) ? -errno : -error;
+}
+
 /* Waits for a connect that is under way. */
 static int connect_finish(int fd, const struct deadline *deadline)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
-	socklen_t len = sizeof(int);
-	int rc, error;
+	int rc;
 
 	do {
 		rc = deadline_left(deadline);
@@ -60,11 +70,7 @@ static int connect_finish(int fd, const struct deadline *deadline)
 	} while (rc < 0 && errno == EINTR);
 	if (!rc)
 		return -ETIMEDOUT;
-	if (rc < 0)
-		return -errno;
-	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len))
-		return -errno;
-	return -error;
+	return rc < 0 ? -errno : connect_error(fd);
 }
 
 /*
@@ -118,21 +124,35 @@ static int connect_watch_peer(int fd, uint32_t milliseconds)
 	return rc;
 }
 
+static int connect_set_up(const struct connect_request *request, int fd, int family)
+{
+	int rc;
+
+	if (family != AF_INET && family != AF_INET6)
+		return 0;
+	rc = connect_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	return rc ? rc : connect_watch_peer(fd, request->peer_timeout);
+}
+
+static int connect_socket(int family)
+{
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
 /* Returns a connected socket or a negative errno. */
 static int connect_address(const struct connect_request *request, const struct sockaddr *address,
 			   socklen_t len, const struct deadline *deadline)
 {
 	int fd, rc;
 
-	fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = connect_socket(address->sa_family);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	rc = connect_retry(fd, address, len, deadline);
-	if (!rc && (address->sa_family == AF_INET || address->sa_family == AF_INET6)) {
-		rc = connect_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-		if (!rc)
-			rc = connect_watch_peer(fd, request->peer_timeout);
-	}
+	if (!rc)
+		rc = connect_set_up(request, fd, address->sa_family);
 	if (!rc)
 		return fd;
 	close(fd);
@@ -181,51 +201,162 @@ static void connect_note(const struct sockaddr *address, socklen_t len, int rc)
 	log_note("%s port %s: %s", host, port, rc < 0 ? strerror(-rc) : "connected");
 }
 
-/* Tries one address of several, @others of which come after it. */
-static int connect_turn(const struct connect_request *request, const struct sockaddr *address,
-			socklen_t len, unsigned int others, const struct deadline *deadline)
+static void connect_tell(const struct connect_request *request, const struct sockaddr *address,
+			 socklen_t len, int rc, bool others)
 {
-	/* An address that swallows packets must leave time for those behind it. */
-	struct deadline turn = deadline_in(deadline_left(deadline) / (others + 1));
-	int fd = connect_address(request, address, len, &turn);
-
-	connect_note(address, len, fd);
+	connect_note(address, len, rc);
 	if (request->tried)
-		request->tried(request->context, address, len, fd < 0 ? fd : 0, others);
+		request->tried(request->context, address, len, rc, others);
+}
+
+static int connect_only(const struct connect_request *request, const struct deadline *deadline)
+{
+	int fd = connect_address(request, request->address, request->address_length, deadline);
+
+	connect_tell(request, request->address, request->address_length, fd < 0 ? fd : 0, false);
 	return fd;
 }
 
-/* Those that may be tried come first, and first of all the one that was right before. */
-static unsigned int connect_sort(const struct connect_request *request, struct addrinfo *list,
-				 const struct addrinfo **sorted, unsigned int room)
-{
-	unsigned int n = 0;
+/**
+ * struct race - addresses of a name, each of which may be the first that can be connected to
+ * @known: the first is where the server was
+ * @n: how many there are
+ * @begun: how many of them were begun
+ * @running: how many of those are under way
+ * @fds: their sockets; -1 for those that are over
+ * @rc: what became of the last that failed
+ */
+struct race {
+	const struct connect_request *request;
+	bool known;
+	unsigned int n;
+	unsigned int begun;
+	unsigned int running;
+	const struct addrinfo *addresses[CONNECT_MAX_ADDRESSES];
+	struct pollfd fds[CONNECT_MAX_ADDRESSES];
+	int rc;
+};
 
-	for (; list && n < room; list = list->ai_next) {
+/* Those that may be tried, and first of all the one that was right before. */
+static void race_enter(struct race *race, const struct addrinfo *list)
+{
+	const struct connect_request *request = race->request;
+
+	for (; list && race->n < CONNECT_MAX_ADDRESSES; list = list->ai_next) {
 		if (request->avoid &&
 		    request->avoid(request->context, list->ai_addr, list->ai_addrlen))
 			continue;
-		sorted[n] = list;
+		race->addresses[race->n] = list;
 		if (request->address && peers_is_same(list->ai_addr, list->ai_addrlen,
 						      request->address, request->address_length)) {
-			memmove(&sorted[1], &sorted[0], n * sizeof(*sorted));
-			sorted[0] = list;
+			memmove(&race->addresses[1], &race->addresses[0],
+				race->n * sizeof(race->addresses[0]));
+			race->addresses[0] = list;
+			race->known = true;
 		}
-		n++;
+		race->n++;
 	}
-	return n;
 }
 
-static int connect_list(const struct connect_request *request, struct addrinfo *list,
+/* One is over, with its socket or a negative errno. */
+static int race_over(struct race *race, unsigned int i, int rc)
+{
+	const struct addrinfo *address = race->addresses[i];
+	int fd = race->fds[i].fd;
+
+	race->fds[i].fd = -1;
+	race->running--;
+	if (!rc)
+		rc = connect_set_up(race->request, fd, address->ai_family);
+	connect_tell(race->request, address->ai_addr, address->ai_addrlen, rc,
+		     race->running || race->begun < race->n);
+	if (!rc)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	race->rc = rc;
+	return rc;
+}
+
+/* Returns a socket that is connected at once, or a negative errno. */
+static int race_begin(struct race *race)
+{
+	unsigned int i = race->begun++;
+	const struct addrinfo *address = race->addresses[i];
+	int fd = connect_socket(address->ai_family);
+
+	race->fds[i] = (struct pollfd){ .fd = fd < 0 ? -1 : fd, .events = POLLOUT };
+	race->running++;
+	if (fd < 0)
+		return race_over(race, i, fd);
+	if (!connect(fd, address->ai_addr, address->ai_addrlen))
+		return race_over(race, i, 0);
+	return errno == EINPROGRESS ? -EINPROGRESS : race_over(race, i, -errno);
+}
+
+/* Waits for the first that gets through; those that fail make room for the next. */
+static int race_wait(struct race *race, int milliseconds)
+{
+	unsigned int i;
+	int fd;
+
+	if (poll(race->fds, race->begun, milliseconds) <= 0)
+		return -EINPROGRESS;
+	for (i = 0; i < race->begun; i++) {
+		if (race->fds[i].fd < 0 || !race->fds[i].revents)
+			continue;
+		fd = race_over(race, i, connect_error(race->fds[i].fd));
+		if (fd >= 0)
+			return fd;
+	}
+	return -EINPROGRESS;
+}
+
+static int race_run(struct race *race, const struct deadline *deadline)
+{
+	struct deadline alone = deadline_in(0);
+	int left, turn, fd;
+
+	while (race->running || race->begun < race->n) {
+		left = deadline_left(deadline);
+		if (!left)
+			return -ETIMEDOUT;
+		turn = race->begun < race->n ? deadline_left(&alone) : left;
+		if (race->begun < race->n && (!race->running || !turn)) {
+			fd = race_begin(race);
+			alone = deadline_in(race->known && race->begun == 1 ? CONNECT_KNOWN_MS :
+									      CONNECT_ALONE_MS);
+		} else {
+			fd = race_wait(race, turn < left ? turn : left);
+		}
+		if (fd >= 0)
+			return fd;
+	}
+	return race->rc;
+}
+
+/*
+ * An address that swallows packets, as those of a family do that leads nowhere, must not hold up
+ * the others: they are begun one after the other, none of them waits for those before it for long,
+ * and the first that gets through is taken (RFC 8305, section 5).
+ */
+static int connect_list(const struct connect_request *request, const struct addrinfo *list,
 			const struct deadline *deadline)
 {
-	const struct addrinfo *sorted[CONNECT_MAX_ADDRESSES];
-	unsigned int i, n = connect_sort(request, list, sorted, CONNECT_MAX_ADDRESSES);
-	int fd = -EADDRNOTAVAIL;
+	struct race race = { .request = request, .rc = -EADDRNOTAVAIL };
+	unsigned int i;
+	int fd;
 
-	for (i = 0; i < n && fd < 0; i++)
-		fd = connect_turn(request, sorted[i]->ai_addr, sorted[i]->ai_addrlen, n - 1 - i,
-				  deadline);
+	race_enter(&race, list);
+	fd = race_run(&race, deadline);
+	for (i = 0; i < race.begun; i++) {
+		if (race.fds[i].fd < 0)
+			continue;
+		if (fd < 0)
+			race_over(&race, i, -ETIMEDOUT);
+		else
+			close(race.fds[i].fd);
+	}
 	return fd;
 }
 
@@ -248,7 +379,7 @@ static int connect_tcp(const struct connect_request *request, const struct deadl
 	if (request->pinned || connect_lookup(request, &list, err)) {
 		if (!request->address)
 			return -1;
-		fd = connect_turn(request, request->address, request->address_length, 0, deadline);
+		fd = connect_only(request, deadline);
 	} else {
 		fd = connect_list(request, list, deadline);
 		freeaddrinfo(list);

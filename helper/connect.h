@@ -40,7 +40,7 @@ struct connect_request {
 };
 
 /*
- * Connects to the server, trying each of its addresses one after the other. Returns a non-blocking socket, or -1 with
+ * Connects to the server, by any of its addresses. Returns a non-blocking socket, or -1 with
  * @err filled in. Looking up a name does not keep to the deadline: libc cannot be told to. So this
  * is done in processes that can be killed.
  */

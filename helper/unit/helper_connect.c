@@ -271,6 +271,46 @@ static void test_all_addresses(void **state)
 	close(server);
 }
 
+/* "::1" with that port, whose queue is full, so that it swallows packets; -1 without IPv6 */
+static int listen_full(uint32_t port, int *clients, unsigned int n)
+{
+	struct sockaddr_in6 address = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	int fd = socket(AF_INET6, SOCK_STREAM, 0);
+	const int on = 1;
+
+	address.sin6_addr = in6addr_loopback;
+	if (fd < 0 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) ||
+	    bind(fd, (struct sockaddr *)&address, sizeof(address)) || listen(fd, 0))
+		return -1;
+	while (n--) {
+		clients[n] = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		connect(clients[n], (struct sockaddr *)&address, sizeof(address));
+	}
+	return fd;
+}
+
+/* A family that leads nowhere costs a moment, not half of the time. */
+static void test_dead_family(void **state)
+{
+	struct deadline soon = deadline_in(20000);
+	int server, full, fd, clients[4], i;
+
+	(void)state;
+	server = listen_tcp(&target->port);
+	full = listen_full(target->port, clients, N_ELEMENTS(clients));
+	if (full < 0)
+		skip();
+	strcpy(target->host, "localhost");
+	fd = connect_within(60000);
+	assert_true(fd >= 0);
+	assert_true(deadline_left(&soon) > 0);
+	close(fd);
+	for (i = 0; i < (int)N_ELEMENTS(clients); i++)
+		close(clients[i]);
+	close(full);
+	close(server);
+}
+
 static void test_refused(void **state)
 {
 	(void)state;
@@ -410,6 +450,7 @@ int main(void)
 		TEST(pinned),
 		TEST(tried),
 		TEST(all_addresses),
+		TEST(dead_family),
 		TEST(refused),
 		TEST(unknown_host),
 		TEST(abstract),
