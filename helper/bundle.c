@@ -1,7 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <errno.h>
-#include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bundle.h"
@@ -19,20 +16,6 @@ static struct negotiation *bundle_negotiation(struct bundle *bundle, unsigned in
 	return &bundle->negotiations[bundle->near ? 0 : i % BUNDLE_AT_ONCE];
 }
 
-/* Which of the server's addresses it was; those of Unix sockets and vsock are the target's. */
-static void bundle_remember(struct bundle *bundle)
-{
-	struct connect_request *connect = &bundle->request.connect;
-	struct sockaddr_storage *address = &bundle->address;
-
-	connect->address_length = sizeof(*address);
-	if (getpeername(bundle->fds[0], (struct sockaddr *)address, &connect->address_length) ||
-	    (address->ss_family != AF_INET && address->ss_family != AF_INET6))
-		return;
-	connect->address = (struct sockaddr *)address;
-	connect->pinned = true;
-}
-
 int bundle_first(struct bundle *bundle, struct error *err)
 {
 	struct deadline near = deadline_in(BUNDLE_NEAR_MS);
@@ -48,7 +31,7 @@ int bundle_first(struct bundle *bundle, struct error *err)
 	if (!bundle->near)
 		negotiation_cancel(&bundle->negotiations[0]);
 	bundle->request.stays = false;
-	bundle_remember(bundle);
+	connect_pin(&bundle->request.connect, bundle->fds[0], &bundle->address);
 	return 0;
 }
 

@@ -431,6 +431,27 @@ static int connect_vsock(const struct connect_request *request, const struct dea
 	return -1;
 }
 
+socklen_t connect_peer(int fd, struct sockaddr_storage *address)
+{
+	socklen_t length = sizeof(*address);
+
+	if (getpeername(fd, (struct sockaddr *)address, &length) ||
+	    (address->ss_family != AF_INET && address->ss_family != AF_INET6))
+		return 0;
+	return length;
+}
+
+void connect_pin(struct connect_request *request, int fd, struct sockaddr_storage *room)
+{
+	socklen_t length = connect_peer(fd, room);
+
+	if (!length)
+		return;
+	request->address = (struct sockaddr *)room;
+	request->address_length = length;
+	request->pinned = true;
+}
+
 int connect_target(const struct connect_request *request, const struct deadline *deadline,
 		   struct error *err)
 {

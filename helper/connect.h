@@ -39,6 +39,12 @@ struct connect_request {
 	void *context;
 };
 
+/* Where the connection @fd leads to; returns the length, 0 if it is not TCP. */
+socklen_t connect_peer(int fd, struct sockaddr_storage *address);
+
+/* Further connections lead where @fd does; @room is for the address. */
+void connect_pin(struct connect_request *request, int fd, struct sockaddr_storage *room);
+
 /*
  * Connects to the server, by any of its addresses. Returns a non-blocking socket, or -1 with
  * @err filled in. Looking up a name does not keep to the deadline: libc cannot be told to. So this

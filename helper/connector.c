@@ -34,16 +34,19 @@ static void connector_limit(uint32_t milliseconds)
 	setitimer(ITIMER_REAL, &limit, NULL);
 }
 
-static void connector_answer(int fd, const struct target *target, uint32_t milliseconds)
+static void connector_answer(int fd, struct connect_request *request, uint32_t milliseconds)
 {
-	const struct connect_request request = { .target = target };
+	static struct sockaddr_storage address;
 	struct deadline deadline = deadline_in(milliseconds);
 	struct error err = { .code = EXIT_DONE };
 	int connection;
 
 	connector_limit(milliseconds);
-	connection = connect_target(&request, &deadline, &err);
+	connection = connect_target(request, &deadline, &err);
 	connector_limit(0);
+	/* What is told of one server is not to be another's. */
+	if (connection >= 0 && !request->pinned)
+		connect_pin(request, connection, &address);
 	pass_send(fd, &err, sizeof(err), connection);
 	if (connection >= 0)
 		close(connection);
@@ -52,6 +55,7 @@ static void connector_answer(int fd, const struct target *target, uint32_t milli
 /* Who asks has to do with the server: all it can ask for is a connection to this one. */
 static void __attribute__((noreturn)) connector_run(int fd, const struct target *target)
 {
+	struct connect_request request = { .target = target };
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 	sigset_t none_blocked;
 	uint32_t milliseconds;
@@ -66,7 +70,7 @@ static void __attribute__((noreturn)) connector_run(int fd, const struct target 
 		if (pass_receive(fd, &milliseconds, sizeof(milliseconds), &none) !=
 		    sizeof(milliseconds))
 			_exit(0);
-		connector_answer(fd, target, milliseconds);
+		connector_answer(fd, &request, milliseconds);
 	}
 }
 

@@ -318,19 +318,11 @@ static int keeper_hand_over(struct keeper *keeper, const struct export *export, 
 	return -1;
 }
 
-static void keeper_find_address(struct keeper *keeper, int fd)
-{
-	keeper->address_length = sizeof(keeper->address);
-	if (getpeername(fd, (struct sockaddr *)&keeper->address, &keeper->address_length) ||
-	    (keeper->address.ss_family != AF_INET && keeper->address.ss_family != AF_INET6))
-		keeper->address_length = 0;
-}
-
 static void keeper_worked(struct keeper *keeper, uint64_t size, int fd)
 {
 	struct peer *server = keeper_server(keeper), *peer;
 
-	keeper_find_address(keeper, fd);
+	keeper->address_length = connect_peer(fd, &keeper->address);
 	peer = peers_get(&keeper->peers, (struct sockaddr *)&keeper->address,
 			 keeper->address_length);
 	keeper->kept[keeper->slot] = (struct kept){
@@ -443,9 +435,10 @@ static void keeper_grow(struct keeper *keeper)
 	unsigned int i;
 
 	for (i = 0; i < device->n_slots; i++) {
-		const struct kept *kept = &keeper->kept[device->slots[i].index];
+		uint32_t index = device->slots[i].index;
+		const struct kept *kept = &keeper->kept[index];
 
-		if (!kept->made)
+		if (index >= KERNEL_MAX_CONNECTIONS || !kept->made)
 			return;
 		if (kept->size < size)
 			size = kept->size;

@@ -3,7 +3,7 @@
 #
 # A host with several addresses, each of which may be another server; on top of keeper.sh.
 #	name_host ADDRESS...	$HOST has these from now on, another one first each time
-#	serve_at ADDRESS NAME	nbdkit there, of $TMP/NAME; all have the same port
+#	serve_at ADDRESS ARGS...	nbdkit there; all have the same port
 #	stop_at ADDRESS		end it
 #	peers			addresses of the connections, each once, as the network has them
 
@@ -38,7 +38,7 @@ _start_names() {
 }
 
 serve_at() {
-	nbdkit -f -i "$1" -p "$PORT" file "$TMP/$2" </dev/null >"$TMP/$2.log" 2>&1 &
+	nbdkit -f -i "$1" -p "$PORT" "${@:2}" </dev/null >"$TMP/$1.log" 2>&1 &
 	_at[$1]=$!
 	defer _kill $!
 	wait_until 20 sh -c "ss -Hltn 'src $1:$PORT' | grep -q ."

@@ -8,8 +8,8 @@
 
 requires cmp setpriv
 truncate -s 8M "$TMP/left" "$TMP/right"
-serve_at 10.9.0.1 left
-serve_at 10.9.0.2 right
+serve_at 10.9.0.1 file "$TMP/left"
+serve_at 10.9.0.2 file "$TMP/right"
 name_host 10.9.0.1 10.9.0.2
 
 # which NAME has what was written to the disk, if any

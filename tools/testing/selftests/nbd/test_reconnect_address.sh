@@ -7,7 +7,7 @@
 
 requires python3
 truncate -s 8M "$TMP/disk"
-serve_at 10.9.0.1 disk
+serve_at 10.9.0.1 file "$TMP/disk"
 name_host 10.9.0.1
 attach -C 2
 stop_at 10.9.0.1
@@ -23,7 +23,7 @@ END
 python3 "$TMP/proxy.py" 10.9.0.1 "$PORT" >"$TMP/proxy" 2>&1 &
 defer _kill $!
 wait_until 20 grep -q ready "$TMP/proxy"
-serve_at 10.9.0.2 disk
+serve_at 10.9.0.2 file "$TMP/disk"
 name_host 10.9.0.1 10.9.0.2
 wait_until 30 is_state live
 wait_until 30 are_established 2
@@ -34,7 +34,7 @@ stop_at 10.9.0.2
 wait_until 20 is_state waiting
 ip address add 10.9.0.3/32 dev lo
 defer ip address del 10.9.0.3/32 dev lo
-serve_at 10.9.0.3 disk
+serve_at 10.9.0.3 file "$TMP/disk"
 name_host 10.9.0.3
 wait_until 30 is_state live
 wait_until 30 are_established 2
