@@ -127,8 +127,10 @@ static bool wait_on(struct nbd_session *session, struct wait *wait)
 {
 	struct nbd_conn *conn = wait->conn;
 
-	if (nbd_conn_failed(conn) || READ_ONCE(session->abrupt) ||
-	    conn->born <= READ_ONCE(session->forced))
+	if (nbd_conn_failed(conn) || READ_ONCE(session->abrupt))
+		return false;
+	/* One that is well needs less, and its flush is worth it */
+	if (conn->born <= READ_ONCE(session->forced) && time_after(jiffies, wait->since + HZ))
 		return false;
 	if (!wait->told && time_after(jiffies, wait->since + PATIENCE)) {
 		pr_warn("nbd%u: conn %u: the server that is left still owes %s\n",
