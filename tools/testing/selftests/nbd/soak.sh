@@ -7,7 +7,7 @@
 #
 #	rnd FROM TO		a random number in $N; SEED gives the sequence
 #	soak_server KIND IMAGE	choose a server on TCP: file and cache (nbdkit), qemu, nbd-server, lying
-#				(answers FLUSH and does nothing)
+#				(answers FLUSH and does nothing), memory (IMAGE is its size)
 #	server_up		start it, at the same place each time
 #	server_down		kill it (-9) with all its processes
 #	progress		wait until the disk has finished more requests than now
@@ -55,6 +55,7 @@ soak_server() {
 	case $1 in
 	file) _server+=(file "$image") ;;
 	cache) _server+=(--filter=cache file "$image" cache=writeback) ;;
+	memory) _server+=(memory "$image") ;;
 	lying) _server+=(--filter=cache file "$image" cache=unsafe) ;;
 	qemu)
 		requires qemu-nbd
