@@ -19,8 +19,6 @@ holds() { cmp -s -n 8388608 "$TMP/$1" "$DEV"; }
 attach -C 4
 dd if=/dev/urandom of="$DEV" bs=64k count=128 oflag=direct conv=fsync status=none
 for _ in 1 2 3; do
-	# those to an old server end by themselves
-	wait_until 20 are_established 4
 	first=$(peers)
 	matches "$first" "^10\.9\.0\.[12]:$PORT$" "the servers of all connections"
 	same "$(nbd-info --json "$DEV" | jq -r '[.connections[].peer] | unique | .[]')" "$first" \
@@ -31,6 +29,8 @@ for _ in 1 2 3; do
 	dd if="$TMP/all" of="$TMP/left" conv=notrunc status=none
 	dd if="$TMP/all" of="$TMP/right" conv=notrunc status=none
 	exits 0 nbd-attach --adopt "$URI" "$DEV"
+	# those to the old server end by themselves
+	wait_until 20 are_established 4
 done
 
 same "$(setpriv --reuid 65534 --regid 65534 --clear-groups nbd-info --json "$DEV" |

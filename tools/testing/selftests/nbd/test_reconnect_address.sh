@@ -20,9 +20,12 @@ cat >"$TMP/proxy.py" <<-'END'
 	    while True:
 	        sock.accept()[0].close()
 END
-python3 "$TMP/proxy.py" 10.9.0.1 "$PORT" >"$TMP/proxy" 2>&1 &
-defer _kill $!
-wait_until 20 grep -q ready "$TMP/proxy"
+proxy_at() {
+	python3 "$TMP/proxy.py" "$1" "$PORT" >"$TMP/proxy-$1" 2>&1 &
+	defer _kill $!
+	wait_until 20 grep -q ready "$TMP/proxy-$1"
+}
+proxy_at 10.9.0.1
 serve_at 10.9.0.2 file "$TMP/disk"
 name_host 10.9.0.1 10.9.0.2
 wait_until 30 is_state live
@@ -32,6 +35,7 @@ same "$(peers)" "10.9.0.2:$PORT" "the servers of all connections"
 # it moves on; where it was, something else answers
 stop_at 10.9.0.2
 wait_until 20 is_state waiting
+proxy_at 10.9.0.2
 ip address add 10.9.0.3/32 dev lo
 defer ip address del 10.9.0.3/32 dev lo
 serve_at 10.9.0.3 file "$TMP/disk"
