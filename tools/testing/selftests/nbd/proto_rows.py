@@ -345,8 +345,12 @@ class Row:
             time.sleep(0.02)
 
     def attached(self):
-        with open(f'/sys/block/{self.dev[5:]}/size', encoding='ascii') as f:
-            return int(f.read()) != 0
+        # a disk that had users when it was detached is gone until they are
+        try:
+            with open(f'/sys/block/{self.dev[5:]}/size', encoding='ascii') as f:
+                return int(f.read()) != 0
+        except FileNotFoundError:
+            return False
 
     # parts
 

@@ -43,7 +43,7 @@ TEST_F(detach, plain)
 	/* udev may look into it still */
 	while (detach(&g->nl, INDEX, false) == EBUSY)
 		usleep(50000);
-	EXPECT_EQ(NBDCTL_STATE_IDLE, state_of(&g->nl, INDEX));
+	EXPECT_TRUE(wait_state(&g->nl, INDEX, NBDCTL_STATE_IDLE, 20000));
 	EXPECT_EQ(0, read_number("/sys/block/nbd%d/size", INDEX));
 	/* in order: both servers were told */
 	EXPECT_TRUE(server_logs(&g->s[0], "DISC", 20000));

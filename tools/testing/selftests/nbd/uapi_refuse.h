@@ -93,7 +93,8 @@ static inline void refused(struct __test_metadata *_metadata, struct ground *g, 
 		EXPECT_NE(NULL, strstr(g->nl.text, words));
 	if (bad)
 		EXPECT_EQ(bad, g->nl.bad);
-	EXPECT_EQ(NBDCTL_STATE_IDLE, state_of(&g->nl, INDEX));
+	/* udev may have what was detached before */
+	EXPECT_TRUE(wait_state(&g->nl, INDEX, NBDCTL_STATE_IDLE, 20000));
 	EXPECT_EQ(0, read_number("/sys/block/nbd%d/size", INDEX));
 	EXPECT_EQ(fds, count_fds());
 	EXPECT_TRUE(wait_users(g->users, 3000));

@@ -172,7 +172,7 @@ TEST_F(sockets, used_twice)
 	EXPECT_EQ(EBUSY, nl_call(&g->nl, m));
 	EXPECT_NE(NULL, strstr(g->nl.text, "fd"));
 	EXPECT_EQ(NBDCTL_STATE_LIVE, state_of(&g->nl, INDEX + 1));
-	EXPECT_EQ(NBDCTL_STATE_IDLE, state_of(&g->nl, INDEX));
+	EXPECT_TRUE(wait_state(&g->nl, INDEX, NBDCTL_STATE_IDLE, 20000));
 	EXPECT_EQ(0, detach(&g->nl, INDEX + 1, true));
 	close_all(g->fds2, 2);
 	socket_pair(g->fds2);

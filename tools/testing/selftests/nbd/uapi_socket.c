@@ -92,7 +92,7 @@ FIXTURE_TEARDOWN(socket)
 {
 	close(self->disk);
 	detach(&self->nl, INDEX, true);
-	EXPECT_EQ(NBDCTL_STATE_IDLE, state_of(&self->nl, INDEX));
+	EXPECT_TRUE(wait_state(&self->nl, INDEX, NBDCTL_STATE_IDLE, 20000));
 	close(self->tcp.near);
 	close(self->tcp.far);
 	close(self->nl.fd);

@@ -128,7 +128,7 @@ FIXTURE_TEARDOWN(tls)
 	close(self->near);
 	close(self->far);
 	syscall(SYS_io_destroy, self->aio);
-	EXPECT_EQ(NBDCTL_STATE_IDLE, state_of(&self->nl, INDEX));
+	EXPECT_TRUE(wait_state(&self->nl, INDEX, NBDCTL_STATE_IDLE, 20000));
 }
 
 static bool take(int fd, void *buf, size_t n)
