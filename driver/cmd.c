@@ -231,8 +231,10 @@ bool nbd_cmd_half(struct nbd_cmd *cmd, unsigned int half)
 static bool ends_here(struct request *rq)
 {
 	if (rq->q->nr_hw_queues == 1 && !test_bit(QUEUE_FLAG_SAME_FORCE, &rq->q->queue_flags) &&
-	    cpu_to_node(blk_mq_rq_cpu(rq)) == numa_node_id())
+	    cpu_to_node(blk_mq_rq_cpu(rq)) == numa_node_id()) {
+		blk_mq_set_request_complete(rq);
 		return true;
+	}
 	return !blk_mq_complete_request_remote(rq);
 }
 
