@@ -7,16 +7,11 @@
 
 . "$(dirname "$0")/lib.sh"
 
-# every setting
+# every setting, by few programs
 settings() {
-	local file
-
 	(
 		cd "/sys/block/$DISK"
-		for file in ro removable capability hidden events_async queue/* queue/iosched/*; do
-			[ -r "$file" ] || continue
-			echo "$file $(tr '\n' ' ' 2>/dev/null <"$file" || true)"
-		done
+		grep -sH '' ro removable capability hidden events_async queue/* queue/iosched/* || true
 		blockdev --report "$DEV" | awk 'NR == 2 { print $1, $2, $3, $4 }'
 	)
 }
@@ -57,14 +52,14 @@ modprobe -q mq-deadline || true
 _pick_device
 first=$DEV seq=0
 idle=$(settings)
-matches "$idle" "queue/write_cache write through" "idle"
+matches "$idle" "queue/write_cache:write through" "idle"
 
 URI=$one attach
 same "$DEV" "$first" "device"
 another_disk
 rich=$(settings)
-matches "$rich" "queue/write_cache write back" "the first export"
-matches "$rich" "queue/fua 1" "the first export"
+matches "$rich" "queue/write_cache:write back" "the first export"
+matches "$rich" "queue/fua:1" "the first export"
 spoil "$rich"
 detach
 same_settings "$idle" "idle after the first"
@@ -73,8 +68,8 @@ within 20 sync "$DEV"
 URI=$two attach
 another_disk
 poor=$(settings)
-matches "$poor" "ro 1" "the second export"
-matches "$poor" "queue/logical_block_size 4096" "the second export"
+matches "$poor" "ro:1" "the second export"
+matches "$poor" "queue/logical_block_size:4096" "the second export"
 detach
 same_settings "$idle" "idle after the second"
 within 20 sync "$DEV"
