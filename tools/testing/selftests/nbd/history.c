@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * As all written values differ, the operations on one value (its write and all reads of it) are
- * next to each other in any order that explains them. From the first end among them to the last
- * begin the sector must have had that value. Where that span is not empty, it can't meet another
- * value's; where it is (all overlap at one moment), the value needs some moment outside the spans
- * of others. (P. B. Gibbons, E. Korach: Testing Shared Memories.)
+ * As all written values differ, it is known of each read what it has seen. A write may be carried
+ * out several times until it is answered. So there is a span for each value: from the answer to its
+ * write to the begin of the last read that has seen it, the sector must have had that value, and
+ * spans can't meet. A read that began before the answer needs only one moment at which the value
+ * was there, outside the spans of others; so does a write that nobody saw. (After P. B. Gibbons,
+ * E. Korach: Testing Shared Memories, where each write is carried out once.)
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,7 +13,7 @@
 
 #include "history.h"
 
-/* The operations on one value of a sector: sorted, they are next to each other */
+/* A time at which a sector has a value: throughout, if it is held, else at one moment of it */
 struct cluster {
 	uint64_t value;
 	uint64_t first_end;
@@ -56,37 +57,56 @@ static int compare_clusters(const void *a, const void *b)
 	return compare(start(a), start(b));
 }
 
-/* Return: the number of operations in the cluster, 0 if it is wrong by itself */
-static size_t gather(const struct history_op *ops, size_t count, struct cluster *c,
-		     char *why, size_t size)
+static bool explain(const struct history_op *op, const char *what, char *why, size_t size)
 {
-	const struct history_op *first = ops;
+	snprintf(why, size, "sector %" PRIu32 ": read %" PRIu64 " at %" PRIu64 ", %s", op->sector,
+		 op->value, op->end, what);
+	return false;
+}
+
+/*
+ * All operations on one value, of which @ops[0] is the write, but for 0, which was there before
+ * everything. Adds to @c, of which @used are.
+ */
+static bool gather(const struct history_op *ops, size_t count, struct cluster *c, size_t *used,
+		   char *why, size_t size)
+{
+	struct history_op write = { 0 };
+	uint64_t last_begin;
+	size_t i;
+
+	if (ops[0].value && !ops[0].is_write)
+		return explain(&ops[0], "which nobody wrote", why, size);
+	if (ops[0].value)
+		write = ops[0];
+	last_begin = write.begin;
+	for (i = !!ops[0].value; i < count; i++) {
+		const struct history_op *read = &ops[i];
+
+		if (read->end < write.begin)
+			return explain(read, "before it was written", why, size);
+		if (read->begin > write.end)
+			last_begin = read->begin > last_begin ? read->begin : last_begin;
+		else
+			c[(*used)++] = (struct cluster){
+				.value = read->value,
+				.first_end = read->end < write.end ? read->end : write.end,
+				.last_begin = read->begin > write.begin ? read->begin : write.begin,
+			};
+	}
+	/* a write that was never answered need not have been carried out */
+	if (write.end != HISTORY_NEVER)
+		c[(*used)++] = (struct cluster){ ops[0].value, write.end, last_begin };
+	return true;
+}
+
+static size_t count_value(const struct history_op *ops, size_t count)
+{
 	size_t n;
 
-	*c = (struct cluster){ .value = first->value, .first_end = HISTORY_NEVER };
-	if (!first->value)
-		c->first_end = 0;	/* written before everything */
-	else if (!first->is_write) {
-		snprintf(why, size, "sector %" PRIu32 ": read %" PRIu64 ", which nobody wrote",
-			 first->sector, first->value);
-		return 0;
-	}
-	for (n = 0; n < count; n++) {
-		const struct history_op *op = &ops[n];
-
-		if (op->sector != first->sector || op->value != first->value)
+	for (n = 1; n < count; n++)
+		if (ops[n].sector != ops->sector || ops[n].value != ops->value)
 			break;
-		if (first->value && op->end < first->begin) {
-			snprintf(why, size, "sector %" PRIu32 ": read %" PRIu64 " at %" PRIu64
-				 ", written at %" PRIu64, op->sector, op->value, op->end,
-				 first->begin);
-			return 0;
-		}
-		if (op->end < c->first_end)
-			c->first_end = op->end;
-		if (op->begin > c->last_begin)
-			c->last_begin = op->begin;
-	}
 	return n;
 }
 
@@ -114,7 +134,8 @@ static bool fit(struct cluster *c, size_t count, uint32_t sector, char *why, siz
 
 bool history_judge(struct history_op *ops, size_t count, char *why, size_t size)
 {
-	struct cluster *clusters = calloc(count ? count : 1, sizeof(*clusters));
+	/* one for each operation, and one for what was there before */
+	struct cluster *clusters = calloc(count + 1, sizeof(*clusters));
 	size_t at = 0, n, used;
 	bool good = true;
 
@@ -127,11 +148,8 @@ bool history_judge(struct history_op *ops, size_t count, char *why, size_t size)
 		uint32_t sector = ops[at].sector;
 
 		for (used = 0; good && at < count && ops[at].sector == sector; at += n) {
-			n = gather(ops + at, count - at, &clusters[used], why, size);
-			good = n;
-			/* a write that nobody saw and that was not answered need not have been */
-			if (clusters[used].first_end != HISTORY_NEVER)
-				used++;
+			n = count_value(ops + at, count - at);
+			good = gather(ops + at, n, clusters, &used, why, size);
 		}
 		good = good && fit(clusters, used, sector, why, size);
 	}

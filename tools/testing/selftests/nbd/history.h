@@ -39,9 +39,10 @@ struct history_op {
  * @why: for the explanation
  * @size: of @why in bytes
  *
- * An operation takes effect at one moment between its begin and its end, a read returns what the
- * last write before it wrote, and a write that was never answered may take effect at any later
- * moment, or not at all.
+ * A read takes effect at one moment between its begin and its end, and returns what the last write
+ * before it wrote. A write takes effect at one moment or more: it is sent again if its connection
+ * dies, and the server may have carried it out already. One that was never answered may take effect
+ * at any later moment, or not at all.
  *
  * Return: true if there is such an order for each sector.
  */

@@ -54,16 +54,21 @@ TEST(at_once)
 	BAD(W(1, 4, 7), W(2, 3, 9), R(5, 6, 7), R(7, 8, 9));
 	/* overtaken, unseen */
 	GOOD(W(1, 8, 7), W(2, 3, 9), R(4, 5, 9), R(6, 7, 9), R(9, 10, 7));
-	BAD(W(1, 20, 7), R(2, 3, 7), W(4, 5, 9), R(6, 7, 7));
+	/* sent again, after it was carried out; but not after it was answered */
+	GOOD(W(1, 20, 7), R(2, 3, 7), W(4, 5, 9), R(6, 7, 7));
+	GOOD(W(1, 20, 7), R(2, 3, 7), W(4, 5, 9), R(6, 7, 9), R(21, 22, 7));
+	BAD(W(1, 6, 7), R(2, 3, 7), W(4, 5, 9), R(7, 8, 9), R(9, 10, 7));
+	BAD(W(1, 20, 7), W(2, 3, 9), R(4, 5, 7), R(6, 7, 9));
 }
 
 TEST(never_answered)
 {
-	/* carried out late, or not at all, but once */
+	/* carried out late, or not at all */
 	GOOD(W(1, NEVER, 7), R(2, 3, 0), R(4, 5, 0));
 	GOOD(W(1, NEVER, 7), R(2, 3, 0), W(4, 5, 9), R(6, 7, 9), R(8, 9, 7));
-	BAD(W(1, NEVER, 7), R(2, 3, 7), W(4, 5, 9), R(6, 7, 7));
+	GOOD(W(1, NEVER, 7), R(2, 3, 7), W(4, 5, 9), R(6, 7, 7));
 	BAD(W(1, NEVER, 7), R(2, 3, 7), R(4, 5, 0));
+	BAD(W(1, NEVER, 7), W(2, 3, 9), R(4, 5, 7), R(6, 7, 9));
 }
 
 TEST(other_sectors)
