@@ -14,7 +14,7 @@
 enum verdict {
 	INNOCENT,	/* nothing: it was taken out of use */
 	LATE,		/* the server did not answer in time, or not any more */
-	SUSPECT,	/* the server may have died of them, or have hung up on them */
+	SUSPECT,	/* the server may have died of them, or have disconnected for them */
 };
 
 static enum verdict judge(const struct nbd_conn *conn, const struct nbd_cmd *cmd)
@@ -67,7 +67,7 @@ static bool forgive_late(const struct nbd_session *session, struct nbd_cmd *cmd,
 }
 
 /*
- * Some servers hang up on a media error in a READ that they may answer in fragments, where they
+ * Some servers disconnect on a media error in a READ that they may answer in fragments, where they
  * report it to one with DF.
  */
 static bool forgive_death(const struct nbd_session *session, struct nbd_cmd *cmd,

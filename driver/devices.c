@@ -304,7 +304,7 @@ static struct nbd_device *lock_or_make(u32 index, u32 queues, u32 depth, const c
 		if (dev && !dev->gone)
 			return dev;
 		if (dev) {
-			*why = "index is a device that was detached by force and is still in use";
+			*why = "index is a device whose detach was forced and that is still in use";
 			nbd_device_unlock(dev);
 		}
 		err = xa_insert(&devices, index, NULL, GFP_KERNEL);

@@ -18,7 +18,7 @@ static atomic64_t last_number;
 
 /*
  * Numbers begin with the time since the machine was started, so that no attach has
- * one that another had before the module was loaded anew. In microseconds programs
+ * one that another had before the module was reloaded. In microseconds programs
  * that keep numbers as doubles know them apart as well.
  */
 void nbd_sessions_init(void)
