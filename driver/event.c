@@ -80,11 +80,10 @@ void nbd_event_resized(u32 index, u64 session, u64 size)
 	skb = begin(index, session, NBDCTL_CMD_RESIZED_EVENT, &head);
 	if (!skb)
 		return;
-	if (nla_put_u64_64bit(skb, NBDCTL_A_DEVICE_SIZE, size, NBDCTL_A_DEVICE_PAD)) {
+	if (nla_put_u64_64bit(skb, NBDCTL_A_DEVICE_SIZE, size, NBDCTL_A_DEVICE_PAD))
 		nlmsg_free(skb);
-		return;
-	}
-	send(skb, head);
+	else
+		send(skb, head);
 }
 
 /* Tell that a detach was called off; @reason is an errno, positive. Process context. */
@@ -96,9 +95,8 @@ void nbd_event_detach_failed(u32 index, u64 session, u32 reason)
 	skb = begin(index, session, NBDCTL_CMD_DETACH_FAILED_EVENT, &head);
 	if (!skb)
 		return;
-	if (nla_put_u32(skb, NBDCTL_A_DEVICE_REASON, reason)) {
+	if (nla_put_u32(skb, NBDCTL_A_DEVICE_REASON, reason))
 		nlmsg_free(skb);
-		return;
-	}
-	send(skb, head);
+	else
+		send(skb, head);
 }
