@@ -150,18 +150,27 @@ no_io_errors() {
 }
 
 # Over hours the kernel's log loses its beginning. These two do not forget: a warning, an oops, a bad
-# page or a soft lockup taints; lockdep ends itself with its first report. A test that meets a warning
-# of the kernel's own names it in KNOWN_WARNING.
-KNOWN_WARNING=
-
+# page or a soft lockup taints; lockdep ends itself with its first report.
 _taint() { echo $(($(cat /proc/sys/kernel/tainted) & (1 << 5 | 1 << 7 | 1 << 9 | 1 << 14))); }
 
 _taint_before=$(_taint)
 
+# known_warning REGEX: the rest of the kernel may warn like that
+known_warning() {
+	local panic=/proc/sys/kernel/panic_on_warn
+
+	_known_warning=$1
+	allow_klog "$1"
+	defer sh -c "echo $(<$panic) >$panic"
+	echo 0 >$panic
+}
+
+_known_warning=
+
 sound() {
 	local taint=$(($(_taint) & ~_taint_before))
 
-	if [ "$KNOWN_WARNING" ] && _klog_has "$KNOWN_WARNING"; then
+	if [ "$_known_warning" ] && _klog_has "$_known_warning"; then
 		taint=$((taint & ~(1 << 9)))
 	fi
 	[ "$taint" -eq 0 ] || fail "the kernel is tainted by a warning or worse"

@@ -11,8 +11,7 @@ requires evil-nbd sfdisk mkfs.ext4
 # one task writes past the page cache to what another has in it: theirs is the collision
 allow_klog 'Page cache invalidation failure on direct I/O'
 # iomap_write_iter() takes a disk that shrinks under a buffered write for a file that grows
-KNOWN_WARNING='WARNING: mm/truncate\.c:[0-9]+ at pagecache_isize_extended'
-allow_klog "$KNOWN_WARNING"
+known_warning 'WARNING: mm/truncate\.c:[0-9]+ at pagecache_isize_extended'
 dmesg -n 3
 defer dmesg -n 8
 serve_nbdkit memory 8M
