@@ -173,9 +173,10 @@ static int attach_further(struct attach *attach, struct error *err)
 static void attach_ending(uint32_t index, struct error *err)
 {
 	char who[700], path[DEVICE_PATH_MAX];
+	bool stay;
 
-	if (!holders_find(index, who, sizeof(who)))
-		strcpy(who, "perhaps in another mount namespace");
+	if (!holders_find(index, who, sizeof(who), &stay))
+		strcpy(who, "perhaps in another mount namespace or below an overlay");
 	error_set(err, EXIT_BUSY, "the earlier disk of %s is still in use: %s",
 		  device_path(path, index), who);
 	error_hint(err, "end what uses it, or leave the device out to take any free one");

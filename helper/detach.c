@@ -51,11 +51,13 @@ struct detach {
 static void detach_name_holders(uint32_t index, struct error *err)
 {
 	char who[700];
+	bool stay;
 
-	if (holders_find(index, who, sizeof(who)))
+	if (holders_find(index, who, sizeof(who), &stay))
 		error_set(err, EXIT_BUSY, "in use: %s", who);
 	else
-		error_set(err, EXIT_BUSY, "in use, perhaps in another mount namespace");
+		error_set(err, EXIT_BUSY,
+			  "in use, perhaps in another mount namespace or below an overlay");
 	error_hint(err, "end what uses it; --force detaches anyway, and its users get errors");
 }
 
@@ -63,10 +65,10 @@ static void detach_name_holders(uint32_t index, struct error *err)
 static bool detach_worth_waiting(uint32_t index)
 {
 	char who[700];
+	bool stay;
 
-	return !holders_find(index, who, sizeof(who)) ||
-	       (!strstr(who, " is mounted ") && !strstr(who, " as swap") &&
-		!strstr(who, " is part of "));
+	holders_find(index, who, sizeof(who), &stay);
+	return !stay;
 }
 
 /* On a terminal: what is waited for, on one line that is written anew. */

@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -11,6 +12,8 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+
+#include <libmount.h>
 
 #include "holders.h"
 #include "text.h"
@@ -27,12 +30,19 @@ struct node {
 	dev_t number;
 };
 
+/**
+ * struct holders - who was found so far
+ * @nodes: the disk and its partitions
+ * @to, @room: the text
+ * @stay: one of them is not about to leave by itself
+ */
 struct holders {
 	struct node nodes[HOLDERS_MAX_NODES];
 	unsigned int n_nodes;
 	char *to;
 	size_t room;
 	unsigned int found;
+	bool stay;
 };
 
 __attribute__((format(printf, 2, 3)))
@@ -132,56 +142,66 @@ static const struct node *holders_node(const struct holders *holders, dev_t numb
 	return NULL;
 }
 
+static const struct node *holders_node_at(const struct holders *holders, const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) || !S_ISBLK(st.st_mode) ? NULL : holders_node(holders, st.st_rdev);
+}
+
 /*
- * File systems say their device, which need not be the one in the third field
- * (btrfs), so the source is looked at as well, as @proc sees it.
+ * The device number of a mount need not be that of its device (btrfs), so the source is looked at
+ * as well, as @proc sees it.
  */
 static const struct node *holders_mounted(const struct holders *holders, const char *proc,
-					  char *line, char *point)
+					  struct libmnt_fs *fs)
 {
-	unsigned int major_number, minor_number;
-	const struct node *node;
+	const struct node *node = holders_node(holders, mnt_fs_get_devno(fs));
+	const char *source = mnt_fs_get_srcpath(fs);
 	char path[PATH_MAX];
-	struct stat st;
-	char *source;
 
-	if (sscanf(line, "%*u %*u %u:%u %*s %255s", &major_number, &minor_number, point) != 3)
-		return NULL;
-	node = holders_node(holders, makedev(major_number, minor_number));
-	source = strstr(line, " - ");
-	source = source ? strchr(source + 3, ' ') : NULL;
-	if (node || !source || source[1] != '/')
+	if (node || !source || source[0] != '/' ||
+	    snprintf(path, sizeof(path), "%s/root%s", proc, source) >= (int)sizeof(path))
 		return node;
-	source++;
-	source[strcspn(source, "\n ")] = '\0';
-	text_unescape_octal(source);
-	if (snprintf(path, sizeof(path), "%s/root%s", proc, source) >= (int)sizeof(path) ||
-	    stat(path, &st) || !S_ISBLK(st.st_mode))
-		return NULL;
-	return holders_node(holders, st.st_rdev);
+	return holders_node_at(holders, path);
+}
+
+typedef void (*holders_fs_fn)(struct holders *holders, struct libmnt_fs *fs, const char *proc,
+			      const char *whose);
+
+static void holders_for_each(struct holders *holders, struct libmnt_table *table, holders_fs_fn fn,
+			     const char *proc, const char *whose)
+{
+	struct libmnt_iter *iter = mnt_new_iter(MNT_ITER_FORWARD);
+	struct libmnt_fs *fs;
+
+	while (iter && table && !mnt_table_next_fs(table, iter, &fs))
+		fn(holders, fs, proc, whose);
+	mnt_free_iter(iter);
+	mnt_unref_table(table);
+}
+
+static void holders_add_mount(struct holders *holders, struct libmnt_fs *fs, const char *proc,
+			      const char *whose)
+{
+	const struct node *node = holders_mounted(holders, proc, fs);
+	const char *point = mnt_fs_get_target(fs);
+	char shown[512];
+
+	if (!node || !point)
+		return;
+	text_escape(shown, sizeof(shown), point, strlen(point));
+	holders_add(holders, "%s is mounted on %s%s", node->name, shown, whose);
+	holders->stay = true;
 }
 
 /* The mounts that a process sees; @whose is said of them. */
 static void holders_find_mounts(struct holders *holders, const char *proc, const char *whose)
 {
-	char path[64], point[256], shown[512], *line = NULL;
-	const struct node *node;
-	size_t size = 0;
-	FILE *file;
+	char path[64];
 
 	snprintf(path, sizeof(path), "%s/mountinfo", proc);
-	file = fopen(path, "re");
-	if (!file)
-		return;
-	while (getline(&line, &size, file) > 0) {
-		node = holders_mounted(holders, proc, line, point);
-		if (!node)
-			continue;
-		text_escape(shown, sizeof(shown), point, text_unescape_octal(point));
-		holders_add(holders, "%s is mounted on %s%s", node->name, shown, whose);
-	}
-	free(line);
-	fclose(file);
+	holders_for_each(holders, mnt_new_table_from_file(path), holders_add_mount, proc, whose);
 }
 
 /* Whether a process sees other mounts than those that were looked at. */
@@ -225,27 +245,27 @@ static void holders_find_mounts_elsewhere(struct holders *holders)
 	closedir(dir);
 }
 
-static void holders_find_swaps(struct holders *holders)
+static void holders_add_swap(struct holders *holders, struct libmnt_fs *fs, const char *proc,
+			     const char *whose)
 {
-	const struct node *node;
-	char path[256], line[512];
-	struct stat st;
-	FILE *file;
+	const char *path = mnt_fs_get_srcpath(fs);
+	const struct node *node = path ? holders_node_at(holders, path) : NULL;
 
-	file = fopen("/proc/swaps", "re");
-	if (!file)
+	(void)proc;
+	(void)whose;
+	if (!node)
 		return;
-	while (fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "%255s", path) != 1)
-			continue;
-		text_unescape_octal(path);
-		if (stat(path, &st) || !S_ISBLK(st.st_mode))
-			continue;
-		node = holders_node(holders, st.st_rdev);
-		if (node)
-			holders_add(holders, "%s is used as swap", node->name);
-	}
-	fclose(file);
+	holders_add(holders, "%s is used as swap", node->name);
+	holders->stay = true;
+}
+
+static void holders_find_swaps(struct holders *holders, const char *path)
+{
+	struct libmnt_table *table = mnt_new_table();
+
+	if (table)
+		mnt_table_parse_swaps(table, path);
+	holders_for_each(holders, table, holders_add_swap, NULL, NULL);
 }
 
 /* Device mapper, MD and the like. */
@@ -262,105 +282,168 @@ static void holders_find_stacked(struct holders *holders)
 		dir = opendir(path);
 		if (!dir)
 			continue;
-		while ((entry = readdir(dir)))
-			if (entry->d_name[0] != '.')
-				holders_add(holders, "%s is part of %s", holders->nodes[i].name,
-					    entry->d_name);
+		while ((entry = readdir(dir))) {
+			if (entry->d_name[0] == '.')
+				continue;
+			holders_add(holders, "%s is part of %s", holders->nodes[i].name,
+				    entry->d_name);
+			holders->stay = true;
+		}
 		closedir(dir);
 	}
 }
 
-/* A loop device says what it is made of, but the disk does not know of it. */
-static void holders_find_loops(struct holders *holders)
-{
-	const struct node *node;
-	struct dirent *entry;
-	char path[300], backing[PATH_MAX];
-	struct stat st;
-	FILE *file;
-	DIR *dir;
+/**
+ * struct holders_file - files that name a device, of users that the device does not know of
+ * @pattern: which files
+ * @is: what the device is to them
+ * @depth: which component of the path names the user
+ */
+struct holders_file {
+	const char *pattern;
+	const char *is;
+	unsigned int depth;
+};
 
-	dir = opendir("/sys/block");
-	if (!dir)
-		return;
-	while ((entry = readdir(dir))) {
-		snprintf(path, sizeof(path), "/sys/block/%s/loop/backing_file", entry->d_name);
-		file = fopen(path, "re");
-		if (!file)
-			continue;
-		node = NULL;
-		if (fgets(backing, sizeof(backing), file)) {
-			backing[strcspn(backing, "\n")] = '\0';
-			if (!stat(backing, &st) && S_ISBLK(st.st_mode))
-				node = holders_node(holders, st.st_rdev);
-		}
+static const struct holders_file holders_files[] = {
+	{ "/sys/block/*/loop/backing_file", "part of", 3 },
+	{ "/sys/kernel/config/target/core/*/*/udev_path", "exported by the SCSI target as", 7 },
+	{ "/sys/kernel/config/nvmet/subsystems/*/namespaces/*/device_path",
+	  "exported by the NVMe target", 6 },
+};
+
+/* The first line of a file; "" if there is none. */
+static void holders_line(char *to, size_t room, const char *path)
+{
+	FILE *file = fopen(path, "re");
+
+	if (!file || !fgets(to, room, file))
+		*to = '\0';
+	to[strcspn(to, "\n")] = '\0';
+	if (file)
 		fclose(file);
-		if (node)
-			holders_add(holders, "%s is part of %s", node->name, entry->d_name);
-	}
-	closedir(dir);
 }
 
-static void holders_add_process(struct holders *holders, const char *pid,
+static void holders_look_at_file(struct holders *holders, const struct holders_file *what,
+				 const char *path)
+{
+	char line[PATH_MAX], enable[PATH_MAX], shown[512];
+	const char *last = strrchr(path, '/'), *user = path;
+	const struct node *node;
+	unsigned int i;
+
+	holders_line(line, sizeof(line), path);
+	node = holders_node_at(holders, line);
+	if (!node)
+		return;
+	/* A target has its device open while it is enabled. */
+	snprintf(enable, sizeof(enable), "%.*s/enable", (int)(last - path), path);
+	holders_line(line, sizeof(line), enable);
+	if (line[0] == '0')
+		return;
+	for (i = 0; i < what->depth; i++)
+		user = strchr(user, '/') + 1;
+	text_escape(shown, sizeof(shown), user, strcspn(user, "/"));
+	holders_add(holders, "%s is %s %s", node->name, what->is, shown);
+	holders->stay = true;
+}
+
+static void holders_find_in_files(struct holders *holders, const struct holders_file *what)
+{
+	glob_t found;
+	size_t i;
+
+	if (!glob(what->pattern, GLOB_NOSORT, NULL, &found))
+		for (i = 0; i < found.gl_pathc; i++)
+			holders_look_at_file(holders, what, found.gl_pathv[i]);
+	globfree(&found);
+}
+
+static void holders_add_process(struct holders *holders, const char *pid, const char *what,
 				const struct node *node)
 {
-	char path[300], name[64] = "", shown[TEXT_ESCAPED_MAX(64)];
-	ssize_t len = 0;
-	int fd;
+	char path[300], name[64], shown[TEXT_ESCAPED_MAX(64)];
 
 	snprintf(path, sizeof(path), "/proc/%s/comm", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		len = read(fd, name, sizeof(name));
-		close(fd);
-	}
-	if (len > 0 && name[len - 1] == '\n')
-		len--;
-	text_escape(shown, sizeof(shown), name, len > 0 ? len : 0);
-	holders_add(holders, "%s is open in process %s (%s)", node->name, pid, shown);
+	holders_line(name, sizeof(name), path);
+	text_escape(shown, sizeof(shown), name, strlen(name));
+	holders_add(holders, "%s %s in process %s (%s)", node->name, what, pid, shown);
 }
 
-/* One process counts once. */
-static void holders_look_at(struct holders *holders, const char *pid)
+/*
+ * What a process has open at @name, if that is the disk, or, with @files, is on it. A file system
+ * of somebody else's, which may wait for its own server, is not asked.
+ */
+static const struct node *holders_opened(const struct holders *holders, int dir, const char *name,
+					 bool files, bool *is_file)
 {
+	struct statx st;
+
+	if (statx(dir, name, AT_STATX_DONT_SYNC, STATX_TYPE, &st))
+		return NULL;
+	*is_file = !S_ISBLK(st.stx_mode);
+	if (!*is_file)
+		return holders_node(holders, makedev(st.stx_rdev_major, st.stx_rdev_minor));
+	return files ? holders_node(holders, makedev(st.stx_dev_major, st.stx_dev_minor)) : NULL;
+}
+
+static const struct node *holders_find_opened(const struct holders *holders, const char *pid,
+					      bool files, bool *is_file)
+{
+	static const char *const others[] = { "../cwd", "../root", "../exe" };
 	const struct node *node = NULL;
 	struct dirent *entry;
 	char path[300];
-	struct stat st;
+	unsigned int i;
 	DIR *dir;
 
 	snprintf(path, sizeof(path), "/proc/%s/fd", pid);
 	dir = opendir(path);
 	if (!dir)
-		return;
+		return NULL;
 	while (!node && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.' && !fstatat(dirfd(dir), entry->d_name, &st, 0) &&
-		    S_ISBLK(st.st_mode))
-			node = holders_node(holders, st.st_rdev);
+		if (entry->d_name[0] != '.')
+			node = holders_opened(holders, dirfd(dir), entry->d_name, files, is_file);
+	for (i = 0; files && !node && i < sizeof(others) / sizeof(others[0]); i++)
+		node = holders_opened(holders, dirfd(dir), others[i], files, is_file);
 	closedir(dir);
-	if (node)
-		holders_add_process(holders, pid, node);
+	return node;
 }
 
-static void holders_find_processes(struct holders *holders)
+/*
+ * Each process counts once. Files are looked for if no mount was found: a file system that was
+ * unmounted lazily is there until the last of its files is closed.
+ */
+static void holders_find_processes(struct holders *holders, bool files)
 {
+	const struct node *node;
 	struct dirent *entry;
+	bool is_file = false;
 	DIR *dir = opendir("/proc");
 
 	if (!dir)
 		return;
-	while ((entry = readdir(dir)))
-		if (isdigit((unsigned char)entry->d_name[0]))
-			holders_look_at(holders, entry->d_name);
+	while ((entry = readdir(dir))) {
+		if (!isdigit((unsigned char)entry->d_name[0]))
+			continue;
+		node = holders_find_opened(holders, entry->d_name, files, &is_file);
+		if (!node)
+			continue;
+		holders_add_process(holders, entry->d_name, is_file ? "has files" : "is open",
+				    node);
+		holders->stay |= is_file;
+	}
 	closedir(dir);
 }
 
-unsigned int holders_find(uint32_t index, char *to, size_t room)
+unsigned int holders_find(uint32_t index, char *to, size_t room, bool *stay)
 {
 	struct holders *holders = calloc(1, sizeof(*holders));
-	unsigned int found;
+	unsigned int found, i;
+	bool mounted;
 
 	*to = '\0';
+	*stay = false;
 	if (!holders)
 		return 0;
 	holders->to = to;
@@ -369,11 +452,14 @@ unsigned int holders_find(uint32_t index, char *to, size_t room)
 	holders_find_mounts(holders, "/proc/self", "");
 	if (!holders->found)
 		holders_find_mounts_elsewhere(holders);
-	holders_find_swaps(holders);
+	mounted = holders->found;
+	holders_find_swaps(holders, NULL);
 	holders_find_stacked(holders);
-	holders_find_loops(holders);
-	holders_find_processes(holders);
+	for (i = 0; i < sizeof(holders_files) / sizeof(holders_files[0]); i++)
+		holders_find_in_files(holders, &holders_files[i]);
+	holders_find_processes(holders, !mounted);
 	found = holders->found;
+	*stay = holders->stay;
 	free(holders);
 	return found;
 }

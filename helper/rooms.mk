@@ -2,7 +2,7 @@
 #
 # The rooms of the helper and the libraries they need, for the program, its tests and fuzzers.
 
-helper_pkgs := libnl-genl-3.0 libnl-3.0 smartcols liburiparser libseccomp libudev
+helper_pkgs := libnl-genl-3.0 libnl-3.0 smartcols liburiparser libseccomp libudev mount
 
 helper_rooms := \
 	adopt \

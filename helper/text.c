@@ -98,28 +98,6 @@ void text_tame(char *s, size_t len)
 	}
 }
 
-static bool text_is_octal(const char *s)
-{
-	return s[0] >= '0' && s[0] <= '3' && s[1] >= '0' && s[1] <= '7' && s[2] >= '0' &&
-	       s[2] <= '7';
-}
-
-size_t text_unescape_octal(char *s)
-{
-	char *to = s, *from = s;
-
-	while (*from) {
-		if (*from == '\\' && text_is_octal(from + 1)) {
-			*to++ = (from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0');
-			from += 4;
-		} else {
-			*to++ = *from++;
-		}
-	}
-	*to = '\0';
-	return to - s;
-}
-
 static int text_digits(const char **s, uint64_t max, uint64_t *number)
 {
 	uint64_t n = 0;

@@ -23,9 +23,6 @@ char *text_escape(char *to, size_t room, const char *from, size_t len);
 /* Question marks for control characters and what is not UTF-8, for text that was escaped before. */
 void text_tame(char *s, size_t len);
 
-/* Turns \ooo into bytes, as the kernel writes blanks in its lists of mounts. Returns the length. */
-size_t text_unescape_octal(char *s);
-
 /* A number of bytes with an optional suffix K M G T P E (powers of 1024). */
 int text_parse_size(const char *s, uint64_t *size);
 /* A decimal number, nothing before or after it, not above @max. */

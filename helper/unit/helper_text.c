@@ -140,29 +140,6 @@ static void test_escape(void **state)
 	assert_string_equal(text_escape(room, sizeof(room), "\xc2\x9b", 2), "\\xc2\\x9b");
 }
 
-static void test_unescape_octal(void **state)
-{
-	static const struct { const char *from, *to; } table[] = {
-		{ "", "" },
-		{ "/mnt", "/mnt" },
-		{ "/my\\040disk\\011x", "/my disk\tx" },
-		{ "\\134040", "\\040" },
-		{ "\\303\\251", "\xc3\xa9" },
-		{ "\\04", "\\04" },
-		{ "\\", "\\" },
-		{ "\\400\\08x", "\\400\\08x" },
-	};
-	char room[32];
-	size_t i;
-
-	(void)state;
-	for (i = 0; i < N_ELEMENTS(table); i++) {
-		strcpy(room, table[i].from);
-		assert_int_equal(text_unescape_octal(room), strlen(table[i].to));
-		assert_string_equal(room, table[i].to);
-	}
-}
-
 static void test_escape_fits(void **state)
 {
 	char room[9];
@@ -238,7 +215,6 @@ int main(void)
 		cmocka_unit_test(test_show_sizes),
 		cmocka_unit_test(test_utf8),
 		cmocka_unit_test(test_escape),
-		cmocka_unit_test(test_unescape_octal),
 		cmocka_unit_test(test_escape_fits),
 		cmocka_unit_test(test_device_names),
 		cmocka_unit_test(test_json),

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# nbd-detach refuses a disk that is mounted, is swap, or is open: exit status 7, and the message
-# names who. The disk goes on; when it is free, it is detached.
+# nbd-detach refuses a disk that is mounted, also where no path leads any more, is swap, or is open:
+# exit status 7, and the message names who. The disk goes on; when it is free, it is detached.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -19,9 +19,16 @@ attach
 
 mkdir "$TMP/a place"
 mount "$DEV" "$TMP/a place"
-defer umount -q "$TMP/a place"
+defer eval "umount -q -l '$TMP/a place' || true"
 busy "mounted on $TMP/a place"
-umount "$TMP/a place"
+(cd "$TMP/a place" && exec sleep 600) &
+sleeper=$!
+asleep() { [ "$(<"/proc/$sleeper/comm")" = sleep ]; }
+wait_until 20 asleep
+umount -l "$TMP/a place"
+busy "$DISK has files in process $sleeper \(sleep\)"
+kill "$sleeper"
+wait "$sleeper" || true
 
 mkswap -q "$DEV"
 swapon "$DEV"

@@ -39,7 +39,7 @@ exits 1 nbd-detach "$old"
 serve_nbdkit -r file "$TMP/second"
 two=$URI
 exits 7 within 60 nbd-attach "$two" "$old"
-matches "$OUTPUT" "still in use" "refusal"
+matches "$OUTPUT" "still in use: ${old#/dev/} has files in process $holder \(sleep\)" "refusal"
 # neither another export nor the same one
 for uri in "$two" "$one"; do
 	DEV=$(within 60 nbd-attach "$uri")

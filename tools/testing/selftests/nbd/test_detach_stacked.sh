@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# nbd-detach refuses a disk that is below a loop device or device mapper, and says below what.
+# nbd-detach refuses a disk that is below a loop device or device mapper, or exported by a target of the
+# kernel, and says by which.
 # tags: kernel
 
 . "$(dirname "$0")/lib.sh"
@@ -19,6 +20,29 @@ loop=$(losetup --show -f "$DEV") || skip "no loop devices"
 defer losetup -d "$loop"
 busy "${loop#/dev/}"
 losetup -d "$loop"
+
+configfs=/sys/kernel/config
+nvmet=$configfs/nvmet/subsystems/nbd-test
+lio=$configfs/target/core/iblock_9
+modprobe -q configfs || true
+[ ! -d "$configfs" ] || mountpoint -q "$configfs" || mount -t configfs none "$configfs"
+if modprobe -q nvmet; then
+	mkdir "$nvmet" "$nvmet/namespaces/1"
+	defer eval "rmdir '$nvmet/namespaces/1' '$nvmet' 2>/dev/null || true"
+	printf %s "$DEV" >"$nvmet/namespaces/1/device_path"
+	echo 1 >"$nvmet/namespaces/1/enable"
+	busy "is exported by the NVMe target nbd-test"
+	rmdir "$nvmet/namespaces/1" "$nvmet"
+fi
+if modprobe -q -a target_core_mod target_core_iblock; then
+	mkdir "$lio" "$lio/nbd-test"
+	defer eval "rmdir '$lio/nbd-test' '$lio' 2>/dev/null || true"
+	echo "udev_path=$DEV" >"$lio/nbd-test/control"
+	echo "$DEV" >"$lio/nbd-test/udev_path"
+	echo 1 >"$lio/nbd-test/enable"
+	busy "is exported by the SCSI target as nbd-test"
+	rmdir "$lio/nbd-test" "$lio"
+fi
 
 requires dmsetup
 modprobe -q dm-mod || true
