@@ -3,6 +3,9 @@
 
 #include "bundle.h"
 #include "error.h"
+#include "log.h"
+#include "peers.h"
+#include "target.h"
 #include "transport.h"
 
 /*
@@ -16,18 +19,65 @@ static struct negotiation *bundle_negotiation(struct bundle *bundle, unsigned in
 	return &bundle->negotiations[bundle->near ? 0 : i % BUNDLE_AT_ONCE];
 }
 
+/* In the process that connects */
+static bool bundle_avoid(void *context, const struct sockaddr *address, socklen_t length)
+{
+	return peers_has(context, address, length);
+}
+
+/*
+ * Notes the addresses that did not do. True if there are others, and the last gave no answer. What
+ * the process says that negotiates may be the server's words, so each turn has to add one.
+ */
+static bool bundle_has_others(const struct negotiation *neg, struct peers *failed,
+			      const struct error *err)
+{
+	const struct verdict *verdict = &neg->verdict;
+	const struct verdict_tried *last = NULL;
+	unsigned int i, before = failed->n;
+
+	for (i = 0; i < verdict->n_tried; i++) {
+		last = &verdict->tried[i];
+		peers_get(failed, (const struct sockaddr *)&last->address, last->length);
+	}
+	return failed->n > before && failed->n < PEERS_MAX && last->connected && last->others &&
+	       (err->code == EXIT_REACH || err->code == EXIT_TIMEOUT || err->code == EXIT_PROTOCOL);
+}
+
+static int bundle_negotiate(struct bundle *bundle, struct error *err)
+{
+	struct negotiation *neg = &bundle->negotiations[0];
+	struct peers failed = { 0 };
+	struct deadline near;
+
+	bundle->request.connect.avoid = bundle_avoid;
+	bundle->request.connect.context = &failed;
+	for (;;) {
+		near = deadline_in(BUNDLE_NEAR_MS);
+		if (negotiation_start(neg, &bundle->request, err))
+			return -1;
+		bundle->begun = 1;
+		if (!negotiation_finish(neg, &bundle->exports[0], &bundle->fds[0], err))
+			break;
+		if (!bundle_has_others(neg, &failed, err))
+			return -1;
+		log_warning("%s; trying another address of \"%s\"", err->cause,
+			    bundle->request.connect.target->host);
+	}
+	bundle->near = deadline_left(&near);
+	return 0;
+}
+
 int bundle_first(struct bundle *bundle, struct error *err)
 {
-	struct deadline near = deadline_in(BUNDLE_NEAR_MS);
+	int rc;
 
 	bundle->request.stays = true;
-	if (negotiation_start(&bundle->negotiations[0], &bundle->request, err))
-		return -1;
-	bundle->begun = 1;
-	if (negotiation_finish(&bundle->negotiations[0], &bundle->exports[0], &bundle->fds[0], err))
+	rc = bundle_negotiate(bundle, err);
+	bundle->request.connect.avoid = NULL;
+	if (rc)
 		return -1;
 	bundle->n = 1;
-	bundle->near = deadline_left(&near);
 	if (!bundle->near)
 		negotiation_cancel(&bundle->negotiations[0]);
 	bundle->request.stays = false;

@@ -30,7 +30,10 @@ struct bundle {
 	int fds[KERNEL_MAX_CONNECTIONS];
 };
 
-/* Makes the first connection, to any address of the server. */
+/*
+ * Makes the first connection, to any address of the server. One where the handshake fails is passed
+ * by; one that refuses the export is not.
+ */
 int bundle_first(struct bundle *bundle, struct error *err);
 
 /* Makes one connection more, on the way to @want, and begins with those after it. */

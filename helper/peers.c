@@ -49,6 +49,11 @@ struct peer *peers_get(struct peers *peers, const struct sockaddr *address, sock
 	return peer;
 }
 
+bool peers_has(const struct peers *peers, const struct sockaddr *address, socklen_t length)
+{
+	return peers_find(peers, address, length) >= 0;
+}
+
 unsigned int peers_left(const struct peers *peers, const struct sockaddr *address, socklen_t length,
 			uint64_t now)
 {

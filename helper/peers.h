@@ -40,6 +40,8 @@ bool peers_is_same(const struct sockaddr *a, socklen_t a_length, const struct so
  */
 struct peer *peers_get(struct peers *peers, const struct sockaddr *address, socklen_t length);
 
+bool peers_has(const struct peers *peers, const struct sockaddr *address, socklen_t length);
+
 /* Milliseconds that this address is to be left alone. */
 unsigned int peers_left(const struct peers *peers, const struct sockaddr *address, socklen_t length,
 			uint64_t now);
