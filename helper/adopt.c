@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,14 +17,20 @@
 #include "log.h"
 #include "modload.h"
 #include "renew.h"
+#include "waiting.h"
+
+/* The driver's events tell when the old server is left; this is for one that got lost. */
+#define ADOPT_LOOK_MS	1000
 
 /**
  * struct adoption - a device that is attached, and new connections for it, one for each slot
+ * @device: as it was found; @events has what happened since
  * @moved: the driver has them, or may have
  */
 struct adoption {
 	const struct attach_args *args;
 	struct kernel *kernel;
+	struct kernel_events *events;
 	struct kernel_device device;
 	struct target target;
 	char uri[TARGET_URI_ROOM];
@@ -122,35 +129,80 @@ static int adopt_size(struct adoption *adoption, struct error *err)
 	return 0;
 }
 
-typedef int (*adopt_fn)(struct adoption *adoption, struct error *err);
+static void adopt_close(struct adoption *adoption)
+{
+	bundle_close(&adoption->bundle, adoption->moved);
+	kernel_device_free(&adoption->device);
+	kernel_events_close(adoption->events);
+	kernel_close(adoption->kernel);
+	free(adoption);
+}
 
-/* Calls @fn, if any, for the device that is named; *@session becomes its session. */
-static int adopt_with(const struct attach_args *args, adopt_fn fn, uint64_t *session,
-		      struct error *err)
+/* The device that is named; NULL with @err filled in if that is not attached. */
+static struct adoption *adopt_open(const struct attach_args *args, struct error *err)
 {
 	struct adoption *adoption = calloc(1, sizeof(*adoption));
-	int rc = -1;
 
-	if (!adoption)
-		return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot begin");
+	if (!adoption) {
+		error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot begin");
+		return NULL;
+	}
 	adoption->args = args;
 	adoption->target = args->target;
 	adoption->kernel = modload_open_loaded(err);
-	if (!adoption->kernel)
-		goto free;
-	rc = kernel_device(adoption->kernel, args->device, &adoption->device, err);
-	if (rc)
-		goto close;
-	*session = adoption->device.session;
-	if (fn)
-		rc = fn(adoption, err);
-	bundle_close(&adoption->bundle, adoption->moved);
-	kernel_device_free(&adoption->device);
-close:
-	kernel_close(adoption->kernel);
-free:
-	free(adoption);
-	return rc;
+	if (adoption->kernel)
+		adoption->events = kernel_events_open(err);
+	if (adoption->events &&
+	    !kernel_device(adoption->kernel, args->device, &adoption->device, err))
+		return adoption;
+	adopt_close(adoption);
+	return NULL;
+}
+
+/* On how many connections the driver still waits for the server that was left. */
+static unsigned int adopt_left(const struct adoption *adoption)
+{
+	const struct kernel_device *device = &adoption->device;
+	unsigned int i, left = 0;
+
+	if (!adoption->moved || kernel_events_ended(adoption->events, device->session))
+		return 0;
+	for (i = 0; i < device->n_slots; i++)
+		left += device->slots[i].state != NBDCTL_SLOT_STATE_EMPTY &&
+			!kernel_events_down(adoption->events, device->session,
+					    device->slots[i].index);
+	return left;
+}
+
+static bool adopt_is_there(const struct adoption *adoption)
+{
+	struct kernel_device device;
+	struct error ignored;
+	bool same;
+
+	if (kernel_device(adoption->kernel, adoption->args->device, &device, &ignored))
+		return false;
+	same = device.session == adoption->device.session;
+	kernel_device_free(&device);
+	return same;
+}
+
+/* The driver needs nobody for that; who waits may be interrupted. */
+static void adopt_wait(const struct adoption *adoption)
+{
+	struct pollfd pfd = { .fd = kernel_events_fd(adoption->events), .events = POLLIN };
+	struct waiting waiting = waiting_begin();
+	unsigned int left;
+
+	kernel_events_take(adoption->events, adoption->args->device);
+	while ((left = adopt_left(adoption)) && adopt_is_there(adoption)) {
+		waiting_say(&waiting,
+			    "nbd%u: waiting for answers and a flush of the server that is left, on %u connection%s",
+			    adoption->args->device, left, left == 1 ? "" : "s");
+		poll(&pfd, 1, ADOPT_LOOK_MS);
+		kernel_events_take(adoption->events, adoption->args->device);
+	}
+	waiting_end(&waiting);
 }
 
 static int adopt_keep(const struct attach_args *args, uint64_t session, struct error *err)
@@ -174,19 +226,18 @@ static int adopt_keep(const struct attach_args *args, uint64_t session, struct e
 	}
 }
 
-static int adopt_compare(struct adoption *adoption, struct error *err)
-{
-	if (!strcmp(target_uri(&adoption->target, adoption->uri), adoption->device.display))
-		return 0;
-	return error_set(err, EXIT_OTHER, "attached to something else");
-}
-
 bool adopt_is_attached(const struct attach_args *args)
 {
+	struct adoption *adoption;
 	struct error ignored;
-	uint64_t session;
+	bool same;
 
-	return args->has_device && !adopt_with(args, adopt_compare, &session, &ignored);
+	adoption = args->has_device ? adopt_open(args, &ignored) : NULL;
+	if (!adoption)
+		return false;
+	same = !strcmp(target_uri(&adoption->target, adoption->uri), adoption->device.display);
+	adopt_close(adoption);
+	return same;
 }
 
 static int adopt_failed(const struct attach_args *args, const char *doing, struct error *err)
@@ -197,22 +248,51 @@ static int adopt_failed(const struct attach_args *args, const char *doing, struc
 	return -1;
 }
 
+static int adopt_move_if_named(struct adoption *adoption, struct error *err)
+{
+	int rc = adoption->args->has_target ? adopt_move(adoption, err) : 0;
+
+	bundle_close(&adoption->bundle, adoption->moved);
+	return rc;
+}
+
 int adopt_run(const struct attach_args *args, struct error *err)
 {
+	struct adoption *adoption = adopt_open(args, err);
 	uint64_t session;
+	int rc;
 
-	if (adopt_with(args, args->has_target ? adopt_move : NULL, &session, err))
+	if (!adoption)
 		return adopt_failed(args, args->has_target ? "cannot move" : "cannot adopt", err);
-	if (adopt_keep(args, session, err))
-		return adopt_failed(args, "cannot adopt", err);
-	return 0;
+	if (adopt_move_if_named(adoption, err)) {
+		adopt_close(adoption);
+		return adopt_failed(args, "cannot move", err);
+	}
+	session = adoption->device.session;
+	/* A keeper closes all files. */
+	if (args->keep == ATTACH_KEEP_FOREGROUND) {
+		adopt_close(adoption);
+		adoption = NULL;
+	}
+	rc = adopt_keep(args, session, err);
+	if (adoption) {
+		if (!rc)
+			adopt_wait(adoption);
+		adopt_close(adoption);
+	}
+	return rc ? adopt_failed(args, "cannot adopt", err) : 0;
 }
 
 int adopt_resize(const struct attach_args *args, struct error *err)
 {
-	uint64_t session;
+	struct adoption *adoption = adopt_open(args, err);
+	int rc = adoption ? adopt_size(adoption, err) : -1;
 
-	if (adopt_with(args, adopt_size, &session, err))
-		return adopt_failed(args, "cannot resize", err);
-	return 0;
+	if (adoption) {
+		bundle_close(&adoption->bundle, adoption->moved);
+		if (!rc)
+			adopt_wait(adoption);
+		adopt_close(adoption);
+	}
+	return rc ? adopt_failed(args, "cannot resize", err) : 0;
 }

@@ -6,8 +6,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "claim.h"
 #include "device.h"
@@ -19,14 +17,13 @@
 #include "text.h"
 #include "transport.h"
 #include "verbs.h"
+#include "waiting.h"
 
 /* udev looks at a disk for a moment after each change; that is waited for. */
 #define DETACH_BUSY_MS	5000
 #define DETACH_POLL_MS	100
 /* The driver's events tell of the end; this is for one that got lost. */
 #define DETACH_LOOK_MS	1000
-/* Whoever looks at a terminal is told after that time what is waited for. */
-#define DETACH_SILENT_S	2
 /* The keeper ends by itself as soon as it hears of the detach. */
 #define DETACH_KEEPER_MS	2000
 
@@ -71,20 +68,15 @@ static bool detach_worth_waiting(uint32_t index)
 	return !stay;
 }
 
-/* On a terminal: what is waited for, on one line that is written anew. */
-static void detach_say(const struct kernel_device *device, time_t begin)
+static void detach_say(const struct kernel_device *device, struct waiting *waiting)
 {
-	time_t seconds = time(NULL) - begin;
 	uint64_t owed = 0;
 	unsigned int i;
 
-	if (seconds < DETACH_SILENT_S || !isatty(STDERR_FILENO))
-		return;
 	for (i = 0; i < device->n_slots; i++)
 		owed += device->slots[i].requests - device->slots[i].replies;
-	fprintf(stderr, "\rnbd%u: waiting for the server, which owes %" PRIu64
-		" answer%s, for %lld s ", device->index, owed, owed == 1 ? "" : "s",
-		(long long)seconds);
+	waiting_say(waiting, "nbd%u: waiting for the server, which owes %" PRIu64 " answer%s",
+		    device->index, owed, owed == 1 ? "" : "s");
 }
 
 static int detach_called_off(uint32_t reason, struct error *err)
@@ -101,8 +93,8 @@ static int detach_called_off(uint32_t reason, struct error *err)
 }
 
 /* Whether the detach of a session goes on. If not, *@rc is how it ended. */
-static bool detach_goes_on(struct detach *detach, uint32_t index, uint64_t session, time_t begin,
-			   int *rc, struct error *err)
+static bool detach_goes_on(struct detach *detach, uint32_t index, uint64_t session,
+			   struct waiting *waiting, int *rc, struct error *err)
 {
 	struct kernel_device device;
 	uint32_t reason;
@@ -116,7 +108,7 @@ static bool detach_goes_on(struct detach *detach, uint32_t index, uint64_t sessi
 	}
 	ours = device.session == session;
 	if (ours && (device.state == NBDCTL_STATE_DRAINING || device.state == NBDCTL_STATE_DEAD)) {
-		detach_say(&device, begin);
+		detach_say(&device, waiting);
 		kernel_device_free(&device);
 		return true;
 	}
@@ -133,19 +125,18 @@ static bool detach_goes_on(struct detach *detach, uint32_t index, uint64_t sessi
 static int detach_wait(struct detach *detach, uint32_t index, uint64_t session, struct error *err)
 {
 	struct pollfd pfd = { .fd = kernel_events_fd(detach->events), .events = POLLIN };
-	time_t begin = time(NULL);
+	struct waiting waiting = waiting_begin();
 	int rc = 0;
 
 	do {
 		poll(&pfd, 1, DETACH_LOOK_MS);
 		kernel_events_take(detach->events, index);
 	} while (!kernel_events_ended(detach->events, session) &&
-		 detach_goes_on(detach, index, session, begin, &rc, err));
+		 detach_goes_on(detach, index, session, &waiting, &rc, err));
 	/* The device has a new disk when the event comes; that is all there is to wait for now. */
 	if (!rc && !kernel_events_ended(detach->events, session))
 		poll(&pfd, 1, DETACH_LOOK_MS);
-	if (time(NULL) - begin >= DETACH_SILENT_S && isatty(STDERR_FILENO))
-		fputs("\r\033[K", stderr);
+	waiting_end(&waiting);
 	return rc;
 }
 

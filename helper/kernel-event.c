@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <netlink/genl/ctrl.h>
 
@@ -17,6 +18,9 @@
  * @heard: there was something about it
  * @called_off, @reason: session whose detach was called off last, and why
  * @ended: session that ended last, of the device that was asked for
+ * @lost: there were more than the socket could hold
+ * @downs: session that lost connections last, of the device that was asked for
+ * @down: its slots whose connections they were
  */
 struct kernel_events {
 	struct nl_sock *sock;
@@ -25,7 +29,25 @@ struct kernel_events {
 	uint64_t called_off;
 	uint32_t reason;
 	uint64_t ended;
+	bool lost;
+	uint64_t downs;
+	bool down[KERNEL_MAX_CONNECTIONS];
 };
+
+static void event_down(struct kernel_events *events, uint64_t session, struct nlattr *nest)
+{
+	struct nlattr *attrs[NBDCTL_A_SLOT_MAX + 1] = { NULL };
+	uint64_t slot;
+
+	if (!nest || nla_parse_nested(attrs, NBDCTL_A_SLOT_MAX, nest, NULL))
+		return;
+	if (events->downs != session)
+		memset(events->down, 0, sizeof(events->down));
+	events->downs = session;
+	slot = genl_number(attrs[NBDCTL_A_SLOT_INDEX]);
+	if (slot < KERNEL_MAX_CONNECTIONS)
+		events->down[slot] = true;
+}
 
 static int event_take(struct nl_msg *msg, void *arg)
 {
@@ -44,6 +66,10 @@ static int event_take(struct nl_msg *msg, void *arg)
 		break;
 	case NBDCTL_CMD_DETACHED_EVENT:
 		events->ended = genl_number(attrs[NBDCTL_A_DEVICE_SESSION]);
+		break;
+	case NBDCTL_CMD_CONNECTION_DOWN_EVENT:
+		event_down(events, genl_number(attrs[NBDCTL_A_DEVICE_SESSION]),
+			   attrs[NBDCTL_A_DEVICE_SLOT]);
 		break;
 	}
 	return NL_OK;
@@ -99,7 +125,8 @@ bool kernel_events_take(struct kernel_events *events, uint32_t index)
 	do {
 		rc = nl_recvmsgs_default(events->sock);
 	} while (rc >= 0);
-	/* Too many came at once (ENOBUFS), say; better to look in vain than to miss one. */
+	/* Too many came at once (ENOBUFS), say; better to look once too often than to miss one. */
+	events->lost |= rc != -NLE_AGAIN;
 	return events->heard || rc != -NLE_AGAIN;
 }
 
@@ -120,4 +147,10 @@ uint32_t kernel_events_called_off(struct kernel_events *events, uint32_t index, 
 bool kernel_events_ended(const struct kernel_events *events, uint64_t session)
 {
 	return events->ended == session;
+}
+
+bool kernel_events_down(const struct kernel_events *events, uint64_t session, uint32_t slot)
+{
+	return events->lost || slot >= KERNEL_MAX_CONNECTIONS ||
+	       (events->downs == session && events->down[slot]);
 }

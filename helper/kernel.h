@@ -220,6 +220,12 @@ uint32_t kernel_events_called_off(struct kernel_events *events, uint32_t index, 
 /* Whether it was heard that a session, which is not 0, has ended. */
 bool kernel_events_ended(const struct kernel_events *events, uint64_t session);
 
+/*
+ * Whether a connection of that slot has gone down, and what it had in hand is answered, or is with
+ * another one. True as well if that may have been missed.
+ */
+bool kernel_events_down(const struct kernel_events *events, uint64_t session, uint32_t slot);
+
 const char *kernel_state_name(uint32_t state);
 const char *kernel_slot_state_name(uint32_t state);
 const char *kernel_transport_name(uint32_t transport);

@@ -58,4 +58,5 @@ helper_rooms := \
 	transport \
 	udev \
 	uri \
-	verdict
+	verdict \
+	waiting

@@ -17,13 +17,17 @@ serve evil-nbd --port @PORT@ --size 8M --log "$TMP/log" --evil reply-none --on F
 attach -C 4
 settle
 serve_nbdkit file "$TMP/image"
-exits 0 nbd-attach --adopt "$URI" "$DEV"
+background adopt nbd-attach --adopt "$URI" "$DEV"
+wait_until 20 are_established 4
 background read read_at 5
 sleep 20
 held read
+held adopt
+matches "$(<"$TMP/adopt")" "waiting for answers and a flush.* on 4 connections" "message"
 same "$(left 'the server that is left still owes a flush')" 4 "flushes that are waited for"
 exits 0 nbd-attach --adopt --force "$URI" "$DEV"
 ends read 0
+ends adopt 0
 cmp "$TMP/back" -n 65536 /dev/zero
 same "$(grep -c ^FLUSH "$TMP/log")" 4 "flushes that were asked for"
 same "$(left 'left without a flush')" 4 "flushes that were given up"
@@ -38,15 +42,19 @@ pause_server
 background first write_at 9 a
 sleep 1
 serve_nbdkit file "$TMP/image"
-exits 0 nbd-attach --adopt "$URI" "$DEV"
+rm "$TMP"/adopt*
+background adopt nbd-attach --adopt "$URI" "$DEV"
+wait_until 20 are_established 2
 background second write_at 10 b
 sleep 20
 held first
 held second
+held adopt
 same "$(left 'the server that is left still owes answers')" 1 "connections that are waited for"
 kill -CONT "$old"
 ends first 0
 ends second 0
+ends adopt 0
 same "$(left 'move on unanswered')" 0 "requests that went to two servers"
 write_at 9 c
 stop_server "$old"
