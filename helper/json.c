@@ -69,6 +69,8 @@ void json_start(struct json *json, FILE *out)
 void json_object(struct json *json, const char *key)
 {
 	json_begin(json, key, "{}");
+	if (json->depth == 1)
+		json_number(json, "version", JSON_VERSION);
 }
 
 void json_array(struct json *json, const char *key)

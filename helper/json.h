@@ -6,6 +6,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/* It grows when a member is renamed, removed or means something else. */
+#define JSON_VERSION	1
+
 /* Levels of objects and arrays. */
 #define JSON_DEPTH_MAX	8
 
@@ -25,7 +28,10 @@ struct json {
 
 void json_start(struct json *json, FILE *out);
 
-/* @key is NULL at the top and in arrays. */
+/*
+ * @key is NULL at the top and in arrays. An object at the top begins with the version of the names
+ * in it, which is documented in nbd-attach(8).
+ */
 void json_object(struct json *json, const char *key);
 void json_array(struct json *json, const char *key);
 /* Ends the innermost object or array. */

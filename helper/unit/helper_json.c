@@ -11,6 +11,8 @@
 #include "../json.h"
 #include "../kernel.h"
 
+#define BEGIN	"{\n  \"version\": 1,\n"
+
 static struct kernel_device device;
 
 static int setup(void **state)
@@ -63,7 +65,7 @@ static void expect(unsigned int members, const char *want)
 static void test_all(void **state)
 {
 	static const char want[] =
-		"{\n"
+		BEGIN
 		"  \"device\": \"/dev/nbd3\",\n"
 		"  \"index\": 3,\n"
 		"  \"state\": \"live\",\n"
@@ -92,7 +94,7 @@ static void test_all(void **state)
 static void test_connections(void **state)
 {
 	static const char want[] =
-		"{\n"
+		BEGIN
 		"  \"connections\": [\n"
 		"    {\n"
 		"      \"index\": 1,\n"
@@ -123,10 +125,10 @@ static void test_times(void **state)
 	(void)state;
 	device.request_timeout = 7500;
 	device.dead_time = 0;
-	expect(times, "{\n  \"request_timeout\": 7.5,\n  \"dead_timeout\": 0\n}\n");
+	expect(times, BEGIN "  \"request_timeout\": 7.5,\n  \"dead_timeout\": 0\n}\n");
 	device.request_timeout = 1;
 	device.dead_time = NBDCTL_TIME_FOREVER;
-	expect(times, "{\n  \"request_timeout\": 0.001,\n  \"dead_timeout\": null\n}\n");
+	expect(times, BEGIN "  \"request_timeout\": 0.001,\n  \"dead_timeout\": null\n}\n");
 }
 
 /* Those that are not known to the caller are left out. */
@@ -136,7 +138,7 @@ static void test_unknown(void **state)
 	device.display[0] = '\0';
 	device.identifier[0] = '\0';
 	expect(DEVICE_JSON_URI | DEVICE_JSON_IDENTIFIER | DEVICE_JSON_SIZE,
-	       "{\n  \"size\": 1099511627776\n}\n");
+	       BEGIN "  \"size\": 1099511627776\n}\n");
 }
 
 #define TEST(name)	cmocka_unit_test_setup(test_##name, setup)

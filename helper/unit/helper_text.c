@@ -183,7 +183,8 @@ static void test_device_names(void **state)
 static void test_json(void **state)
 {
 	static const char want[] =
-		"{\n  \"a \\\"key\\\"\": \"tab\\u0009 back\\\\ \xc3\xa9 \\ufffd \\u001b\\u009b;m\xc2\xa0\",\n"
+		"{\n  \"version\": 1,\n"
+		"  \"a \\\"key\\\"\": \"tab\\u0009 back\\\\ \xc3\xa9 \\ufffd \\u001b\\u009b;m\xc2\xa0\",\n"
 		"  \"empty\": [],\n  \"two\": [\n    18446744073709551615,\n    false\n  ]\n}\n";
 	char *text = NULL;
 	size_t length;
