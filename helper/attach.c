@@ -120,8 +120,8 @@ static int attach_check_export(struct attach *attach, struct error *err)
 				 "the server's minimum block has %u bytes, this kernel takes %u",
 				 export->minimum, attach->driver->max_min_block_size);
 	if (attach->size != export->size)
-		log_note("the export has %" PRIu64 " bytes; the disk has the %" PRIu64
-			 " that are whole blocks", export->size, attach->size);
+		log_warning("the export has %" PRIu64 " bytes; the disk has the %" PRIu64
+			    " that are whole blocks", export->size, attach->size);
 	return attach_check_contexts(attach, err);
 }
 

@@ -53,6 +53,10 @@ static int map_error(int errnum, struct error *err)
 		return -1;
 	case ENOENT:
 		return error_set(err, EXIT_USAGE, "the device has no such context");
+	case EIO:
+		error_errno(err, EXIT_SYSTEM, errnum, "cannot get the map");
+		error_hint(err, "the server failed, or lost the context: \"nbd-info\" asks it");
+		return -1;
 	default:
 		return error_errno(err, map_code(errnum), errnum, "cannot get the map");
 	}
