@@ -305,12 +305,18 @@ static int sandbox_export(scmp_filter_ctx filter, struct sock_fprog *program)
 	return rc;
 }
 
+/* A kernel that cannot has no filter made for it by libseccomp either. */
+static bool sandbox_can_filter(void)
+{
+	return !SANDBOX_SANITIZED && prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0;
+}
+
 int sandbox_prepare(struct error *err)
 {
 	scmp_filter_ctx filter;
 	int rc;
 
-	if (SANDBOX_SANITIZED || sandbox_program.filter)
+	if (!sandbox_can_filter() || sandbox_program.filter)
 		return 0;
 	filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	if (!filter)
@@ -328,7 +334,7 @@ static int sandbox_filter(struct error *err)
 {
 	if (SANDBOX_SANITIZED)
 		return 0;
-	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) < 0) {
+	if (!sandbox_can_filter()) {
 		log_note("this kernel cannot filter system calls");
 		return 0;
 	}
