@@ -11,12 +11,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <linux/prctl.h>
-
 #include "daemon.h"
 #include "error.h"
 #include "log.h"
 #include "process.h"
+
+/* linux/prctl.h cannot be included beside musl's sys/prctl.h. */
+#ifndef PR_SET_IO_FLUSHER
+#define PR_SET_IO_FLUSHER	57
+#endif
 
 #define DAEMON_NAME_MAX		32
 /* What the kernel's log takes as one line, with a margin. */
