@@ -29,7 +29,7 @@ help:
 	@echo '  check-all    all tests on all kernels, for hours; goes on where it was broken off; KERNELS'
 	@echo '  lint         checkpatch, sparse, W=1, shellcheck and our own rules'
 	@echo '  unit         tests that need no kernel, under ASan and UBSan'
-	@echo '  arch         the module for arm64 and armhf; unit tests on s390x and armhf, emulated'
+	@echo '  arch         the module for arm64 and armhf; unit tests on other machines, emulated; musl'
 	@echo '  selftests    tests of the loaded module, in VMs; KERNELS="7.3 6.1" TESTS="io_* map_*"'
 	@echo '  debug-check  the selftests on kernels with KASAN, lockdep, kmemleak and more'
 	@echo '  soak         crash loops, network faults, races and lies for hours; KERNELS SEED BENCHES'

@@ -251,7 +251,7 @@ static void test_notes_many(void **state)
 
 static void test_lengths(void **state)
 {
-	static const size_t short_ones[] = { 1, 4, HEADER - 1 };
+	static const size_t short_ones[] = { 1, HEADER / 2, HEADER - 1 };
 	static char long_one[sizeof(struct verdict_message) + 1];
 	size_t i;
 

@@ -7,13 +7,14 @@
 #	ignoring_children, as_nobody	with SIGCHLD ignored; as another user
 #	quietly		with standard error closed; says what became of it, as soon as the server
 #			was talked to
+# With EMULATED set, what needs netlink is skipped.
 
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d /tmp/mistakes.XXXXXX)
 server=
 trap 'end_server; rm -rf "$work"' EXIT
-PATH=$here/../build:$PATH
+PATH=${TOOLS:-$here/../build}:$PATH
 chmod 755 "$work"
 
 end_server() {
@@ -84,6 +85,10 @@ while read -r want line; do
 	said=$({ eval "$command"; } 2>&1 </dev/null)
 	got=$?
 	said=${said//$'\n'/ }
+	[[ -z ${EMULATED-} || $said != *"netlink socket: Protocol"* ]] || {
+		echo "ok $n - $command # SKIP no netlink for emulated programs"
+		continue
+	}
 	if [ "$got" -eq "$want" ] && [[ $said =~ $pattern ]]; then
 		echo "ok $n - mistake: $command"
 	else
