@@ -362,8 +362,12 @@ static void test_files_many(void **state)
 		.msg_controllen = sizeof(control),
 	};
 	int files[3] = { file, file, file };
+	const char *emulated = getenv("EMULATED");
 
 	(void)state;
+	/* qemu-user takes more files from the kernel than there is room for. */
+	if (emulated && *emulated)
+		skip();
 	control.header.cmsg_level = SOL_SOCKET;
 	control.header.cmsg_type = SCM_RIGHTS;
 	control.header.cmsg_len = CMSG_LEN(sizeof(files));
