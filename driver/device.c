@@ -18,8 +18,9 @@ void nbd_device_put(struct nbd_device *dev)
  * nbd_device_lock() - lock a device
  * @dev: referenced
  *
- * A disk that waits for a connection may be what memory is reclaimed by, and the
- * connection needs this lock. So who has it does not wait for I/O by allocating.
+ * Memory may be reclaimed by writing to a disk that waits for its server. Nobody should wait for
+ * that with this lock, so who has it does no I/O for memory. But it is held while the disk's
+ * open_mutex is waited for, under which the block layer does; so no connection needs it.
  */
 void nbd_device_lock(struct nbd_device *dev)
 {
@@ -141,8 +142,8 @@ static void forget_session(struct nbd_device *dev, struct nbd_session *session)
 
 /*
  * Nobody may come in between the look at the openers and the state that keeps them out. Who has the
- * mutex is one of them, and may wait for a server: for as long as the dead time lasts, and for a
- * replacement that needs the device's lock.
+ * mutex is one of them, and may wait for a server: for as long as the dead time lasts, which is
+ * too long for a lock that a forced detach needs.
  */
 static int begin_drain(struct nbd_device *dev, struct nbd_session *session, bool *usable)
 {

@@ -23,7 +23,7 @@
  * @index: N
  * @depth: requests in flight on each queue that were asked for; the block layer may grant fewer
  * @gone: its disk was taken away, or is about to be; for the registry, written under @lock
- * @lock: serialises attach, detach and everything in between; see nbd_device_lock()
+ * @lock: serialises attach, detach and resize; see nbd_device_lock()
  * @noio: what the holder of @lock may allocate by when he lets go of it
  * @session: what is attached, or NULL; written under @lock
  * @tag_set: queues and tags
@@ -40,7 +40,7 @@ struct nbd_device {
 	u32 index;
 	u32 depth;
 	bool gone;
-	struct mutex lock;	/* attach, detach and everything in between */
+	struct mutex lock;	/* attach, detach, resize */
 	unsigned int noio;
 	struct nbd_session __rcu *session;
 	struct blk_mq_tag_set tag_set;

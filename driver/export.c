@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Is what a server offers now still the export that was attached? */
+#include <linux/compiler.h>
+
 #include "export.h"
 
 /* What requests are built by; a disk that was told of them goes on using them */
@@ -26,7 +28,7 @@ int nbd_export_fits(const struct nbd_export *disk, const struct nbd_export *conn
 		*why = "transmission-flags: the export has become read-only";
 		return -EROFS;
 	}
-	if (conn->size < disk->size)
+	if (conn->size < READ_ONCE(disk->size))
 		*why = "size: the export is smaller than the disk";
 	else if (conn->structured != disk->structured)
 		*why = "header-mode is not that of the disk";

@@ -5,6 +5,7 @@
  *
  * The family is described in Documentation/netlink/specs/nbdctl.yaml.
  */
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <net/genetlink.h>
 #include <net/sock.h>
@@ -204,6 +205,29 @@ static int check_session(struct genl_info *info, const struct nbd_session *sessi
 	return 0;
 }
 
+/* Find the device and the session a request is for, both referenced. No lock is waited for. */
+static int find_named(struct sk_buff *skb, struct genl_info *info, struct nbd_device **dev,
+		      struct nbd_session **session)
+{
+	const struct nlattr *attr = info->attrs[NBDCTL_A_DEVICE_INDEX];
+	int err;
+
+	err = need_index(skb, info);
+	if (err)
+		return err;
+	*dev = nbd_devices_find(nla_get_u32(attr));
+	if (!*dev)
+		return nbd_refuse(info, attr, -ENODEV, "index is no device");
+	*session = nbd_device_get_session(*dev);
+	err = check_session(info, *session);
+	if (!err)
+		return 0;
+	if (*session)
+		nbd_session_put(*session);
+	nbd_device_put(*dev);
+	return err;
+}
+
 /* The session a request is for, whose device is locked, or an ERR_PTR */
 static struct nbd_session *named_session(struct genl_info *info, struct nbd_device *dev)
 {
@@ -215,26 +239,16 @@ static struct nbd_session *named_session(struct genl_info *info, struct nbd_devi
 /* Whatever the disk is doing, and whoever has its lock */
 static int detach_by_force(struct sk_buff *skb, struct genl_info *info)
 {
-	const struct nlattr *attr = info->attrs[NBDCTL_A_DEVICE_INDEX];
 	struct nbd_session *session;
 	struct nbd_device *dev;
 	int err;
 
-	err = need_index(skb, info);
+	err = find_named(skb, info, &dev, &session);
 	if (err)
 		return err;
-	dev = nbd_devices_find(nla_get_u32(attr));
-	if (!dev)
-		return nbd_refuse(info, attr, -ENODEV, "index is no device");
-	session = nbd_device_get_session(dev);
-	err = check_session(info, session);
-	if (err)
-		nbd_device_put(dev);
-	else
-		nbd_device_detach_now(dev, session);
-	if (session)
-		nbd_session_put(session);
-	return err;
+	nbd_device_detach_now(dev, session);
+	nbd_session_put(session);
+	return 0;
 }
 
 static int detach_doit(struct sk_buff *skb, struct genl_info *info)
@@ -291,14 +305,11 @@ static int replace_slots(struct genl_info *info, struct nbd_session *session)
 	return 0;
 }
 
-static int slot_replace(struct genl_info *info, struct nbd_device *dev)
+static int slot_replace(struct genl_info *info, struct nbd_session *session)
 {
-	struct nbd_session *session = named_session(info, dev);
 	char *display = NULL;
 	int err;
 
-	if (IS_ERR(session))
-		return PTR_ERR(session);
 	err = nbd_parse_string(info, NBDCTL_A_DEVICE_DISPLAY, &display);
 	if (err)
 		return err;
@@ -309,15 +320,24 @@ static int slot_replace(struct genl_info *info, struct nbd_device *dev)
 	return err;
 }
 
+/*
+ * The device's lock is not needed, so whoever has it can wait for this disk. Reclaim may, so
+ * nothing here does I/O for memory; and a socket can be in use for as long as a program pleases.
+ */
 static int slot_replace_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct nbd_device *dev = lock_named(skb, info);
+	unsigned int noio = memalloc_noio_save();
+	struct nbd_session *session;
+	struct nbd_device *dev;
 	int err;
 
-	if (IS_ERR(dev))
-		return PTR_ERR(dev);
-	err = slot_replace(info, dev);
-	nbd_device_unlock(dev);
+	err = find_named(skb, info, &dev, &session);
+	if (!err) {
+		err = slot_replace(info, session);
+		nbd_session_put(session);
+		nbd_device_put(dev);
+	}
+	memalloc_noio_restore(noio);
 	return err;
 }
 

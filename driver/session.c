@@ -5,6 +5,7 @@
  * each command that has lost its connection, if that was not its own fault
  * (blame.c). How connections come and go is in slots.c.
  */
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "error.h"
@@ -43,6 +44,18 @@ static void free_work(struct work_struct *work)
 	kfree(session);
 }
 
+/*
+ * A disk that waits for a connection may be what memory is reclaimed by, and the connection needs
+ * this lock. So who has it must not do I/O for memory, nor wait for anybody who does: lockdep is
+ * told that reclaim takes it.
+ */
+static void needed_by_reclaim(struct mutex *lock)
+{
+	fs_reclaim_acquire(GFP_KERNEL);
+	might_lock(lock);
+	fs_reclaim_release(GFP_KERNEL);
+}
+
 /**
  * nbd_session_alloc() - begin an attach
  * @nr_slots: connections it is to have
@@ -60,6 +73,7 @@ struct nbd_session *nbd_session_alloc(u32 nr_slots)
 	kref_init(&session->ref);
 	session->number = atomic64_inc_return(&last_number);
 	mutex_init(&session->lock);
+	needed_by_reclaim(&session->lock);
 	init_waitqueue_head(&session->left);
 	spin_lock_init(&session->park_lock);
 	INIT_LIST_HEAD(&session->parked);

@@ -2,11 +2,13 @@
 /*
  * What whoever attached does with a socket that he kept: it is disconnected, and listens; TLS is
  * put above it. The disk loses its connection, and nothing of the driver stays with the socket, not
- * in the connections that it accepts and not when the module is gone.
+ * in the connections that it accepts and not when the module is gone. And a socket that is in use
+ * when the driver is to take it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +16,10 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <linux/userfaultfd.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -257,6 +262,93 @@ TEST_F(socket, tls_above)
 	EXPECT_EQ(EIO, read_it(self->disk));
 	EXPECT_EQ(EBUSY, down(&self->events));
 	EXPECT_GE(0, recv(tcp->far, buf, sizeof(buf), MSG_DONTWAIT));
+}
+
+/**
+ * struct holder - a thread that has the lock of a socket
+ * @fd: the socket
+ * @memory: from here it sends; a page that is not there
+ * @faults: userfaultfd of the page
+ * @thread: the thread
+ */
+struct holder {
+	int fd;
+	void *memory;
+	int faults;
+	pthread_t thread;
+};
+
+static void *send_page(void *arg)
+{
+	struct holder *h = arg;
+
+	send(h->fd, h->memory, getpagesize(), MSG_NOSIGNAL);
+	return NULL;
+}
+
+/* When this returns 0 the lock is taken */
+static int hold(struct holder *h, int fd)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register missing = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct uffd_msg fault;
+
+	h->fd = fd;
+	h->memory = mmap(NULL, getpagesize(), PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	h->faults = syscall(SYS_userfaultfd, O_CLOEXEC);
+	missing.range.start = (uintptr_t)h->memory;
+	missing.range.len = getpagesize();
+	return ioctl(h->faults, UFFDIO_API, &api) ||
+	       ioctl(h->faults, UFFDIO_REGISTER, &missing) ||
+	       pthread_create(&h->thread, NULL, send_page, h) ||
+	       read(h->faults, &fault, sizeof(fault)) != sizeof(fault);
+}
+
+static int let_go(struct holder *h)
+{
+	struct uffdio_zeropage zero = { .range = { (uintptr_t)h->memory, getpagesize() } };
+
+	return ioctl(h->faults, UFFDIO_ZEROPAGE, &zero) || pthread_join(h->thread, NULL);
+}
+
+/* Offer a connection in a process of its own, which ends with the errno */
+static pid_t offer(FIXTURE_DATA(socket) *self, int fd)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	nl_open(&self->nl);
+	msg_begin(&self->nl, &self->m, NBDCTL_CMD_SLOT_REPLACE);
+	put_facts(&self->m, &self->x, INDEX, 0);
+	put_slot(&self->m, 0, fd, &self->x);
+	_exit(nl_call(&self->nl, &self->m));
+}
+
+/* A socket that a program does not let go of is waited for by nobody but the one who offers it */
+TEST_F(socket, held)
+{
+	struct sockaddr_in addr;
+	int fd = listener(&addr);
+	struct pair other = connected(fd, &addr);
+	struct holder holder;
+	pid_t pid;
+
+	close(fd);
+	ASSERT_EQ(0, hold(&holder, other.near));
+	pid = offer(self, other.near);
+	EXPECT_EQ(-1, status_of(pid, 1000));
+	msg_begin(&self->nl, &self->m, NBDCTL_CMD_RESIZE);
+	put_u32(&self->m, NBDCTL_A_DEVICE_INDEX, INDEX);
+	put_u64(&self->m, NBDCTL_A_DEVICE_SIZE, SIZE / 2);
+	EXPECT_EQ(0, nl_call(&self->nl, &self->m)) TH_LOG("%s", self->nl.text);
+	EXPECT_EQ(0, detach(&self->nl, INDEX, true));
+	EXPECT_EQ(-1, status_of(pid, 0));
+	EXPECT_EQ(0, let_go(&holder));
+	EXPECT_EQ(ENOTCONN, status_of(pid, 20000));
+	close(holder.faults);
+	close(other.near);
+	close(other.far);
 }
 
 TEST_HARNESS_MAIN
