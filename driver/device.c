@@ -111,6 +111,7 @@ int nbd_device_attach(struct nbd_device *dev, struct nbd_session *session,
 	if (err)
 		return err;
 	/* It is there till the device is idle again */
+	*why = "the module is being unloaded";
 	if (!try_module_get(THIS_MODULE))
 		return -ENODEV;
 	nbd_disk_set_ro(dev, session->export.read_only);

@@ -29,10 +29,13 @@ const struct nla_policy nbd_slot_policy[NBDCTL_A_SLOT_RECONNECTS + 1] = {
 	[NBDCTL_A_SLOT_RECONNECTS] = { .type = NLA_U32 },
 };
 
-/* Refuse a request; the text names the attribute, @attr says where it is, if it is there */
+/*
+ * Refuse a request; the text names the attribute, @attr says where it is, if it is there. That
+ * memory is short is nobody's fault, whatever was about to be refused.
+ */
 int nbd_refuse(struct genl_info *info, const struct nlattr *attr, int err, const char *why)
 {
-	if (info->extack) {
+	if (info->extack && err != -ENOMEM) {
 		info->extack->_msg = why;
 		info->extack->bad_attr = attr;
 	}
@@ -273,7 +276,7 @@ static struct nbd_conn *parse_slot(struct genl_info *info, const struct nlattr *
 		goto free_set;
 	conn = nbd_conn_alloc(session, index, nla_get_u32(tb[NBDCTL_A_SLOT_FD]), &why);
 	if (IS_ERR(conn)) {
-		nbd_refuse(info, tb[NBDCTL_A_SLOT_FD], 0, why);
+		nbd_refuse(info, tb[NBDCTL_A_SLOT_FD], PTR_ERR(conn), why);
 		goto free_set;
 	}
 	memcpy(conn->ids, set->ids, n * sizeof(*conn->ids));

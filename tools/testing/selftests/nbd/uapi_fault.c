@@ -137,12 +137,13 @@ static int call_fault(struct ground *g, bool *hit)
 }
 
 /*
- * ENOBUFS: the kernel had no memory for a message of netlink's own, the answer
- * perhaps. A new disk that could not be given its name is EINVAL to add_disk().
+ * ENOMEM has no text, which could only name what is not to blame. ENOBUFS: the
+ * kernel had no memory for a message of netlink's own, the answer perhaps. A new
+ * disk that could not be given its name is EINVAL to add_disk().
  */
 static bool is_memory(const struct ground *g, int error)
 {
-	return !error || error == ENOMEM || error == ENOBUFS ||
+	return !error || (error == ENOMEM && !*g->nl.text) || error == ENOBUFS ||
 	       (error == EINVAL && !strcmp(g->nl.text, "no device can be made"));
 }
 
