@@ -7,7 +7,10 @@
 #include "device.h"
 #include "export.h"
 
-/* Requests are made this large by default, if the server takes them */
+/*
+ * Requests are made this large by default, if the server takes them. The block layer would also
+ * take that from io_opt, but file systems take io_opt for a stripe.
+ */
 #define DEFAULT_IO	(4u << 20)
 
 /* Effect lengths have 32 bits on the wire; a request must be of whole blocks */
