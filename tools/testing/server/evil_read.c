@@ -63,6 +63,14 @@ EVIL(tiny)
 	reply_data(r, DONE, r->req.offset + n, r->req.length - n);
 }
 
+EVIL(backwards)
+{
+	UNUSED;
+	for (uint32_t i = r->req.length; i > 1; i--)
+		reply_data(r, 0, r->req.offset + i - 1, 1);
+	reply_data(r, DONE, r->req.offset, 1);
+}
+
 /* One data chunk with these flags and DONE */
 EVIL(whole_with_flags)
 {
@@ -404,6 +412,7 @@ const struct evil evil_read_table[] = {
 	ROW("read-reverse-none", OK, two_pieces, 0, "second half first, then NONE with DONE"),
 	ROW("read-interleaved", OK, interleaved, 0, "8 chunks among those of other cookies"),
 	ROW("read-tiny", OK, tiny, 0, "64 chunks of one byte, then the rest"),
+	ROW("read-backwards", OK, backwards, 0, "chunks of one byte, from the last to the first"),
 	ROW("read-unknown-flags", OK, whole_with_flags, 0xfffe, "all unknown chunk flags are set"),
 
 	ROW("read-overlap-same", DROP, overlap, 0, "chunks overlap, with the same data"),
