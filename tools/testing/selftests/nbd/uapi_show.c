@@ -315,6 +315,51 @@ FIXTURE_TEARDOWN(events)
 	tear_down(_metadata, &self->g);
 }
 
+/* What the kernel has told udev of our disk since it was asked last */
+struct changes {
+	int n;
+	int read_only;
+};
+
+static struct changes changes(int fd)
+{
+	struct changes c = { 0, 0 };
+	char buf[8192];
+	ssize_t n, at;
+
+	while ((n = recv(fd, buf, sizeof(buf) - 1, MSG_DONTWAIT)) > 0) {
+		buf[n] = '\0';
+		if (strcmp(buf, "change@/devices/virtual/block/nbd8"))
+			continue;
+		c.n++;
+		for (at = 0; at < n; at += strlen(buf + at) + 1)
+			c.read_only += !strncmp(buf + at, "DISK_RO=", 8);
+	}
+	return c;
+}
+
+/* One for the attach as a whole: at an earlier one udev would find a disk without a size */
+TEST_F(events, uevent)
+{
+	struct sockaddr_nl all = { .nl_family = AF_NETLINK, .nl_groups = 1 };
+	struct ground *g = &self->g;
+	struct changes c;
+	int fd;
+
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
+	ASSERT_EQ(0, bind(fd, (void *)&all, sizeof(all)));
+	msg_begin(&g->nl, &g->m, NBDCTL_CMD_ATTACH);
+	put_facts(&g->m, &g->x[0], INDEX, 0);
+	put_flag(&g->m, NBDCTL_A_DEVICE_READ_ONLY);
+	put_slot(&g->m, 0, g->conns[0], &g->x[0]);
+	ASSERT_EQ(0, nl_call(&g->nl, &g->m)) TH_LOG("%s", g->nl.text);
+	c = changes(fd);
+	EXPECT_EQ(1, c.n);
+	EXPECT_EQ(0, c.read_only);
+	EXPECT_EQ(1, read_number("/sys/block/nbd%d/ro", INDEX));
+	close(fd);
+}
+
 /* All that can happen, in its order, here and in another network namespace */
 TEST_F(events, in_order)
 {
