@@ -5,34 +5,32 @@
 
 #include <linux/hrtimer.h>
 
+#include "hold.h"
+
 /**
- * struct nbd_gather - what is known of who submits to a hardware queue. Guesses, written without
- *	locks, but @armed
- * @timer: waits for more to come
- * @armed: bit 0: @timer will look at what waits
- * @task: who submitted last; never dereferenced
- * @slept: how often it had slept until then
+ * struct nbd_gather - what is known of the task that submits to a hardware queue. Guesses, written
+ *	without locks, but @armed
+ * @timer: sends what is held back when no more comes
+ * @armed: bit 0: @timer will look at what is held back
+ * @task: submitted last; never dereferenced
+ * @nvcsw: how often it had slept until then
  * @last: when, in nanoseconds; 0 if it had slept since
- * @preempted: how often it had been preempted until then
- * @cost: nanoseconds that it takes to send, on average
- * @skip: submissions that shall not wait
- * @vain: how many times in a row it was in vain that some waited
+ * @nivcsw: how often it had been preempted until then
+ * @hold: what came of holding back
  */
 struct nbd_gather {
 	struct hrtimer timer;
 	unsigned long armed;
 	const struct task_struct *task;
-	unsigned long slept;
+	unsigned long nvcsw;
 	u64 last;
-	unsigned long preempted;
-	u64 cost;
-	u32 skip;
-	u32 vain;
+	unsigned long nivcsw;
+	struct nbd_hold hold;
 };
 
 void nbd_gather_init(struct nbd_gather *g);
 void nbd_gather_stop(struct nbd_gather *g);
-bool nbd_gather(struct nbd_gather *g, u32 waiting);
+bool nbd_gather(struct nbd_gather *g, u32 queued);
 void nbd_gather_sent(struct nbd_gather *g);
 
 /* session.c; in hard interrupt, too */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the pure rooms (proto, reply, cover, extents) need from their
+ * What the pure rooms (proto, reply, cover, extents, hold) need from their
  * surroundings, so that the same source also builds in user space, under unit
  * tests, sanitizers and fuzzers.
  */
@@ -10,6 +10,7 @@
 #ifdef __KERNEL__
 
 #include <linux/build_bug.h>
+#include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/minmax.h>
@@ -36,6 +37,8 @@ typedef uint64_t u64;
 #define __packed		__attribute__((packed))
 #define U32_MAX			UINT32_MAX
 #define U64_MAX			UINT64_MAX
+#define READ_ONCE(x)		__atomic_load_n(&(x), __ATOMIC_RELAXED)
+#define WRITE_ONCE(x, v)	__atomic_store_n(&(x), v, __ATOMIC_RELAXED)
 #define min_t(t, a, b)		({ t __a = (a), __b = (b); __a < __b ? __a : __b; })
 #define be16_to_cpu(x)		be16toh(x)
 #define be32_to_cpu(x)		be32toh(x)

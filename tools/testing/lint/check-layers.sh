@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../../../driver"
 layers='
 0 pure.h compat.h trace.h trace.c
 1 proto.h
-2 cover.h cover.c reply.h reply.c extents.h extents.c export.h export.c error.h error.c
+2 cover.h cover.c hold.h hold.c reply.h reply.c extents.h extents.c export.h export.c error.h error.c
 3 cmd.h private.h event.h gather.h socket.h
 4 cmd.c copy.c private.c conn.h conn.c socket.c gather.c send.c recv.c session.h session.c
 4 blame.c pieces.c slots.c map.h map.c

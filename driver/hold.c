@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "hold.h"
+
+static void learn(struct nbd_hold *h, bool missed)
+{
+	u32 misses = READ_ONCE(h->misses);
+
+	WRITE_ONCE(h->misses, missed ? misses + 1 : 0);
+	if (missed)
+		WRITE_ONCE(h->pause, NBD_HOLD_PAUSE << min_t(u32, misses, NBD_HOLD_DOUBLINGS));
+}
+
+/**
+ * nbd_hold_more() - may a request wait for more?
+ * @h: of its hardware queue
+ * @queued: commands held back, this one included
+ * @inflight: commands with the servers
+ *
+ * Return: false if all that are held back are to be sent.
+ */
+bool nbd_hold_more(struct nbd_hold *h, u32 queued, u32 inflight)
+{
+	u32 pause = READ_ONCE(h->pause);
+
+	if (pause && inflight < NBD_HOLD_BUSY) {
+		WRITE_ONCE(h->pause, pause - 1);
+		return false;
+	}
+	if (queued <= NBD_HOLD_MOST)
+		return true;
+	learn(h, false);
+	return false;
+}
+
+/**
+ * nbd_hold_expired() - no more came, learn from that
+ * @h: of the hardware queue
+ * @queued: commands held back
+ * @inflight: commands with the servers
+ *
+ * A server with nothing to do was kept waiting, perhaps by a task that polls for its replies.
+ */
+void nbd_hold_expired(struct nbd_hold *h, u32 queued, u32 inflight)
+{
+	learn(h, inflight < NBD_HOLD_BUSY && (!inflight || queued < NBD_HOLD_WORTH));
+}
+
+/**
+ * nbd_hold_sent() - what was not held back was sent
+ * @h: of the hardware queue
+ * @ns: time that it took
+ */
+void nbd_hold_sent(struct nbd_hold *h, u64 ns)
+{
+	u32 average = READ_ONCE(h->send_ns);
+
+	WRITE_ONCE(h->send_ns, average - average / 8 + min_t(u64, ns, NBD_HOLD_NS_MOST) / 8);
+}
+
+/* For how long may a request wait for the next one? */
+u32 nbd_hold_ns(const struct nbd_hold *h)
+{
+	u32 misses = READ_ONCE(h->misses), ns = READ_ONCE(h->send_ns) * NBD_HOLD_SENDS;
+
+	if (misses > NBD_HOLD_DOUBLINGS && misses % NBD_HOLD_USUAL)
+		return NBD_HOLD_NS_SHORT;
+	if (ns < NBD_HOLD_NS_LEAST)
+		return NBD_HOLD_NS_LEAST;
+	return min_t(u32, ns, NBD_HOLD_NS_MOST);
+}
