@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ledger_write DISK LEDGER SEED SECONDS MIB [volatile]: writes, trims, zeroes, flushes and reads
- * the first MIB of a disk from as many threads as there shall be requests in flight, and keeps a
- * ledger of what was begun and of what was acknowledged. What is read must be what was last
- * written; if the server may lose what it has not flushed ("volatile"), anything since the last
- * write with FUA. Any I/O error fails. SIGTERM ends it early.
+ * ledger_write DISK LEDGER SEED SECONDS MIB [volatile] [slow]: writes, trims, zeroes, flushes and
+ * reads the first MIB of a disk from as many threads as there shall be requests in flight, and
+ * keeps a ledger of what was begun and of what was acknowledged. What is read must be what was
+ * last written; if the server may lose what it has not flushed ("volatile"), anything since the
+ * last write with FUA. Any I/O error fails. SIGTERM ends it early.
+ *
+ * "slow": a few threads, each with a request now and then. No block is written twice, so it does no
+ * harm if a server that stood still carries out a write once more, long after it was sent again.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -24,6 +27,8 @@
 #include "ledger.h"
 
 #define THREADS		32
+#define SLOW_THREADS	4
+#define SLOW_PAUSE	1000u	/* ms, at most */
 #define MOST		32u	/* blocks in one request */
 #define POISON		0xa5
 
@@ -31,6 +36,7 @@
  * struct writer - a thread, and the blocks that it alone writes
  * @thread: the thread
  * @first: its first block
+ * @fresh: how many of its blocks it has written, if it writes each once
  * @state: what each of its blocks may hold
  * @random: state of its generator
  * @buffer: for one request
@@ -38,6 +44,7 @@
 struct writer {
 	pthread_t thread;
 	uint32_t first;
+	uint32_t fresh;
 	struct ledger_state *state;
 	uint64_t random;
 	char *buffer;
@@ -45,8 +52,9 @@ struct writer {
 
 static struct ledger *ledger;
 static uint32_t share;
+static unsigned int n_threads = THREADS;
 static int disk;
-static bool is_volatile;
+static bool is_volatile, is_slow;
 static time_t end;
 static atomic_bool stop;
 static _Atomic uint64_t numbers = 1;
@@ -151,18 +159,29 @@ static void conclude(struct writer *w, const struct ledger_entry *e)
 		ledger_durable(&w->state[e->block + i - w->first], e->op, e->number);
 }
 
+static void pick_blocks(struct writer *w, struct ledger_entry *e)
+{
+	e->count = 1u << below(w, is_slow ? 3 : 6);
+	if (e->count > share)
+		e->count = 1;
+	if (is_slow && w->fresh + e->count > share)
+		e->op = LEDGER_READ;
+	if (is_slow && e->op != LEDGER_READ) {
+		e->block = w->first + w->fresh;
+		w->fresh += e->count;
+	} else {
+		e->block = w->first + below(w, share - e->count + 1);
+	}
+	e->number = atomic_fetch_add(&numbers, 1);
+}
+
 static void one_request(struct writer *w, enum ledger_op op)
 {
 	struct ledger_entry e = { .op = op, .event = LEDGER_START };
 	uint32_t at;
 
-	if (op != LEDGER_FLUSH) {
-		e.count = 1u << below(w, 6);
-		if (e.count > share)
-			e.count = 1;
-		e.block = w->first + below(w, share - e.count + 1);
-		e.number = atomic_fetch_add(&numbers, 1);
-	}
+	if (op != LEDGER_FLUSH)
+		pick_blocks(w, &e);
 	prepare(w, &e);
 	at = ledger_add(ledger, &e);
 	if (op == LEDGER_FLUSH)
@@ -171,10 +190,10 @@ static void one_request(struct writer *w, enum ledger_op op)
 	e.event = LEDGER_DONE;
 	ledger_add(ledger, &e);
 	/* not every server has it */
-	if (op == LEDGER_TRIM && e.error == EOPNOTSUPP)
+	if (e.op == LEDGER_TRIM && e.error == EOPNOTSUPP)
 		return;
 	if (e.error)
-		errx(1, "op %d on blocks %u+%u: %s", op, e.block, e.count, strerror(e.error));
+		errx(1, "op %u on blocks %u+%u: %s", e.op, e.block, e.count, strerror(e.error));
 	conclude(w, &e);
 }
 
@@ -182,8 +201,11 @@ static void *run(void *arg)
 {
 	struct writer *w = arg;
 
-	while (!stop && time(NULL) < end)
+	while (!stop && time(NULL) < end) {
 		one_request(w, pick_op(w));
+		if (is_slow)
+			usleep(below(w, SLOW_PAUSE) * 1000);
+	}
 	return NULL;
 }
 
@@ -204,23 +226,28 @@ int main(int argc, char **argv)
 	unsigned int i;
 
 	if (argc < 6)
-		errx(2, "usage: ledger_write DISK LEDGER SEED SECONDS MIB [volatile]");
-	is_volatile = argc > 6 && !strcmp(argv[6], "volatile");
+		errx(2, "usage: ledger_write DISK LEDGER SEED SECONDS MIB [volatile] [slow]");
+	for (i = 6; i < (unsigned int)argc; i++) {
+		is_volatile |= !strcmp(argv[i], "volatile");
+		is_slow |= !strcmp(argv[i], "slow");
+	}
+	if (is_slow)
+		n_threads = SLOW_THREADS;
 	disk = open(argv[1], O_RDWR | O_DIRECT | O_CLOEXEC);
 	if (disk < 0)
 		err(2, "%s", argv[1]);
 	size = strtoull(argv[5], NULL, 0) << 20;
-	share = size / LEDGER_BLOCK / THREADS;
+	share = size / LEDGER_BLOCK / n_threads;
 	ledger = ledger_create(argv[2], size / LEDGER_BLOCK);
 	end = time(NULL) + atoi(argv[4]);
 	signal(SIGTERM, on_term);
-	for (i = 0; i < THREADS; i++) {
+	for (i = 0; i < n_threads; i++) {
 		set_up(&writers[i], i, strtoull(argv[3], NULL, 0));
 		errno = pthread_create(&writers[i].thread, NULL, run, &writers[i]);
 		if (errno)
 			err(2, "pthread_create");
 	}
-	for (i = 0; i < THREADS; i++)
+	for (i = 0; i < n_threads; i++)
 		pthread_join(writers[i].thread, NULL);
 	one_request(&writers[0], LEDGER_FLUSH);
 	printf("%lu reads, %lu writes, %lu with FUA, %lu zeroes, %lu trims, %lu flushes\n",

@@ -7,15 +7,29 @@
 #
 #	rnd FROM TO		a random number in $N; SEED gives the sequence
 #	soak_server KIND IMAGE	choose a server on TCP: file and cache (nbdkit), qemu, nbd-server, lying
-#				(answers FLUSH and does nothing), memory (IMAGE is its size)
+#				(answers FLUSH and does nothing), memory (IMAGE is its size), df
+#				(answers DF with an error)
 #	server_up		start it, at the same place each time
 #	server_down		kill it (-9) with all its processes
+#	server_end		have it end (SIGTERM): nbdkit refuses what comes meanwhile
+#	server_still MS		it stands still for so long
+#	while_unread COMMAND	stop it, and run this when a request waits that it has not read; HELD
+#				has the line of ss
+#	in_turn N HOW		while it stands still, end the connection on which something waits, so
+#				that it moves to the next one, N times. HOW is cut_off (by the
+#				network) or end_child (nbd-server has a process for each); ENDED
+#				counts them
+#	all_connected N		wait until it has N connections
 #	progress		wait until the disk has finished more requests than now
+#	new_image		make $TMP/image
+#	start_load LOAD [volatile]	use the disk from now on; LOAD is busy, slow (see ledger_write.c)
+#				or reader: one direct read of 4 KiB after the other
+#	end_load		no longer; fails if it has met an error
 #	start_ledger [volatile]	write to the disk from now on, see ledger_write.c
-#	check_image [volatile]	hold the image against the ledger, see ledger_check.c
+#	check_image [volatile]	hold the image against the ledger, if there is one, see ledger_check.c
 #	end_ledger		stop writing; fails if the writer has met an error
 #	no_io_errors		fail if the kernel's log has one of this disk
-#	count_written		add what it wrote to WRITTEN
+#	count_written		add what it wrote to WRITTEN, or read to READS
 #	soaked TEXT...		the last line; fails if the kernel has warned at any time
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -34,6 +48,9 @@ _server=()
 IN_NETNS=()
 SERVER_IP=127.0.0.1
 WRITER_PID=
+LOAD=
+HELD=
+ENDED=0
 
 # shellcheck disable=SC2034 # N is for the tests
 rnd() {
@@ -56,10 +73,14 @@ soak_server() {
 	file) _server+=(file "$image") ;;
 	cache) _server+=(--filter=cache file "$image" cache=writeback) ;;
 	memory) _server+=(memory "$image") ;;
+	df)
+		requires evil-nbd
+		_server=(evil-nbd --port "$PORT" --image "$image" --df einval --log "$TMP/df.log")
+		;;
 	lying) _server+=(--filter=cache file "$image" cache=unsafe) ;;
 	qemu)
 		requires qemu-nbd
-		_server=(qemu-nbd -t -e 16 -f raw --discard=unmap -b "$SERVER_IP" -p "$PORT" "$image")
+		_server=(qemu-nbd -t -e 0 -f raw --discard=unmap -b "$SERVER_IP" -p "$PORT" "$image")
 		;;
 	nbd-server)
 		requires nbd-server
@@ -107,6 +128,97 @@ server_down() {
 	SERVER_PID=
 }
 
+server_end() {
+	kill -TERM "$SERVER_PID"
+	wait_until "$PATIENCE" _server_gone
+	wait "$SERVER_PID" 2>/dev/null || true
+	SERVER_PID=
+}
+
+_stop() { kill -STOP -- "-$SERVER_PID"; }
+
+_go_on() { kill -CONT -- "-$SERVER_PID"; }
+
+server_still() {
+	_stop
+	nap_ms "$1"
+	_go_on
+}
+
+# sets HELD to the server's end of a connection with something that it has not read
+_unread() {
+	local line
+
+	while read -r line; do
+		HELD=$line
+		[ "${line%% *}" = 0 ] || return 0
+	done < <("${IN_NETNS[@]}" ss -Htnp state established "sport = :$PORT")
+	return 1
+}
+
+_wait_unread() {
+	local tries
+
+	for ((tries = 0; tries < 10; tries++)); do
+		_unread && return
+		_nap 0.1
+	done
+	return 1
+}
+
+# It may have read the only one there is, without an answer so far; then once more
+_hold() {
+	local tries
+
+	for ((tries = 0; tries < 30; tries++)); do
+		_stop
+		_wait_unread && return
+		_go_on
+		_nap "0.0$((tries % 9 + 1))"
+	done
+	fail "no request came to the server"
+}
+
+while_unread() {
+	_hold
+	"$@"
+}
+
+# ss shows what it has ended
+cut_off() {
+	local port
+
+	read -r _ _ _ port _ <<<"$HELD"
+	[ ! "$(ss -HtnK "sport = :${port##*:} and dport = :$PORT")" ] || ENDED=$((ENDED + 1))
+}
+
+end_child() {
+	local child=${HELD##*pid=}
+
+	kill -9 "${child%%,*}"
+	ENDED=$((ENDED + 1))
+}
+
+_connected() {
+	[ "$("${IN_NETNS[@]}" ss -Htn state established "sport = :$PORT" | wc -l)" -ge "$1" ]
+}
+
+all_connected() { wait_until "$PATIENCE" _connected "$1"; }
+
+# some may end by themselves, if a request has waited for too long
+in_turn() {
+	local before=$ENDED i
+
+	all_connected "$1"
+	_hold
+	for ((i = 0; i < $1; i++)); do
+		"$2"
+		_wait_unread || break
+	done
+	_go_on
+	[ "$ENDED" -gt "$before" ] || fail "no connection was ended by $2"
+}
+
 # ---- the disk ----
 
 finished() { awk '{ print $1 + $5 + $12 + $16 }' "/sys/block/$DISK/stat"; }
@@ -114,6 +226,46 @@ finished() { awk '{ print $1 + $5 + $12 + $16 }' "/sys/block/$DISK/stat"; }
 _more_than() { [ "$(finished)" -gt "$1" ]; }
 
 progress() { wait_until "$PATIENCE" _more_than "$(finished)"; }
+
+# Readers have the last MiB to themselves
+READ_FROM=$((63 * 256))
+
+new_image() {
+	rm -f "$TMP/image" "$LEDGER"
+	truncate -s 64M "$TMP/image"
+	[ -e "$TMP/pattern" ] || head -c 1M /dev/urandom >"$TMP/pattern"
+	dd if="$TMP/pattern" of="$TMP/image" bs=4k seek="$READ_FROM" conv=notrunc status=none
+}
+
+_read_on() {
+	until [ -e "$TMP/enough" ]; do
+		dd if="$DEV" of="$TMP/back" bs=4k skip="$READ_FROM" count=256 iflag=direct \
+			status=none || return
+		cmp "$TMP/back" "$TMP/pattern" || return
+		echo . >>"$TMP/reads"
+	done
+}
+
+start_load() {
+	LOAD=$1
+	shift
+	case $LOAD in
+	busy) start_ledger "$@" ;;
+	slow) start_ledger "$@" slow ;;
+	reader)
+		rm -f "$TMP/enough"
+		: >"$TMP/reads"
+		_read_on </dev/null >"$TMP/writer.log" 2>&1 &
+		WRITER_PID=$!
+		progress
+		;;
+	esac
+}
+
+end_load() {
+	[ "$LOAD" != reader ] || touch "$TMP/enough"
+	end_ledger
+}
 
 start_ledger() {
 	rm -f "$LEDGER"
@@ -128,7 +280,7 @@ _writer_ended() { ! kill -0 "$WRITER_PID" 2>/dev/null; }
 end_ledger() {
 	local rc=0
 
-	kill "$WRITER_PID" 2>/dev/null || true
+	[ "$LOAD" = reader ] || kill "$WRITER_PID" 2>/dev/null || true
 	wait_until "$PATIENCE" _writer_ended
 	wait "$WRITER_PID" || rc=$?
 	WRITER_PID=
@@ -136,13 +288,21 @@ end_ledger() {
 }
 
 check_image() {
+	[ -e "$LEDGER" ] || return 0
 	"$HERE/ledger_check" image "$LEDGER" "$@" >"$TMP/check.log" ||
 		fail "the image: $(cat "$TMP/check.log")"
 }
 
 # Adds up in WRITTEN what ledger_write says at its end: "N reads, N writes, ..."
 WRITTEN=0
-count_written() { WRITTEN=$((WRITTEN + $(awk '{ print $3 + $5 + $8 + $10 }' "$TMP/writer.log"))); }
+READS=0
+count_written() {
+	if [ "$LOAD" = reader ]; then
+		READS=$((READS + 256 * $(wc -l <"$TMP/reads")))
+	else
+		WRITTEN=$((WRITTEN + $(awk '{ print $3 + $5 + $8 + $10 }' "$TMP/writer.log")))
+	fi
+}
 
 no_io_errors() {
 	klog | grep -E "$DISK.*(I/O error|error, dev)|(I/O error|error, dev).*$DISK" | head -n 3 >"$TMP/errors"

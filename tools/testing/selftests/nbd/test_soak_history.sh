@@ -31,13 +31,6 @@ one_life() {
 	progress
 }
 
-# in good order: requests that are under way are refused with ESHUTDOWN
-server_end() {
-	kill -TERM "$SERVER_PID"
-	wait_until "$PATIENCE" _server_gone
-	wait "$SERVER_PID" 2>/dev/null || true
-}
-
 # nbd-server has a process for each connection
 cut_one() {
 	local children
@@ -59,10 +52,8 @@ cut() {
 }
 
 stop() {
-	kill -STOP -- "-$SERVER_PID"
 	rnd 200 $((timeout * 2500))
-	nap_ms "$N"
-	kill -CONT -- "-$SERVER_PID"
+	server_still "$N"
 }
 
 one_death() {
