@@ -15,6 +15,7 @@ two=$DEV
 list() { nbd-list --json --output "$1" | jq -c ".devices[] | select(.device == \"$2\")"; }
 
 same "$(nbd-list --json | jq '.devices | length')" 2 "number of disks"
+same "$(nbd-list --json | jq .version)" 1 "version of the names"
 json=$(list NAME,SIZE,RO,CONN,STATE,IDENTIFIER,URI,TIMEOUT,DEAD-TIMEOUT "$one")
 same "$json" "{\"device\":\"$one\",\"state\":\"live\",\"uri\":\"$first\",$(:
 	)\"identifier\":\"first one\",\"size\":25165824,\"read_only\":false,$(:
@@ -25,7 +26,8 @@ matches "$json" '"size":8388608,"read_only":true,"contexts":\[\],"request_timeou
 # all programs call a thing by the same name
 all=$(nbd-list -o none 2>&1 | sed -n 's/^hint: //p' | tr ' ' ,)
 list "$all" "$one" | jq -S 'del(.openers)' >"$TMP/list"
-nbd-info --json "$one" | jq -S 'del(.openers, .connections, .gave_up, .structured)' >"$TMP/info"
+nbd-info --json "$one" |
+	jq -S 'del(.version, .openers, .connections, .gave_up, .structured)' >"$TMP/info"
 diff "$TMP/list" "$TMP/info" || fail "nbd-list and nbd-info do not agree"
 same "$(nbd-list -n -o BS-MIN,BS-PREF,BS-MAX,QDEPTH,CONTEXTS -b | grep 65536 | xargs)" \
 	"512 65536 1048576 32 base:allocation" "block sizes"
