@@ -3,8 +3,8 @@
  * Gathering requests: one sendmsg for many costs far less. A task that has not slept since its last
  * request is busy making requests, so it does not wait for this one, and more will come. What is
  * held back is sent when it is much, when a reply leaves the server nearly idle, or when no more
- * came for a while; hold.c decides, and pauses when that did not pay off. How few are in flight when
- * one is submitted tells nothing: a fast server replies to each before the next.
+ * came for a while; hold.c decides, and pauses when that did not pay off. How few are in flight
+ * when one is submitted tells nothing: a fast server replies to each before the next.
  */
 #include <linux/ktime.h>
 #include <linux/preempt.h>

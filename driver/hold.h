@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * May a request be held back until more have come, and for how long? Counts and times in, a decision
- * out; gather.c asks.
+ * May a request be held back until more have come, and for how long? Counts and times in, a
+ * decision out; gather.c asks.
  */
 #ifndef NBD_HOLD_H
 #define NBD_HOLD_H
@@ -17,8 +17,8 @@
 
 /*
  * A miss pauses holding back for so many requests, and the next ones for twice as many each, so
- * often. After that one in 256 is held back for a short time, and one in 2,048 for the usual one, so
- * that the slowest in a hundred and in a thousand take no longer.
+ * often. After that one in 256 is held back for a short time, and one in 2,048 for the usual one,
+ * so that the slowest in a hundred and in a thousand take no longer.
  */
 #define NBD_HOLD_PAUSE		32u
 #define NBD_HOLD_DOUBLINGS	3u
