@@ -315,6 +315,9 @@ void nbd_send_work(struct work_struct *work)
 	send_batches(conn, SEND_BUDGET, NBD_TX_BYTES);
 	if (conn->socket.in_place)
 		release_sock(conn->socket.sk);
+	/* A server that reads in several threads closes when all have found the end */
+	if (test_bit(NBD_CONN_DISC, &conn->flags))
+		nbd_socket_finish(&conn->socket);
 	memalloc_noreclaim_restore(noreclaim);
 }
 

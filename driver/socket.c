@@ -327,6 +327,20 @@ int nbd_socket_take(struct nbd_socket *s, const char **why)
 }
 
 /**
+ * nbd_socket_finish() - say that nothing more will be sent
+ * @s: was taken
+ *
+ * The peer finds the end of the stream behind what is in the socket's buffers, and may still send.
+ * Sleeps.
+ */
+void nbd_socket_finish(struct nbd_socket *s)
+{
+	/* One that was closed may be something else by now */
+	if (READ_ONCE(s->taken))
+		kernel_sock_shutdown(s->sock, SHUT_WR);
+}
+
+/**
  * nbd_socket_reset() - end the connection
  * @s: was taken; its user does nothing any more when told of something
  *

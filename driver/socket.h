@@ -55,6 +55,7 @@ struct nbd_socket {
 int nbd_socket_get(struct nbd_socket *s, u32 fd, const char **why);
 void nbd_socket_put(struct nbd_socket *s);
 int nbd_socket_take(struct nbd_socket *s, const char **why);
+void nbd_socket_finish(struct nbd_socket *s);
 void nbd_socket_reset(struct nbd_socket *s);
 void nbd_socket_return(struct nbd_socket *s);
 bool nbd_socket_still_plain(const struct nbd_socket *s);
