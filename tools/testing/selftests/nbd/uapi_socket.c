@@ -95,8 +95,9 @@ FIXTURE_SETUP(socket)
 
 FIXTURE_TEARDOWN(socket)
 {
-	close(self->disk);
+	/* First: who looks for partitions waits for the server, and close() waits for him */
 	detach(&self->nl, INDEX, true);
+	close(self->disk);
 	EXPECT_TRUE(wait_state(&self->nl, INDEX, NBDCTL_STATE_IDLE, 20000));
 	close(self->tcp.near);
 	close(self->tcp.far);
