@@ -16,9 +16,8 @@
 #define NBD_HOLD_BUSY		24u
 
 /*
- * A miss pauses holding back for so many requests, and the next ones for twice as many each, so
- * often. After that one in 256 is held back for a short time, and one in 2,048 for the usual one,
- * so that the slowest in a hundred and in a thousand take no longer.
+ * A miss pauses holding back for 32 requests, further ones for up to 256. Then one in 256 is held
+ * back for a short time, and one in 2,048 for the usual one, which spares p99 and p99.9.
  */
 #define NBD_HOLD_PAUSE		32u
 #define NBD_HOLD_DOUBLINGS	3u

@@ -3,17 +3,17 @@
 #define NBD_HELPER_WAITING_H
 
 /*
- * A wait for something that takes as long as a server likes, and what the user is told of it: on a
- * terminal after a moment, on one line, how long it has been; elsewhere once, after ten seconds.
+ * Progress of a wait that only a server can end: on a terminal one line that counts the seconds,
+ * elsewhere one message after ten of them.
  */
 
 #include <stdbool.h>
 #include <time.h>
 
 /**
- * struct waiting - a wait, of which no other is told at the same time
+ * struct waiting - a wait; a program shows one at a time
  * @begin: when it began
- * @said: the user was told
+ * @said: something was printed
  */
 struct waiting {
 	time_t begin;
@@ -22,7 +22,7 @@ struct waiting {
 
 struct waiting waiting_begin(void);
 
-/* What is waited for at the moment; to be called about once a second. */
+/* Say what the wait is for; call it about once a second. */
 void waiting_say(struct waiting *waiting, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
