@@ -26,8 +26,8 @@ wait_until 60 grep -q ^WRITE "$TMP/blue"
 serve_nbdkit memory 4M
 exits 11 nbd-attach --adopt "$URI" "$DEV"
 matches "$OUTPUT" "smaller" "message"
-# one that hangs up on the second connection
-serve evil-nbd --port @PORT@ --log "$TMP/none" --size 8M --evil close-opened --after 1
+# one that hangs up on the second connection; not after its last word, which may be too late
+serve evil-nbd --port @PORT@ --log "$TMP/none" --size 8M --evil close-info --after 1
 fails nbd-attach --adopt "$URI" "$DEV"
 same "$(ss -Htn state established "dport = :$blue_port" | wc -l)" 2 "connections to the old server"
 matches "$(nbd-info --json "$DEV" | jq -r .uri)" ":$blue_port/" "the server that the driver names"
