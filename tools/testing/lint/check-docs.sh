@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# What README.md, SECURITY.md and Documentation/*.rst name exists. Looked at is what stands in
-# backticks (two in .rst, one in .md), and links:
+# What README.md, SECURITY.md, CONTRIBUTING.md and Documentation/*.rst name exists. Checked is what
+# stands in backticks (two in .rst, one in .md), and links:
 #	driver/x.c		a path in the checkout; patterns are expanded
 #	driver/x.c:f()		a function that is defined in that file
 #	f()			a function that our sources define or call
@@ -81,13 +81,13 @@ mapfile -t rst < <(files 'Documentation/*.rst')
 while IFS=: read -r file line span; do
 	exists "$span" || complain "$file:$line" "$span"
 done < <([ ${#rst[@]} -eq 0 ] || spans "${rst[@]}"
-	grep -noHE '`[^`]+`' README.md SECURITY.md | tr -d '`')
+	grep -noHE '`[^`]+`' README.md SECURITY.md CONTRIBUTING.md | tr -d '`')
 
 while IFS=: read -r file line link; do
 	[ -e "$link" ] || [ -e "${file%/*}/$link" ] || [ -e "Documentation/$link.rst" ] ||
 		complain "$file:$line" "$link"
 done < <(
-	grep -noHE '\]\([^)h][^)]*\)' README.md SECURITY.md | sed 's/\](//; s/)$//'
+	grep -noHE '\]\([^)h][^)]*\)' README.md SECURITY.md CONTRIBUTING.md | sed 's/\](//; s/)$//'
 	[ ${#rst[@]} -eq 0 ] || grep -noHE ':doc:`[^`]+`' -- "${rst[@]}" | sed 's/:doc:`//; s/`$//'
 )
 
