@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Commands. A command has one owner at a time: the submitter, then the
- * connection it was given to, then whoever ends its last half. A connection
- * that fails gives its commands back only after its workers were joined, so
- * nothing here races with a reply.
+ * Commands. A command has one owner at a time: the submitter, then a connection, then the sender or
+ * receiver of that, whichever is done with it last. The commands of a connection that has failed
+ * are taken from it after both were joined, so nothing here races with a reply.
  */
 #include <linux/bio.h>
 #include <linux/mm.h>
@@ -15,12 +14,13 @@
 #include "trace.h"
 
 /**
- * nbd_cmd_table_alloc() - make the commands of a session
- * @table: where to
- * @queues: hardware queues
- * @depth: tags of each
- * @nr_own: commands that belong to no request
+ * nbd_cmd_table_alloc() - allocate the commands of a session
+ * @table: the table, zeroed
+ * @queues: number of hardware queues
+ * @depth: tags of each queue, including the reserved ones
+ * @nr_own: number of internal commands
  *
+ * Context: Process context, may sleep.
  * Return: 0 or -ENOMEM.
  */
 int nbd_cmd_table_alloc(struct nbd_cmd_table *table, u32 queues, u32 depth, u32 nr_own)
@@ -50,7 +50,14 @@ void nbd_cmd_table_free(struct nbd_cmd_table *table)
 	table->cmds = NULL;
 }
 
-/* The command of a request that blk-mq has given a tag */
+/**
+ * nbd_cmd_of() - find the command of a request
+ * @table: the session's commands
+ * @rq: request that has a tag
+ *
+ * Context: Any.
+ * Return: the command, or NULL if the queue or the tag is not in @table, which is a bug.
+ */
 struct nbd_cmd *nbd_cmd_of(const struct nbd_cmd_table *table, struct request *rq)
 {
 	u32 unique = blk_mq_unique_tag(rq);
@@ -62,13 +69,14 @@ struct nbd_cmd *nbd_cmd_of(const struct nbd_cmd_table *table, struct request *rq
 }
 
 /**
- * nbd_cmd_own() - a command that is no request's, prepared
+ * nbd_cmd_own() - initialise an internal command
  * @table: the session's commands
- * @nth: which of its own, whose users take turns
- * @type: what it is to do, without payload
- * @done: is completed when it ends
+ * @nth: number of a slot, whose own_lock the caller holds until the command has ended
+ * @type: enum nbd_type, without range and payload
+ * @done: completion that is signalled when the command ends
  *
- * Return: the command.
+ * Context: Any.
+ * Return: the command, ready for nbd_conn_submit().
  */
 struct nbd_cmd *nbd_cmd_own(struct nbd_cmd_table *table, u32 nth, u16 type,
 			    struct completion *done)
@@ -82,13 +90,14 @@ struct nbd_cmd *nbd_cmd_own(struct nbd_cmd_table *table, u32 nth, u16 type,
 }
 
 /**
- * nbd_cmd_find() - the command a reply is for
+ * nbd_cmd_find() - find the command that a reply is for
  * @table: the session's commands
- * @conn: the connection the reply came on; the caller is its receiver
- * @cookie: from the reply, any number
+ * @conn: connection that the reply came on
+ * @cookie: cookie of the reply, not trusted
  *
- * Return: the command, which stays @conn's until its reply half is ended; or
- * NULL if no such command waits for a reply on this connection.
+ * Context: The receiver of @conn.
+ * Return: the command, which @conn owns until the caller clears NBD_HALF_REPLY; or NULL if no
+ * command with this cookie waits for a reply on @conn.
  */
 struct nbd_cmd *nbd_cmd_find(const struct nbd_cmd_table *table, struct nbd_conn *conn, u64 cookie)
 {
@@ -105,7 +114,14 @@ struct nbd_cmd *nbd_cmd_find(const struct nbd_cmd_table *table, struct nbd_conn 
 	return cmd;
 }
 
-/* Commands that a connection has and has not refused */
+/**
+ * nbd_cmd_count() - count the commands of a connection
+ * @table: the session's commands
+ * @conn: the connection
+ *
+ * Context: Any; a snapshot, unless the workers of @conn were joined.
+ * Return: commands that @conn owns, without those whose reply was ESHUTDOWN.
+ */
 u32 nbd_cmd_count(const struct nbd_cmd_table *table, const struct nbd_conn *conn)
 {
 	const struct nbd_cmd *cmd;
@@ -133,12 +149,13 @@ static void set_range(struct nbd_cmd *cmd, u16 type, u16 flags)
 }
 
 /**
- * nbd_cmd_prepare() - translate a request
- * @cmd: its command, idle
- * @rq: the request
- * @export: what the server can do
+ * nbd_cmd_prepare() - translate a request of the block layer
+ * @cmd: command of @rq, idle
+ * @rq: the request, not yet started
+ * @export: negotiated parameters
  *
- * Return: BLK_STS_OK, or with what the request must end.
+ * Context: queue_rq(). Does not sleep.
+ * Return: BLK_STS_OK, or the status to fail the request with.
  */
 blk_status_t nbd_cmd_prepare(struct nbd_cmd *cmd, struct request *rq,
 			     const struct nbd_export *export)
@@ -184,7 +201,7 @@ blk_status_t nbd_cmd_prepare(struct nbd_cmd *cmd, struct request *rq,
 	default:
 		return BLK_STS_NOTSUPP;
 	}
-	/* "offset + length never beyond the export": a resize may have raced */
+	/* "Size constraints"; the export may have shrunk since the block layer's check */
 	if (cmd->req.type != NBD_FLUSH &&
 	    (cmd->req.length > size || cmd->req.offset > size - cmd->req.length))
 		return BLK_STS_IOERR;
@@ -192,9 +209,13 @@ blk_status_t nbd_cmd_prepare(struct nbd_cmd *cmd, struct request *rq,
 }
 
 /**
- * nbd_cmd_start() - give a command to a connection
- * @cmd: prepared
- * @conn: the connection, which owns it from now on
+ * nbd_cmd_start() - make a connection the owner of a command
+ * @cmd: prepared, owned by the caller
+ * @conn: the new owner
+ *
+ * The command gets a new cookie, and loses what a reply to the previous one has left.
+ *
+ * Context: Any.
  */
 void nbd_cmd_start(struct nbd_cmd *cmd, struct nbd_conn *conn)
 {
@@ -211,12 +232,13 @@ void nbd_cmd_start(struct nbd_cmd *cmd, struct nbd_conn *conn)
 }
 
 /**
- * nbd_cmd_half() - a half of a command has ended
+ * nbd_cmd_half() - clear a bit of nbd_cmd.halves
  * @cmd: the command
  * @half: NBD_HALF_*
  *
- * Return: true if it was the last; then the caller completes the command, else
- * it must not touch it any more.
+ * Context: Any.
+ * Return: true if no other bit is set: the caller owns the command, and completes or resends it.
+ * Otherwise the caller must not touch the command any more.
  */
 bool nbd_cmd_half(struct nbd_cmd *cmd, unsigned int half)
 {
@@ -224,9 +246,10 @@ bool nbd_cmd_half(struct nbd_cmd *cmd, unsigned int half)
 }
 
 /*
- * Does the request end here? Where all processors share a queue, blk-mq has each request end in a
- * softirq of its own, for those who complete in hard interrupts; but there are no batches. We never
- * do, so what is not far away ends at once.
+ * True if the caller is to end the request, false if blk-mq does so on another CPU or later. With a
+ * single hardware queue blk-mq would defer each request to BLOCK_SOFTIRQ, for drivers that complete
+ * in hard interrupts, and could not batch them. We never do, so unless rq_affinity is 2, requests
+ * from CPUs of this NUMA node are ended here.
  */
 static bool ends_here(struct request *rq)
 {
@@ -239,9 +262,11 @@ static bool ends_here(struct request *rq)
 }
 
 /**
- * nbd_cmd_complete() - end the request of a command
- * @cmd: the caller's alone; the tag may be in use again before this returns
- * @done: requests that the caller ends together, soon; or NULL
+ * nbd_cmd_complete() - complete a command, and end its request
+ * @cmd: owned by the caller; its tag may be in use again before this returns
+ * @done: batch for requests that need not end at once, for nbd_cmds_end(); or NULL
+ *
+ * Context: Any except hard interrupts. Does not sleep.
  */
 void nbd_cmd_complete(struct nbd_cmd *cmd, struct io_comp_batch *done)
 {
@@ -262,13 +287,18 @@ void nbd_cmd_complete(struct nbd_cmd *cmd, struct io_comp_batch *done)
 	pdu->error = cmd->error;
 	if (!ends_here(rq))
 		return;
-	/* A batch knows of no errors, and not that private requests have tags of their own */
+	/* Batches end with BLK_STS_OK only, and cannot free reserved tags */
 	if (pdu->status != BLK_STS_OK || blk_rq_is_passthrough(rq) ||
 	    !blk_mq_add_to_batch(rq, done, 0, blk_mq_end_request_batch))
 		blk_mq_end_request(rq, pdu->status);
 }
 
-/* End what nbd_cmd_complete() has collected */
+/**
+ * nbd_cmds_end() - end the requests that nbd_cmd_complete() has collected
+ * @done: the batch, which is empty afterwards
+ *
+ * Context: As nbd_cmd_complete().
+ */
 void nbd_cmds_end(struct io_comp_batch *done)
 {
 	if (!done->complete)
@@ -277,21 +307,21 @@ void nbd_cmds_end(struct io_comp_batch *done)
 	memset(done, 0, sizeof(*done));
 }
 
-/* No server answers it */
+/* Fail a command that no server can execute, with EIO. Context as nbd_cmd_complete(). */
 void nbd_cmd_abort(struct nbd_cmd *cmd)
 {
 	cmd->status = BLK_STS_IOERR;
 	nbd_cmd_complete(cmd, NULL);
 }
 
-/* The reply carried an error; the first one counts */
+/* Record an error of the reply; only the first one counts */
 void nbd_cmd_fail(struct nbd_cmd *cmd, u32 error)
 {
 	if (!cmd->error)
 		cmd->error = error;
 }
 
-/* The reply was that another server should be asked */
+/* Record that the reply was ESHUTDOWN, so that another server may execute the command */
 void nbd_cmd_refused(struct nbd_cmd *cmd)
 {
 	cmd->error = 0;
@@ -314,13 +344,14 @@ static int enlarge(struct nbd_cover *c)
 }
 
 /**
- * nbd_cmd_cover() - note that a stretch of a READ was answered
- * @cmd: the command, with its reply under way
- * @offset: of the stretch in the export, inside of the request
- * @length: of the stretch, in bytes
+ * nbd_cmd_cover() - record which bytes of a READ a chunk brings
+ * @cmd: the command
+ * @offset: offset of the bytes in the export, checked to be in the request
+ * @length: number of bytes, not 0, checked to be in the request
  *
- * Return: 0; -EEXIST if any of it was answered before; -E2BIG if the reply is in
- * too many pieces; -ENOMEM.
+ * Context: The receiver of the command's connection. Does not sleep.
+ * Return: 0; -EEXIST if any of the bytes has come before; -E2BIG if there are too many gaps;
+ * -ENOMEM.
  */
 int nbd_cmd_cover(struct nbd_cmd *cmd, u64 offset, u32 length)
 {
@@ -337,13 +368,14 @@ int nbd_cmd_cover(struct nbd_cmd *cmd, u64 offset, u32 length)
 }
 
 /**
- * nbd_cmd_seek() - content of a READ follows
- * @cmd: the command, with its reply under way
- * @offset: of the content in the export, inside of the request
+ * nbd_cmd_seek() - move the cursor to where the next data of a READ belongs
+ * @cmd: the command
+ * @offset: offset of the data in the export, checked to be in the request
  *
- * Usually it goes on where it was; to go back means to begin at the first page.
+ * Servers usually continue where they were. To go back, the cursor starts again from the first bio.
  *
- * Return: false if the server went back too often.
+ * Context: The receiver of the command's connection. Does not sleep.
+ * Return: false if the server went back more than NBD_MAX_SEEKS times.
  */
 bool nbd_cmd_seek(struct nbd_cmd *cmd, u64 offset)
 {
@@ -368,7 +400,7 @@ static void settle(struct nbd_cursor *c)
 	}
 }
 
-/* Payload at a cursor that one mapping reaches: a page, where mappings are made for pages */
+/* The bvec at a cursor, or its first page only if bvec_kmap_local() may map single pages */
 static struct bio_vec mapped_bvec(const struct nbd_cursor *c)
 {
 	if (IS_ENABLED(CONFIG_KMAP_LOCAL))
@@ -377,10 +409,12 @@ static struct bio_vec mapped_bvec(const struct nbd_cursor *c)
 }
 
 /**
- * nbd_cursor_init() - point into the payload of a request
+ * nbd_cursor_init() - set a cursor to a position in the payload of a request
  * @c: the cursor
  * @rq: the request
- * @skip: bytes to skip
+ * @skip: the position, in bytes
+ *
+ * Context: Any, as for the other functions for cursors.
  */
 void nbd_cursor_init(struct nbd_cursor *c, struct request *rq, u32 skip)
 {
@@ -396,7 +430,7 @@ void nbd_cursor_advance(struct nbd_cursor *c, u32 bytes)
 	while (bytes && c->bio) {
 		u32 n = min(bytes, c->iter.bi_size);
 
-		/* Past all of it there is no need to know the pages */
+		/* A bio that is skipped as a whole need not be walked */
 		if (n == c->iter.bi_size)
 			c->iter.bi_size = 0;
 		else
@@ -407,13 +441,13 @@ void nbd_cursor_advance(struct nbd_cursor *c, u32 bytes)
 }
 
 /**
- * nbd_cursor_copy() - copy to the payload at a cursor, and move past it
- * @c: where it begins
- * @from: what to copy
- * @bytes: how much
+ * nbd_cursor_copy() - copy to the payload at a cursor, and advance the cursor
+ * @c: the cursor
+ * @from: source
+ * @bytes: number of bytes
  *
- * Context: any.
- * Return: bytes copied, fewer only at the end of the payload.
+ * Context: Any.
+ * Return: bytes copied, fewer than @bytes only at the end of the payload.
  */
 u32 nbd_cursor_copy(struct nbd_cursor *c, const void *from, u32 bytes)
 {
@@ -436,13 +470,14 @@ u32 nbd_cursor_copy(struct nbd_cursor *c, const void *from, u32 bytes)
 }
 
 /**
- * nbd_cursor_fill() - describe the payload at a cursor, and move past it
- * @c: where it begins
- * @vec: where the description goes
- * @nr: in: room at @vec, out: entries used
+ * nbd_cursor_fill() - describe the payload at a cursor by bvecs, and advance the cursor
+ * @c: the cursor
+ * @vec: array of bvecs to fill
+ * @nr: in: size of @vec, out: entries used
  * @bytes: most bytes to describe
  *
- * Return: bytes described.
+ * Context: Any.
+ * Return: bytes described; fewer than @bytes if @vec is full or the payload ends.
  */
 u32 nbd_cursor_fill(struct nbd_cursor *c, struct bio_vec *vec, u32 *nr, u32 bytes)
 {
@@ -461,7 +496,7 @@ u32 nbd_cursor_fill(struct nbd_cursor *c, struct bio_vec *vec, u32 *nr, u32 byte
 	return bytes - left;
 }
 
-/* Zero payload, and move past it */
+/* Zero the payload at a cursor, and advance the cursor */
 void nbd_cursor_zero(struct nbd_cursor *c, u32 bytes)
 {
 	while (bytes && c->bio) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Commands: what the driver knows of one request between queue_rq and
- * completion. They live in a table of the session, indexed by hardware queue
- * and tag, so a lookup by a server's cookie never touches freed memory.
+ * Commands: the state of a request from queue_rq() to its completion, and internal commands, which
+ * have no request. They are entries of a table of the session, indexed by hardware queue and tag,
+ * so a lookup by a cookie from a server never touches freed memory.
  */
 #ifndef NBD_CMD_H
 #define NBD_CMD_H
@@ -21,22 +21,22 @@ struct nbd_conn;
 struct nbd_private;
 struct nbd_query;
 
-/* Connections that may die of a command, as far as can be told; then it fails with EIO */
+/* A command fails with EIO when the loss of this many connections was counted against it */
 #define NBD_MAX_DEATHS		5u
-/* After so many it gets a connection to itself, so that no other is suspected with it */
+/* From this many on it is sent alone, so that no other command is suspected with it */
 #define NBD_SUSPECT_DEATHS	2u
 
-/* How often a server may go back in the content of one READ: that costs more than it sends */
+/* How often a server may go back in the data of one READ: each time costs a walk over the bios */
 #define NBD_MAX_SEEKS		NBD_COVER_MAX
 
-/* Halves a command waits for, in nbd_cmd.halves; the one who ends the last completes it */
-#define NBD_HALF_SEND		(1u << 0)	/* the sender still needs its payload */
+/* nbd_cmd.halves: what a command in flight waits for; it is completed when both have ended */
+#define NBD_HALF_SEND		(1u << 0)	/* the sender needs the command or its payload */
 #define NBD_HALF_REPLY		(1u << 1)	/* the reply has not ended */
 
 /**
- * struct nbd_cursor - a place in the payload of a request
- * @bio: where it is, NULL at the end
- * @iter: where in that bio
+ * struct nbd_cursor - a position in the payload of a request
+ * @bio: current bio, NULL at the end
+ * @iter: position in @bio, which has bytes left
  */
 struct nbd_cursor {
 	struct bio *bio;
@@ -45,31 +45,32 @@ struct nbd_cursor {
 
 /**
  * struct nbd_cmd - a command
- * @req: what goes on the wire
- * @rest: bytes of the request that come after those of @req, and go on the wire later
- * @rq: the request it carries out, while it is started; NULL for the session's own
- * @own_done: completed when it ends, if it has no @rq
- * @conn: the connection that has it; NULL while idle or parked. Written by the
- *	one who submits, completes or takes it back
+ * @req: what is sent
+ * @rest: bytes of the request after those of @req, which are sent when @req has succeeded
+ * @rq: the request, from nbd_cmd_prepare() to nbd_cmd_complete(); NULL for an internal command
+ * @own_done: completion that is signalled when an internal command ends
+ * @conn: connection that owns it; NULL while it is idle, parked or a suspect. Written by the
+ *	owner of the command
  * @started: when @conn got it, in jiffies
- * @halves: NBD_HALF_*
- * @gen: upper half of the cookie, another one each time it is sent
- * @index: lower half of the cookie, place in the session's table
- * @error: first error of the reply, NBD_E*
- * @status: how it ends, unless @error says more
- * @deaths: connections whose deaths count against it
- * @df: READ is sent with DF, where the server has not refused that
- * @refused: @conn's server won't carry it out, but another might
- * @blamed: how many connections the session had made by the last of @deaths
- * @late: when it first lost a connection without blame, in jiffies, later by what does not
- *	count since; or 0
- * @cover: bytes of a READ that were answered
- * @cursor: where the next byte of a READ's content goes; the receiver's
- * @at: bytes from the start of the request to there
+ * @halves: NBD_HALF_*, 0 if it is not in flight
+ * @gen: upper half of the cookie, incremented each time the command is given to a connection
+ * @index: lower half of the cookie, index in the session's table
+ * @error: first error of the reply, NBD_E*, or 0
+ * @status: status to complete with; if it is BLK_STS_OK, @error decides
+ * @deaths: lost connections that count against it
+ * @df: this READ is sent with DF, except on connections with NBD_CONN_NO_DF
+ * @refused: the server of @conn has replied with ESHUTDOWN, another may execute it
+ * @blamed: nbd_conn.died of the last connection in @deaths
+ * @late: get_jiffies_64() when it first lost a connection without blame, plus the times in
+ *	flight that do not count since; or 0
+ * @cover: bytes of a READ that the reply has covered so far
+ * @cursor: where the next byte of a READ goes, used by the receiver; its bio is NULL before the
+ *	first one
+ * @at: offset of @cursor in the request, in bytes
  * @seeks: how often the server went back
- * @query: block status that is asked for, else NULL
- * @snode: link in the connection's list of submitted commands
- * @list: link in the sender's or the session's lists
+ * @query: the block status query that it sends, else NULL
+ * @snode: link in nbd_conn.submitted
+ * @list: link in a list of the sender or of the session
  */
 struct nbd_cmd {
 	struct nbd_req req;
@@ -99,10 +100,10 @@ struct nbd_cmd {
 
 /**
  * struct nbd_cmd_table - the commands of a session
- * @queues: hardware queues
- * @depth: tags of each
- * @total: commands: one for each tag of each queue, then those of the session's own
- * @cmds: the commands
+ * @queues: number of hardware queues
+ * @depth: tags of each queue, including the reserved ones
+ * @total: number of commands
+ * @cmds: a command for each tag of each queue, then the internal commands
  */
 struct nbd_cmd_table {
 	u32 queues;
@@ -141,19 +142,19 @@ u32 nbd_cursor_copy(struct nbd_cursor *c, const void *from, u32 bytes);
 u32 nbd_cursor_fill(struct nbd_cursor *c, struct bio_vec *vec, u32 *nr, u32 bytes);
 void nbd_cursor_zero(struct nbd_cursor *c, u32 bytes);
 
-/* Is it one of these? The pointer may be to another session's, which is no more */
+/* True if @cmd is in @table; it may be of a session that was freed, and is not dereferenced */
 static inline bool nbd_cmd_is_of(const struct nbd_cmd_table *table, const struct nbd_cmd *cmd)
 {
 	return cmd >= table->cmds && cmd < table->cmds + table->total;
 }
 
-/* What its reply will carry */
+/* Cookie that is sent with the command, and comes back in its reply */
 static inline u64 nbd_cmd_cookie(const struct nbd_cmd *cmd)
 {
 	return (u64)cmd->gen << 32 | cmd->index;
 }
 
-/* May it stand for gigabytes, though it has no payload? */
+/* True if the range may be up to 4 GiB, as no payload is sent */
 static inline bool nbd_cmd_is_long(const struct nbd_cmd *cmd)
 {
 	return cmd->req.type == NBD_TRIM || cmd->req.type == NBD_ZEROES;
@@ -166,11 +167,11 @@ static inline u32 nbd_cmd_payload(const struct nbd_cmd *cmd)
 }
 
 /**
- * struct nbd_pdu - what blk-mq keeps with each request
- * @cmd: its command, or NULL before it was prepared
- * @private: for a private request, what it is to do
- * @status: how it ended
- * @error: NBD_E* that the server answered, or 0
+ * struct nbd_pdu - the driver's part of a request of blk-mq
+ * @cmd: its command; set by nbd_cmd_prepare(), stale or NULL before
+ * @private: what a driver-private request is to do
+ * @status: status that the command ended with
+ * @error: NBD_E* that the server replied with, or 0
  */
 struct nbd_pdu {
 	struct nbd_cmd *cmd;
