@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The life of a connection: take over a socket (socket.c), run, fail or close,
- * give the socket back. Sending and receiving are in send.c and recv.c.
+ * Life cycle of connections: take over a socket (socket.c), start, fail or close, and give the
+ * socket back. Sending and receiving are in send.c and recv.c.
  */
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -13,10 +13,9 @@
 struct workqueue_struct *nbd_io_wq;
 
 /*
- * The first socket in the system that may use the memory reserves has the kernel
- * patch its code, and so has the last, with processors kept from coming and going.
- * Once a module is enough for that: a processor that comes may be waiting for a disk
- * of ours to have a connection. So sk_set_memalloc() is not for us.
+ * sk_set_memalloc() takes cpus_read_lock(), to enable a static key. CPU hotplug may be waiting for
+ * one of our disks, and the disk for the connection that is being made: a deadlock. So the key is
+ * enabled as long as the module is loaded, and sockets just get the flags.
  */
 void nbd_conns_init(void)
 {
@@ -48,15 +47,15 @@ static void free_buffers(struct nbd_conn *conn)
 }
 
 /**
- * nbd_conn_alloc() - take over a connected socket
- * @session: it is for; its contexts are known
- * @index: number of the slot it is for
- * @fd: descriptor of the socket in the calling process
- * @why: set to a human-readable reason if the socket is refused
+ * nbd_conn_alloc() - allocate a connection and take over its socket
+ * @session: its session, with the contexts set
+ * @index: number of its slot
+ * @fd: descriptor of the connected socket in the calling process
+ * @why: set to a human-readable reason if the socket is refused; has no meaning for -ENOMEM
  *
- * The caller fills in the context ids. Nothing is sent or received before
- * nbd_conn_start(). Process context.
+ * The caller fills in the context ids. Nothing is sent or received before nbd_conn_start().
  *
+ * Context: Process context, may sleep. Takes the socket lock.
  * Return: the connection with one reference, or an ERR_PTR.
  */
 struct nbd_conn *nbd_conn_alloc(struct nbd_session *session, u32 index, u32 fd, const char **why)
@@ -109,14 +108,15 @@ static void conn_free(struct kref *ref)
 	kfree_rcu(conn, rcu);
 }
 
+/* Drop a reference. Process context: the last one takes the socket lock, and may sleep. */
 void nbd_conn_put(struct nbd_conn *conn)
 {
 	kref_put(&conn->ref, conn_free);
 }
 
 /*
- * The session takes the connection down from its own work, whose reference is not ours to drop: it
- * might be the last. So the work is queued once.
+ * Queue fail_work, which gets a reference and drops it: that may be the last one, and dropping it
+ * sleeps. So fail_work is queued only once, as a second reference could not be dropped here.
  */
 static void report(struct nbd_conn *conn, int error)
 {
@@ -132,15 +132,17 @@ static void report(struct nbd_conn *conn, int error)
 }
 
 /**
- * nbd_conn_start() - begin to receive
+ * nbd_conn_start() - let a connection send and receive
  * @conn: in its slot
  *
- * Cannot fail. Events of the socket since it was taken over are made up for.
+ * Queues the receiver once, for events of the socket that came before NBD_CONN_STARTED was set.
+ *
+ * Context: Process context, under the session's lock. Does not sleep.
  */
 void nbd_conn_start(struct nbd_conn *conn)
 {
 	set_bit(NBD_CONN_STARTED, &conn->flags);
-	/* Either this sees that it has failed, or report() sees that it was started */
+	/* Either this sees FAILED, or report() sees STARTED; pairs with nbd_conn_fail() */
 	smp_mb__after_atomic();
 	if (nbd_conn_failed(conn))
 		report(conn, conn->error ?: -ECONNABORTED);
@@ -148,11 +150,11 @@ void nbd_conn_start(struct nbd_conn *conn)
 }
 
 /**
- * nbd_conn_fail() - the connection is over
+ * nbd_conn_fail() - end a connection because of an error
  * @conn: the connection
- * @error: negative errno
+ * @error: negative errno; only the first one that is reported counts
  *
- * Any context, under RCU or with a reference. The first caller's reason counts.
+ * Context: Any. Under RCU, or the caller holds a reference.
  */
 void nbd_conn_fail(struct nbd_conn *conn, int error)
 {
@@ -161,13 +163,14 @@ void nbd_conn_fail(struct nbd_conn *conn, int error)
 }
 
 /**
- * nbd_conn_leave() - the server is going away
+ * nbd_conn_leave() - end a connection because its server shuts down
  * @conn: the connection
  *
- * It gets no more commands, may answer those it has, and is then closed in
- * order. Context as nbd_conn_fail().
+ * It gets no more commands. The session waits for the replies to those in flight, and ends it by a
+ * soft disconnect.
  *
- * Return: false if that is known.
+ * Context: Any. Under RCU, or the caller holds a reference.
+ * Return: false if it was called before.
  */
 bool nbd_conn_leave(struct nbd_conn *conn)
 {
@@ -177,15 +180,17 @@ bool nbd_conn_leave(struct nbd_conn *conn)
 	return true;
 }
 
-/* How long a server may take to close after DISC */
+/* How long a server may take to close the connection after DISC */
 #define CLOSE_TIME	(2 * HZ)
 
 /**
- * nbd_conn_goodbye() - begin to end the transmission phase in order
- * @conn: with nothing in flight, and nothing to come
+ * nbd_conn_goodbye() - start a soft disconnect
+ * @conn: without commands in flight; it must not get new ones
  *
- * See "Terminating the transmission phase" in the NBD protocol: DISC has no
- * reply, the server closes.
+ * See "Terminating the transmission phase" in the NBD protocol: DISC has no reply, the server
+ * closes the connection.
+ *
+ * Context: Any. The caller keeps @conn from being freed.
  */
 void nbd_conn_goodbye(struct nbd_conn *conn)
 {
@@ -195,7 +200,15 @@ void nbd_conn_goodbye(struct nbd_conn *conn)
 	queue_delayed_work(nbd_io_wq, &conn->send_work, 0);
 }
 
-/* Say goodbye, if that was not done yet, and wait for the server, for a bounded time since then */
+/**
+ * nbd_conn_close() - complete a soft disconnect, which is started if necessary
+ * @conn: without commands in flight, out of its slot
+ *
+ * Waits until the server closes, the connection fails, or the detach is forced; for CLOSE_TIME from
+ * the start at most.
+ *
+ * Context: Process context, sleeps.
+ */
 void nbd_conn_close(struct nbd_conn *conn)
 {
 	unsigned long end;
@@ -209,24 +222,24 @@ void nbd_conn_close(struct nbd_conn *conn)
 }
 
 /**
- * nbd_conn_stop() - make sure the connection does nothing any more
- * @conn: no longer in its slot, and out of reach of new submitters
+ * nbd_conn_stop() - end all activity of a connection, and give its socket back
+ * @conn: out of its slot for an RCU grace period, so that no submitter uses it
  *
- * A TCP socket is reset, not shut down: what is in its buffers must never reach
- * the server after the same commands, or later ones, went over another
- * connection. What the server has received, which on Unix and vsock is all, can't
- * be taken back. When this returns, both workers are joined and the commands that
- * name this connection are the caller's. Process context, no lock that a
- * worker takes.
+ * A TCP socket is reset, not shut down: what is in its buffers must never reach the server after
+ * the same commands, or later ones, went over another connection. Data that the server's host has
+ * received, with Unix and vsock all that was sent, cannot be taken back. When this returns, sender
+ * and receiver are joined, and the caller owns the commands of @conn.
+ *
+ * Context: Process context, sleeps. The caller must not hold a lock that a worker takes.
  */
 void nbd_conn_stop(struct nbd_conn *conn)
 {
 	unsigned int noio = memalloc_noio_save();
 
 	set_bit(NBD_CONN_FAILED, &conn->flags);
-	/* Lets those callbacks end that have not seen the mark; the others queue no worker */
+	/* Waits for callbacks that began before FAILED was set; later ones queue no worker */
 	nbd_socket_reset(&conn->socket);
-	/* In this order: the receiver starts the sender, and not the other way round */
+	/* In this order: the receiver queues the sender, but not vice versa */
 	cancel_work_sync(&conn->recv_work);
 	cancel_delayed_work_sync(&conn->send_work);
 	nbd_socket_return(&conn->socket);
@@ -234,10 +247,14 @@ void nbd_conn_stop(struct nbd_conn *conn)
 }
 
 /**
- * nbd_conn_socket_usable() - may something be sent or received now?
- * @conn: the connection. The caller has the lock of a socket that is used in place
+ * nbd_conn_socket_usable() - check that a connection may send and receive now
+ * @conn: the connection
  *
- * Whoever kept a descriptor may have changed what the socket leads to, which ends the connection.
+ * A process that kept a descriptor may have attached a ULP such as TLS to a socket that is used in
+ * place. That fails the connection.
+ *
+ * Context: Any. The caller holds the socket lock, if nbd_socket.in_place.
+ * Return: true if @conn has not failed.
  */
 bool nbd_conn_socket_usable(struct nbd_conn *conn)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Connections: one socket with the handshake phase behind it, its sender and
- * its receiver. A connection lives once: it starts, fails or is closed, and is
- * freed; a slot that goes on gets another one.
+ * Connections: a socket in the transmission phase, with its sender and receiver. A connection is
+ * never restarted: it is started, fails or is closed, and is freed. After that its slot gets
+ * another one.
  */
 #ifndef NBD_CONN_H
 #define NBD_CONN_H
@@ -18,34 +18,34 @@
 
 struct nbd_session;
 
-/* One sendmsg carries at most so many pieces, headers, and about so many bytes */
+/* Limits of a batch: bvecs, headers, and bytes, which the last command may exceed */
 #define NBD_TX_VECS	256u
 #define NBD_TX_HEADERS	128u
 #define NBD_TX_BYTES	(1u << 20)
 
-/* Pieces of payload in one recvmsg */
+/* Most bvecs of payload in one recvmsg */
 #define NBD_RX_VECS	64u
 
-/* Replies that may follow an answer to block status that has already failed */
+/* Failed BLOCK_STATUS commands that are remembered, to drop chunks that still come */
 #define NBD_ORPHANS	4u
 
 /* nbd_conn.flags */
 enum {
-	NBD_CONN_STARTED,	/* it is in its slot, and may send and receive */
-	NBD_CONN_FAILED,	/* it is over; nothing is submitted any more */
-	NBD_CONN_LEAVING,	/* likewise, but what is in flight may be answered */
-	NBD_CONN_CLOSING,	/* DISC is to be sent; EOF is no failure */
-	NBD_CONN_DISC,		/* DISC was sent */
-	NBD_CONN_HOLDS,		/* the session is held until it is taken down */
-	NBD_CONN_REPORTED,	/* the session takes it down, or has */
-	NBD_CONN_ALONE,		/* it is for commands that are sent alone */
-	NBD_CONN_NO_DF,		/* its server has refused a READ for the flag DF */
+	NBD_CONN_STARTED,	/* it is or was in its slot, callbacks may start its workers */
+	NBD_CONN_FAILED,	/* it has ended: no new commands, no further I/O */
+	NBD_CONN_LEAVING,	/* its server shuts down: no new commands, replies may come */
+	NBD_CONN_CLOSING,	/* DISC is to be sent, no new commands, EOF is not a failure */
+	NBD_CONN_DISC,		/* DISC was sent, or could not be */
+	NBD_CONN_HOLDS,		/* the session is quiesced until it has been torn down */
+	NBD_CONN_REPORTED,	/* fail_work was queued */
+	NBD_CONN_ALONE,		/* it is reserved for suspects, which are sent alone */
+	NBD_CONN_NO_DF,		/* a READ with DF has failed, perhaps because of DF */
 };
 
 /**
- * struct nbd_context_id - what this connection's server calls a context
- * @id: the id, opaque
- * @lost: the server no longer has the context
+ * struct nbd_context_id - id of a metadata context on one connection
+ * @id: the id, chosen by the server
+ * @lost: the server no longer has the context, and @id is not valid
  */
 struct nbd_context_id {
 	u32 id;
@@ -53,9 +53,9 @@ struct nbd_context_id {
 };
 
 /**
- * struct nbd_orphan - a reply that may still dribble in
- * @cookie: of the command that has failed
- * @left: chunks that may come
+ * struct nbd_orphan - chunks that may still come for a failed BLOCK_STATUS command
+ * @cookie: cookie of the command
+ * @left: most chunks that may come
  */
 struct nbd_orphan {
 	u64 cookie;
@@ -63,15 +63,15 @@ struct nbd_orphan {
 };
 
 /**
- * struct nbd_tx - what the sender is sending; only the sender touches it, or where the
- *	socket is used @in_place, the owner of the socket's lock
- * @queue: commands not yet begun
- * @cmd: a command whose payload did not fit in the batch as a whole, or NULL
- * @cursor: how far @cmd has come
- * @sent: commands that need their payload until the batch is out
- * @iter: the unsent rest of the batch
- * @headers: memory for the headers of the batch
- * @vec: the batch
+ * struct nbd_tx - state of the sender. Only send_work uses it; if nbd_socket.in_place, only the
+ *	holder of the socket lock
+ * @queue: commands not yet in a batch
+ * @cmd: command whose payload did not all fit in the batch, or NULL
+ * @cursor: the next byte of the payload of @cmd
+ * @sent: commands whose payload must stay until the batch is sent
+ * @iter: the part of the batch that is not yet sent
+ * @headers: request headers of the batch, NBD_TX_HEADERS entries
+ * @vec: bvecs of the batch, NBD_TX_VECS entries
  */
 struct nbd_tx {
 	struct list_head queue;
@@ -84,16 +84,16 @@ struct nbd_tx {
 };
 
 /**
- * struct nbd_rx - what the receiver is receiving; only the receiver touches it, or where
- *	the socket is used @in_place, the owner of the socket's lock
- * @reply: the parser
- * @cmd: the command it speaks of
- * @done: requests that have been answered, and are ended together
- * @extents: where descriptors go
- * @orphans: replies to drop, oldest first
- * @whole_buffers: no buffer in the queue of a Unix socket is one that the handshake read a part of
- * @page: memory for what can't go straight to its place
- * @vec: pieces of payload
+ * struct nbd_rx - state of the receiver. Only recv_work uses it; if nbd_socket.in_place, only the
+ *	holder of the socket lock
+ * @reply: the reply parser
+ * @cmd: the command that the current reply is for, or NULL
+ * @done: batch of completed requests, to end together
+ * @extents: where the descriptors of the current chunk go
+ * @orphans: commands whose further chunks are dropped, newest first
+ * @whole_buffers: for a Unix socket: no skb in its queue was read in part by the handshake
+ * @page: a page for received bytes that have to be parsed in memory
+ * @vec: bvecs for recvmsg, NBD_RX_VECS + 1 entries
  */
 struct nbd_rx {
 	struct nbd_reply reply;
@@ -108,11 +108,11 @@ struct nbd_rx {
 
 /**
  * struct nbd_conn_stats - counters of a connection
- * @requests: sent; the sender's
- * @bytes_sent: the sender's
- * @replies: ended; the receiver's
- * @errors: of those, with an error; the receiver's
- * @bytes_received: the receiver's
+ * @requests: commands put in a batch, without DISC; written by the sender
+ * @bytes_sent: bytes of batches sent; written by the sender
+ * @replies: complete replies; written by the receiver
+ * @errors: complete replies with an error; written by the receiver
+ * @bytes_received: bytes read from the socket; written by the receiver
  */
 struct nbd_conn_stats {
 	u64 requests;
@@ -124,29 +124,30 @@ struct nbd_conn_stats {
 
 /**
  * struct nbd_conn - a connection
- * @ref: the slot has one, which @retire_work takes over, and @fail_work while it is queued
- * @session: it belongs to; the connection holds a reference
+ * @ref: one reference of the slot, which the tear-down drops, one of @fail_work while that is
+ *	queued, and temporary ones
+ * @session: its session, referenced
  * @index: number of its slot
- * @nth: which reconnect of its slot it is to be, 0 for any
- * @flags: NBD_CONN_*
- * @error: negative errno that ended it; written by the one who set NBD_CONN_REPORTED, or before it
- *	was started
- * @born: which of the session's connections it is
- * @died: how many the session had made when it ended; written with @error
- * @socket: what it sends and receives by
- * @submitted: commands for the sender
- * @waiting: how many those are, about, see nbd_conn_waiting()
- * @send_work: the sender
- * @recv_work: the receiver
- * @fail_work: the session takes the connection down
- * @retire_work: likewise, after another one was put in its place
- * @goodbye: when DISC was ordered, in jiffies
- * @closed: the peer has closed after DISC
- * @tx: the sender's
- * @rx: the receiver's
+ * @nth: value that nbd_slot.reconnects must have once it is in its slot, 0 for any
+ * @flags: bits NBD_CONN_*
+ * @error: negative errno that ended it, or 0; written before the start, or by the caller that sets
+ *	NBD_CONN_REPORTED
+ * @born: its number among the connections of the session, from 1
+ * @died: nbd_session.born when it ended; written with @error
+ * @socket: the socket
+ * @submitted: commands for the sender, newest first
+ * @waiting: weight of @submitted, approximately, see nbd_conn_waiting()
+ * @send_work: work item of the sender
+ * @recv_work: work item of the receiver
+ * @fail_work: work item that tears it down because it failed, or its server shuts down
+ * @retire_work: work item that tears it down because it was replaced
+ * @goodbye: when the soft disconnect began, in jiffies; valid if NBD_CONN_CLOSING
+ * @closed: completion that is signalled when the peer closes, if NBD_CONN_CLOSING
+ * @tx: state of the sender
+ * @rx: state of the receiver
  * @stats: counters
- * @rcu: to free it
- * @ids: ids of the session's contexts
+ * @rcu: for freeing after a grace period
+ * @ids: id of each context of the session, in the order of nbd_export.contexts
  */
 struct nbd_conn {
 	struct kref ref;
@@ -210,20 +211,20 @@ static inline bool nbd_conn_failed(const struct nbd_conn *conn)
 
 #define NBD_CONN_ENDING	(BIT(NBD_CONN_FAILED) | BIT(NBD_CONN_LEAVING) | BIT(NBD_CONN_CLOSING))
 
-/* May it do anything when its socket has news? */
+/* True if callbacks of the socket may start the sender or the receiver */
 static inline bool nbd_conn_runs(const struct nbd_conn *conn)
 {
 	return (READ_ONCE(conn->flags) & (BIT(NBD_CONN_STARTED) | BIT(NBD_CONN_FAILED))) ==
 	       BIT(NBD_CONN_STARTED);
 }
 
-/* Does it work? */
+/* True if it has not failed, and is not about to end */
 static inline bool nbd_conn_usable(const struct nbd_conn *conn)
 {
 	return !(READ_ONCE(conn->flags) & NBD_CONN_ENDING);
 }
 
-/* And does it take any command? */
+/* True if it takes any command, not only suspects */
 static inline bool nbd_conn_open(const struct nbd_conn *conn)
 {
 	return !(READ_ONCE(conn->flags) & (NBD_CONN_ENDING | BIT(NBD_CONN_ALONE)));
