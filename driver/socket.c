@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Taking a socket over and giving it back. While it is taken, sk_user_data leads its callbacks to
- * us. A TCP socket that is closed, whoever did it, is given back at once, from a callback: it could
- * be connected to something else next, or listen, and then its children would be born with our
- * callbacks, memory reserves and allocation flags.
+ * Taking a socket over and giving it back. In between, the callbacks find the driver's data by
+ * sk_user_data. A TCP socket that is closed, by either peer or another process, is given back at
+ * once, in a callback: it could next be connected to something else, or listen, and the sockets
+ * that it accepts would inherit our callbacks, the memory reserves and the allocation flags.
  */
 #include <linux/file.h>
 #include <linux/module.h>
@@ -20,7 +20,7 @@ static bool is_tcp(const struct sock *sk)
 	       sk->sk_protocol == IPPROTO_TCP;
 }
 
-/* Other sockets have no business below a disk, and some can't be shut down safely */
+/* Other sockets are not supported, as some cannot be shut down safely */
 static u32 transport_of(const struct socket *sock)
 {
 	if (sock->type != SOCK_STREAM)
@@ -50,7 +50,7 @@ static int check(const struct nbd_socket *s, const char **why)
 	return 0;
 }
 
-/* A socket that is not connected any more does not tell; its end will be noticed soon */
+/* The address is not available if the connection has just ended, which the receiver will notice */
 static void note_peer(struct nbd_socket *s)
 {
 	int length;
@@ -62,12 +62,13 @@ static void note_peer(struct nbd_socket *s)
 }
 
 /**
- * nbd_socket_get() - find a socket that can be taken over
- * @s: zeroed
+ * nbd_socket_get() - look up a socket, and check that it can be taken over
+ * @s: structure to fill, zeroed
  * @fd: descriptor of the socket in the calling process
- * @why: set to a human-readable reason if the socket is refused
+ * @why: set to a human-readable reason on failure
  *
- * Return: 0, then @s has a reference to its file; or negative errno.
+ * Context: Process context, may sleep.
+ * Return: 0 and a reference to the file in @s, for nbd_socket_put(); or negative errno.
  */
 int nbd_socket_get(struct nbd_socket *s, u32 fd, const char **why)
 {
@@ -94,18 +95,17 @@ void nbd_socket_put(struct nbd_socket *s)
 }
 
 /**
- * nbd_socket_of() - who has taken a socket?
+ * nbd_socket_of() - find the driver's data of a socket
  * @sk: the socket
  *
- * Under sk_callback_lock, or the caller keeps it from being given back.
- *
- * Return: ours, or NULL.
+ * Context: Any. Under sk_callback_lock, or the caller keeps the socket from being given back.
+ * Return: the data, or NULL if the driver has not taken @sk over, or has given it back.
  */
 struct nbd_socket *nbd_socket_of(const struct sock *sk)
 {
 	uintptr_t data = (uintptr_t)sk->sk_user_data;
 
-	/* Nobody else has exactly this flag who would call us */
+	/* No other user of sk_user_data with exactly this flag calls our callbacks */
 	if ((data & ~SK_USER_DATA_PTRMASK) != SK_USER_DATA_NOCOPY)
 		return NULL;
 	return (struct nbd_socket *)(data & SK_USER_DATA_PTRMASK);
@@ -122,7 +122,7 @@ static void data_ready(struct sock *sk)
 	read_unlock_bh(&sk->sk_callback_lock);
 }
 
-/* A Unix socket says so for each buffer the peer has done with, missed or not */
+/* AF_UNIX calls this for each skb that the peer has consumed, even if there was space before */
 static void write_space(struct sock *sk)
 {
 	struct nbd_socket *s;
@@ -132,13 +132,13 @@ static void write_space(struct sock *sk)
 	s = nbd_socket_of(sk);
 	if (!s)
 		goto unlock;
-	/* Room first, then the mark; pairs with write_socket() */
+	/* Space is freed before SOCK_NOSPACE is tested; pairs with write_socket() */
 	smp_mb();
 	if (test_bit(SOCK_NOSPACE, &sk->sk_socket->flags) && sk_stream_is_writeable(sk)) {
 		clear_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
 		missed = true;
 	}
-	/* TLS may have a record that it could send a part of only */
+	/* The former callback may be that of TLS, which sends the rest of a record */
 	s->saved.write_space(sk);
 	if (missed)
 		nbd_socket_writable(s);
@@ -157,8 +157,9 @@ static bool put_back_callback(void (**at)(struct sock *sk), void (*ours)(struct 
 }
 
 /*
- * Give the socket back as it was, but its locks' classes; under both of its locks. Who has put
- * callbacks of their own above ours since, say TLS, goes on calling ours, so these have to stay.
+ * Restore all of the socket except for its lock classes. The caller holds the socket lock and
+ * sk_callback_lock. A user such as TLS that has put its callbacks above ours since keeps calling
+ * ours, so the module must never be unloaded.
  */
 static void put_back(struct nbd_socket *s)
 {
@@ -182,8 +183,8 @@ static void put_back(struct nbd_socket *s)
 }
 
 /*
- * A connection that ends, in any way, gets to this state, and state_change() is called before
- * anybody else has the socket's lock.
+ * True if a TCP connection has ended. Every end leads to TCP_CLOSE, and TCP calls state_change()
+ * before anyone else can get the socket lock.
  */
 static bool is_closed(const struct nbd_socket *s)
 {
@@ -205,15 +206,20 @@ static void state_change(struct sock *sk)
 	write_unlock_bh(&sk->sk_callback_lock);
 }
 
-/* Is there nothing between us and TCP? */
+/* True for TCP without a ULP, such as TLS */
 static bool is_plain(const struct nbd_socket *s)
 {
 	return s->transport == NBDCTL_TRANSPORT_TCP && !inet_csk(s->sk)->icsk_ulp_ops;
 }
 
-/*
- * Is a socket still ours, and plain TCP? It was (@in_place), and the caller has its lock. Whoever
- * kept a descriptor can have put TLS above it.
+/**
+ * nbd_socket_still_plain() - check that a socket may still be used in place
+ * @s: socket with @in_place
+ *
+ * A process that kept a descriptor may have attached a ULP, such as TLS.
+ *
+ * Context: Any, under the socket lock.
+ * Return: true if the socket was not given back, and has no ULP.
  */
 bool nbd_socket_still_plain(const struct nbd_socket *s)
 {
@@ -231,9 +237,9 @@ static void swap_class(struct lockdep_map *map, struct nbd_lock_class *class)
 }
 
 /*
- * Sockets below a disk are not those that programs on the disk use; told apart, lockdep sees no
- * circle where there is none. Others may wait for these locks, so the classes change as those of
- * locks that are held. The caller has the socket's.
+ * Give the socket's locks separate classes: together with the sockets of programs that use the
+ * disk, lockdep would see a cycle where there is none. As other tasks may wait for the locks, their
+ * classes can only be changed while they are held. The caller holds the socket lock.
  */
 static void swap_classes(struct nbd_socket *s)
 {
@@ -279,7 +285,7 @@ static void take(struct nbd_socket *s)
 	s->saved.allocation = sk->sk_allocation;
 	s->saved.use_task_frag = nbd_get_task_frag(sk);
 	s->saved.memalloc = sock_flag(sk, SOCK_MEMALLOC);
-	/* Children must not have it */
+	/* Sockets that are cloned from this one must not inherit it */
 	__rcu_assign_sk_user_data_with_flags(sk, s, SK_USER_DATA_NOCOPY);
 	sock_set_flag(sk, SOCK_MEMALLOC);
 	sk->sk_allocation = GFP_NOIO | __GFP_MEMALLOC;
@@ -287,20 +293,19 @@ static void take(struct nbd_socket *s)
 	WRITE_ONCE(sk->sk_data_ready, data_ready);
 	WRITE_ONCE(sk->sk_write_space, write_space);
 	WRITE_ONCE(sk->sk_state_change, state_change);
-	/* All that is called when the host of a vsock's peer goes */
+	/* vsock reports a reset of the transport by this callback only */
 	WRITE_ONCE(sk->sk_error_report, state_change);
 	s->in_place = is_plain(s);
 	s->taken = true;
 }
 
 /**
- * nbd_socket_take() - make a socket fit for the write-back path, and ours
- * @s: was got
- * @why: set to a human-readable reason if the socket is refused
+ * nbd_socket_take() - take a socket over, and prepare it for use during memory reclaim
+ * @s: filled by nbd_socket_get()
+ * @why: set to a human-readable reason on failure
  *
- * Sleeps.
- *
- * Return: 0, then @s is told what happens, and the socket has to be given back; or negative errno.
+ * Context: Process context, may sleep. Takes the socket lock.
+ * Return: 0, then the callbacks of @s may be called until nbd_socket_return(); or negative errno.
  */
 int nbd_socket_take(struct nbd_socket *s, const char **why)
 {
@@ -309,7 +314,7 @@ int nbd_socket_take(struct nbd_socket *s, const char **why)
 
 	lock_sock(sk);
 	write_lock_bh(&sk->sk_callback_lock);
-	/* It may have been closed, or disconnected, meanwhile */
+	/* It may have been closed or disconnected since nbd_socket_get() */
 	err = check(s, why);
 	if (!err && sk->sk_user_data) {
 		*why = "fd is a socket that another part of the kernel uses";
@@ -327,31 +332,34 @@ int nbd_socket_take(struct nbd_socket *s, const char **why)
 }
 
 /**
- * nbd_socket_finish() - say that nothing more will be sent
- * @s: was taken
+ * nbd_socket_finish() - shut down the sending direction of a socket
+ * @s: socket that was taken over
  *
- * The peer finds the end of the stream behind what is in the socket's buffers, and may still send.
- * Sleeps.
+ * The peer reads EOF after what is in the socket's buffers, and may still send.
+ *
+ * Context: Process context, may sleep. Takes the socket lock.
  */
 void nbd_socket_finish(struct nbd_socket *s)
 {
-	/* One that was closed may be something else by now */
+	/* A socket that was closed was given back, and may have another use by now */
 	if (READ_ONCE(s->taken))
 		kernel_sock_shutdown(s->sock, SHUT_WR);
 }
 
 /**
- * nbd_socket_reset() - end the connection
- * @s: was taken; its user does nothing any more when told of something
+ * nbd_socket_reset() - end the connection of a socket
+ * @s: socket that was taken over, whose callbacks no longer queue work
  *
- * A TCP connection is reset, so that nothing in its buffers reaches the peer. When this returns, no
- * callback is under way that began before. Sleeps.
+ * A TCP connection is reset, so that nothing in its buffers reaches the peer. When this returns,
+ * callbacks that began before have returned.
+ *
+ * Context: Process context, may sleep. Takes the socket lock.
  */
 void nbd_socket_reset(struct nbd_socket *s)
 {
 	struct sock *sk = s->sk;
 
-	/* One that was closed may be something else by now */
+	/* A socket that was closed was given back, and may have another use by now */
 	if (READ_ONCE(s->taken)) {
 		if (s->transport == NBDCTL_TRANSPORT_TCP)
 			tcp_abort(sk, ECONNRESET);
@@ -362,16 +370,18 @@ void nbd_socket_reset(struct nbd_socket *s)
 }
 
 /**
- * nbd_socket_return() - give a socket back as it was
- * @s: was taken; it may have been given back since
+ * nbd_socket_return() - give a socket back with its former settings
+ * @s: socket that was taken over; it may have been given back since
  *
- * From now on its callbacks don't know us. Sleeps.
+ * From now on nbd_socket_of() does not find @s.
+ *
+ * Context: Process context, may sleep. Takes the socket lock.
  */
 void nbd_socket_return(struct nbd_socket *s)
 {
 	struct sock *sk = s->sk;
 
-	/* Also lets a callback end that gives it back itself */
+	/* Also waits for a callback that is giving the socket back */
 	lock_sock(sk);
 	return_classes(s);
 	write_lock_bh(&sk->sk_callback_lock);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Sockets: a socket that somebody has connected is taken over, made fit to be below a disk, and
- * given back as it was. Whoever had it may have kept a descriptor, and do with it what they like.
+ * Sockets: a connected socket is taken over from user space, prepared for use below a disk, and
+ * given back with its former settings. User space may have kept a descriptor, and may do with it
+ * whatever it likes.
  */
 #ifndef NBD_SOCKET_H
 #define NBD_SOCKET_H
@@ -10,9 +11,9 @@
 #include <net/sock.h>
 
 /**
- * struct nbd_lock_class - what lockdep knows a lock by
- * @key: identifies the class
- * @name: of the class
+ * struct nbd_lock_class - a lock class of lockdep
+ * @key: key that identifies the class
+ * @name: name of the class
  */
 struct nbd_lock_class {
 	struct lock_class_key *key;
@@ -22,15 +23,17 @@ struct nbd_lock_class {
 /**
  * struct nbd_socket - a socket that was taken over
  * @sock: the socket, whose file is referenced
- * @sk: the same, for the network
+ * @sk: network layer part of @sock
  * @transport: enum nbdctl_transport
- * @peer: the server's address, of TCP
- * @peer_length: bytes of it, 0 if there is none
- * @in_place: plain TCP, when it was taken. Requests are written and replies are read under the
- *	socket's lock, which is had without sleeping if it is free; else by calls that may sleep
- * @taken: it is ours; under its lock and @sk->sk_callback_lock
- * @saved: what the socket's fields were before
- * @classes: of the socket's lock and the spinlock in it: ours, or while it is taken those before
+ * @peer: address of the server, for TCP
+ * @peer_length: size of @peer in bytes, 0 if it is not known
+ * @in_place: TCP without a ULP (such as TLS) when it was taken over. Requests are sent and replies
+ *	read under the socket lock, also by submitters and softirqs; otherwise workers do so by
+ *	calls that may sleep
+ * @taken: taken over, and not yet given back; written under the socket lock and sk_callback_lock
+ * @saved: former values of the fields of @sk
+ * @classes: lock classes of the socket lock and of the spinlock in it: the driver's, or while they
+ *	are in use the former ones
  */
 struct nbd_socket {
 	struct socket *sock;
@@ -62,8 +65,8 @@ bool nbd_socket_still_plain(const struct nbd_socket *s);
 struct nbd_socket *nbd_socket_of(const struct sock *sk);
 
 /*
- * What has happened: recv.c, send.c. In any context, under the socket's sk_callback_lock, which
- * holds off nbd_socket_reset(); on TCP under the socket's lock, too, as a spinlock or owned.
+ * Callbacks in recv.c and send.c. Process or softirq context, under sk_callback_lock, which
+ * nbd_socket_reset() waits for; for TCP also under the socket lock, held as a spinlock or owned.
  */
 void nbd_socket_readable(struct nbd_socket *s);
 void nbd_socket_writable(struct nbd_socket *s);
