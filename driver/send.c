@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sender: takes commands from a connection's list and writes as many of them
- * as will go with one sendmsg. It never waits: when the socket is full it
- * leaves, and the socket's callback brings it back. Mirror of recv.c.
+ * Sender: takes commands from a connection's list, and sends as many as possible in one batch, by
+ * one sendmsg. It never blocks: if the socket is full it returns, and write_space() queues it
+ * again. Counterpart of recv.c.
  *
- * On TCP it is the socket's lock that makes one sender at a time. A submitter, or
- * a softirq that has brought replies, sends a batch itself if the lock is free;
- * all else is left to the work, which has more in one go.
+ * On a socket that is used in place, the socket lock makes sure that there is one sender at a time.
+ * A submitter, or a softirq that has received replies, sends a batch itself if the lock is free;
+ * everything else is left to send_work, which sends more at once.
  */
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -16,21 +16,22 @@
 #include "session.h"
 #include "trace.h"
 
-/* How long to wait when the network is short of memory */
+/* Delay until the next try when the network stack is short of memory */
 #define RETRY_DELAY	msecs_to_jiffies(20)
 
-/* Batches in one run, before other work gets its turn */
+/* Most batches in one run of send_work, before other work items get their turn */
 #define SEND_BUDGET	16
 
 /*
- * With fewer commands than that the server may soon have none. With more, each reply would send the
- * few that wait by now, at the cost of whoever brought it: a thread of the server, on one machine.
+ * With fewer commands in flight, the server may soon be idle. With more, each reply would only send
+ * the few commands queued by then, at the expense of the task that delivers it: a thread of the
+ * server, if that runs on the same host.
  */
 #define SERVER_NEARLY_IDLE	8u
 
 /*
- * A submitter sends no more payload itself: softirqs are off meanwhile, and the receiver spins for
- * the socket's lock. To have the work copy more costs little beside the copy.
+ * Most bytes that are sent outside of send_work: meanwhile softirqs are off, and the receiver spins
+ * for the socket lock. For more, waking a worker costs little compared with the copy.
  */
 #define SEND_NOW_BYTES	SZ_128K
 
@@ -41,15 +42,17 @@ void nbd_send_init(struct nbd_conn *conn)
 	INIT_LIST_HEAD(&conn->tx.sent);
 }
 
-/* What a command weighs among those that wait to be sent: one for each so many bytes of payload */
+/* A queued command counts once per 4 KiB of payload, and at least once */
 #define WEIGHT_BYTES	SZ_4K
 
 /**
  * nbd_conn_submit() - queue a command for sending
- * @conn: a connection found in its slot, under RCU
- * @cmd: prepared; @conn owns it now
+ * @conn: the connection
+ * @cmd: command that is prepared and owned by the caller; @conn owns it from now on
  *
- * Any context. The sender starts at nbd_conn_kick().
+ * The sender is started by nbd_conn_kick().
+ *
+ * Context: Any. Under RCU if @conn was found in its slot, else the caller keeps @conn.
  */
 void nbd_conn_submit(struct nbd_conn *conn, struct nbd_cmd *cmd)
 {
@@ -76,7 +79,7 @@ static void add_header(struct nbd_conn *conn, struct nbd_cmd *cmd, u32 nr_header
 	struct bio_vec *vec = &conn->tx.vec[*nr_vecs];
 
 	nbd_put_request(wire, &cmd->req, nbd_cmd_cookie(cmd));
-	/* Headers that follow each other in memory are one piece */
+	/* Headers that are adjacent in memory share a bvec */
 	if (*nr_vecs && nr_headers &&
 	    page_address(vec[-1].bv_page) + vec[-1].bv_offset + vec[-1].bv_len == (void *)wire) {
 		vec[-1].bv_len += sizeof(*wire);
@@ -88,17 +91,14 @@ static void add_header(struct nbd_conn *conn, struct nbd_cmd *cmd, u32 nr_header
 	++*nr_vecs;
 }
 
-/*
- * A command without payload is out of the sender's hands as soon as its header
- * is written: nothing of it is needed any more.
- */
+/* The sender needs nothing of a command without payload once the header is in the batch */
 static void header_written(struct nbd_cmd *cmd)
 {
 	if (nbd_cmd_half(cmd, NBD_HALF_SEND))
 		nbd_cmd_complete(cmd, NULL);
 }
 
-/* Add payload of the current command; false if there is no room for all of it */
+/* Add at most @most bytes of payload of tx->cmd; true if these were the last */
 static bool add_payload(struct nbd_tx *tx, u32 *nr_vecs, u32 *bytes, u32 most)
 {
 	u32 nr = NBD_TX_VECS - *nr_vecs, n;
@@ -127,8 +127,8 @@ static struct nbd_cmd *next_cmd(struct nbd_conn *conn)
 }
 
 /*
- * Gather the next batch: commands are added while it has less than @most bytes, and of the last
- * one no more than so many. False if there is nothing to send.
+ * Build the next batch: commands are added while it has fewer than @most bytes, and at most @most
+ * bytes of payload of each. False if there is nothing to send.
  */
 static bool fill_batch(struct nbd_conn *conn, u32 most)
 {
@@ -185,13 +185,13 @@ static int write_socket(struct nbd_conn *conn, const struct iov_iter *iter, int 
 	if (n != -EAGAIN)
 		return n;
 	set_bit(SOCK_NOSPACE, &conn->socket.sock->flags);
-	/* Whoever made room before this mark calls nobody back; pairs with write_space() */
+	/* Space freed before SOCK_NOSPACE was set raised no callback; pairs with write_space() */
 	smp_mb__after_atomic();
 	msg.msg_iter = *iter;
 	return sock_sendmsg(conn->socket.sock, &msg);
 }
 
-/* Write what is left of the batch: 0 when all of it is out, or negative errno */
+/* Send the rest of the batch. Return: 0 if all of it was sent, or negative errno */
 static int push_batch(struct nbd_conn *conn)
 {
 	struct nbd_tx *tx = &conn->tx;
@@ -209,11 +209,10 @@ static int push_batch(struct nbd_conn *conn)
 }
 
 /**
- * send_disc() - say that no more will come
- * @conn: the caller is its sender
+ * send_disc() - send NBD_CMD_DISC, once
+ * @conn: connection whose sender is the caller
  *
- * Return: false if it could not be sent, or a request is only half sent, so that
- * nothing may follow.
+ * Return: false if it could not be sent, also because a request was sent in part only.
  */
 static bool send_disc(struct nbd_conn *conn)
 {
@@ -230,7 +229,7 @@ static bool send_disc(struct nbd_conn *conn)
 	return write_socket(conn, &iter, 0) == vec.iov_len;
 }
 
-/* Was it no room in the socket that TCP meant, but no memory? Nobody calls back for that */
+/* True if -EAGAIN means no memory, not no space: then no callback follows */
 static bool lacked_memory(const struct nbd_conn *conn)
 {
 	return conn->socket.transport == NBDCTL_TRANSPORT_TCP &&
@@ -238,8 +237,9 @@ static bool lacked_memory(const struct nbd_conn *conn)
 }
 
 /*
- * If its queue is empty, TCP has called back by itself, and the work is queued though there is no
- * memory yet. Under TCP's lock that is all it can be queued for; elsewhere room may have been made.
+ * If its queues are empty, TCP calls write_space() itself when it returns -EAGAIN, which queues
+ * send_work at once. Under the socket lock no space is freed meanwhile, so that can be delayed;
+ * without it send_work may be queued for space that was freed.
  */
 static void retry_later(struct nbd_conn *conn)
 {
@@ -253,7 +253,7 @@ static void send_failed(struct nbd_conn *conn, int err)
 {
 	switch (err) {
 	case -EAGAIN:
-		/* The socket's callback starts us again */
+		/* No space: write_space() will queue send_work */
 		if (!lacked_memory(conn))
 			break;
 		fallthrough;
@@ -266,7 +266,7 @@ static void send_failed(struct nbd_conn *conn, int err)
 	}
 }
 
-/* Nothing is left to send: so be it, or it was all there will ever be */
+/* Nothing is left to send: send DISC if the connection is being closed */
 static void all_sent(struct nbd_conn *conn)
 {
 	if (test_bit(NBD_CONN_CLOSING, &conn->flags) && !send_disc(conn))
@@ -274,8 +274,8 @@ static void all_sent(struct nbd_conn *conn)
 }
 
 /*
- * Send so many batches, of so many bytes each; what is left is the work's. The
- * caller is the only sender.
+ * Send up to @budget batches, see fill_batch() for @most; queue send_work for the rest. The caller
+ * is the only sender.
  */
 static void send_batches(struct nbd_conn *conn, int budget, u32 most)
 {
@@ -295,7 +295,7 @@ static void send_batches(struct nbd_conn *conn, int budget, u32 most)
 	}
 }
 
-/* There is room in a socket that was full */
+/* A socket that was full has space again */
 void nbd_socket_writable(struct nbd_socket *s)
 {
 	struct nbd_conn *conn = container_of(s, struct nbd_conn, socket);
@@ -304,7 +304,7 @@ void nbd_socket_writable(struct nbd_socket *s)
 		queue_delayed_work(nbd_io_wq, &conn->send_work, 0);
 }
 
-/* The sender's work. At most one runs for a connection at any time. */
+/* The sender's work item. The workqueue runs it once at a time for each connection. */
 void nbd_send_work(struct work_struct *work)
 {
 	struct nbd_conn *conn = container_of(to_delayed_work(work), struct nbd_conn, send_work);
@@ -315,13 +315,13 @@ void nbd_send_work(struct work_struct *work)
 	send_batches(conn, SEND_BUDGET, NBD_TX_BYTES);
 	if (conn->socket.in_place)
 		release_sock(conn->socket.sk);
-	/* A server that reads in several threads closes when all have found the end */
+	/* A server that reads in several threads closes when each has seen EOF */
 	if (test_bit(NBD_CONN_DISC, &conn->flags))
 		nbd_socket_finish(&conn->socket);
 	memalloc_noreclaim_restore(noreclaim);
 }
 
-/* Is there more to send than should be with softirqs off? */
+/* True if there is more to send than should be sent with softirqs off */
 static bool is_much(const struct nbd_tx *tx)
 {
 	const struct nbd_cmd *cmd;
@@ -337,7 +337,7 @@ static bool is_much(const struct nbd_tx *tx)
 	return false;
 }
 
-/* With the socket's spinlock, under which nothing may sleep, and no owner */
+/* Send under the socket's spinlock, with no task owning the socket: must not sleep */
 static void send_here(struct nbd_conn *conn)
 {
 	struct sock *sk = conn->socket.sk;
@@ -354,8 +354,8 @@ static void send_here(struct nbd_conn *conn)
 }
 
 /*
- * Send from here, if that takes no waiting. The spinlock may be held below us, by
- * a receiver whose completion made this submission.
+ * Send in this context, if nobody holds the socket lock; false if somebody does. That may be a
+ * receiver up the call chain, whose completion led to this submission.
  */
 static bool send_now(struct nbd_conn *conn)
 {
@@ -372,18 +372,25 @@ static bool send_now(struct nbd_conn *conn)
 }
 
 /**
- * nbd_conn_waiting() - how much waits for the sender?
+ * nbd_conn_waiting() - get the weight of the commands that are queued for the sender
  * @conn: the connection
  *
- * Any context. About so many commands, where those with much payload count for as many as would
- * carry it by 4 KiB; 0 is certain.
+ * Context: Any. Under RCU, or the caller keeps @conn.
+ * Return: approximate number of commands, each counted once per 4 KiB of payload; 0 only if none is
+ * queued.
  */
 u32 nbd_conn_waiting(const struct nbd_conn *conn)
 {
 	return llist_empty(&conn->submitted) ? 0 : max(READ_ONCE(conn->waiting), 1u);
 }
 
-/* And how many are sent, and not answered? About so many; any context */
+/**
+ * nbd_conn_under_way() - get the number of commands that were sent and have no reply yet
+ * @conn: the connection
+ *
+ * Context: Any. Under RCU, or the caller keeps @conn.
+ * Return: approximate number of commands.
+ */
 u32 nbd_conn_under_way(const struct nbd_conn *conn)
 {
 	u64 replies = READ_ONCE(conn->stats.replies);
@@ -392,10 +399,10 @@ u32 nbd_conn_under_way(const struct nbd_conn *conn)
 }
 
 /**
- * nbd_conn_kick() - send what waits, from here if it can be
+ * nbd_conn_kick() - send queued commands, in this context if the socket lock is free
  * @conn: the connection
  *
- * Any context but hard interrupts; under RCU, or the caller keeps @conn.
+ * Context: Any except hard interrupts. Under RCU, or the caller keeps @conn. Does not sleep.
  */
 void nbd_conn_kick(struct nbd_conn *conn)
 {
@@ -403,20 +410,30 @@ void nbd_conn_kick(struct nbd_conn *conn)
 		queue_delayed_work(nbd_io_wq, &conn->send_work, 0);
 }
 
-/* Likewise, hard interrupts too */
+/**
+ * nbd_conn_kick_later() - let send_work send queued commands
+ * @conn: the connection
+ *
+ * Context: Any. Under RCU, or the caller keeps @conn.
+ */
 void nbd_conn_kick_later(struct nbd_conn *conn)
 {
 	if (!llist_empty(&conn->submitted))
 		queue_delayed_work(nbd_io_wq, &conn->send_work, 0);
 }
 
-/* Does something wait for a sender, while the server has little left to do? */
+/* True if commands are queued, and the server may soon be idle */
 static bool server_waits(const struct nbd_conn *conn)
 {
 	return !llist_empty(&conn->submitted) && nbd_conn_under_way(conn) < SERVER_NEARLY_IDLE;
 }
 
-/* Send what waits, rather than let the server wait, too; as nbd_conn_kick() */
+/**
+ * nbd_conn_kick_idle() - send queued commands if the server may soon be idle
+ * @conn: the connection
+ *
+ * Context: As nbd_conn_kick().
+ */
 void nbd_conn_kick_idle(struct nbd_conn *conn)
 {
 	if (server_waits(conn))
@@ -424,12 +441,14 @@ void nbd_conn_kick_idle(struct nbd_conn *conn)
 }
 
 /**
- * nbd_conn_answered() - replies have come, so send what waits for more to come
- * @conn: the caller is its receiver
- * @here: it has the socket's spinlock
+ * nbd_conn_answered() - send commands that are held back, after replies have come
+ * @conn: connection whose receiver is the caller
+ * @here: the caller holds the spinlock of a socket that is used in place and that no task owns
  *
- * Here, and on its neighbours: who waits for answers may have filled this connection first.
- * Not while the server has enough to do.
+ * Only if the server may soon be idle. The same is done for the other slots of the queue: a
+ * submitter that waits for these replies may have commands held back there.
+ *
+ * Context: Softirq or process context. Does not sleep.
  */
 void nbd_conn_answered(struct nbd_conn *conn, bool here)
 {
