@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Receiver: takes bytes from the socket, asks the parser what they mean, and
- * does it. There are two ways to get at the bytes: in the socket's own buffers
- * (TCP, Unix), or by recvmsg straight to where they belong. Mirror of send.c.
+ * Receiver: reads from the socket, feeds the reply parser (reply.c), and executes the steps that it
+ * asks for. Bytes are read in the socket's own buffers (TCP without a ULP, AF_UNIX), or else by
+ * recvmsg, which puts the data of a READ directly into its pages. Counterpart of send.c.
  */
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -15,19 +15,20 @@
 #include "session.h"
 #include "trace.h"
 
-/* Messages or buffers in one run, before other work gets its turn */
+/* Most reads from the socket in one run of recv_work, before other work items get their turn */
 #define RECV_BUDGET	64
 
-/* Zeroes that are written at most in one run while softirqs are off */
+/* Most bytes that are zeroed for hole chunks in one call of nbd_socket_readable() */
 #define SOFTIRQ_ZEROES	SZ_64K
 
 /**
- * struct source - bytes that have come
- * @skb: they are in this buffer of the socket; or NULL
- * @buf: they are here; if not in @skb
- * @offset: of the next byte
- * @left: bytes not yet taken
- * @zeroes: how many may be written, the rest is left to the work; NULL for any number
+ * struct source - received bytes
+ * @skb: socket buffer that has them, or NULL
+ * @buf: memory that has them if @skb is NULL
+ * @offset: offset of the next byte in @skb or @buf
+ * @left: bytes not yet consumed
+ * @zeroes: number of bytes that may still be zeroed for hole chunks before recv_work has to
+ *	continue; NULL for no limit
  */
 struct source {
 	struct sk_buff *skb;
@@ -43,7 +44,7 @@ static void take(struct source *src, u32 n)
 	src->left -= n;
 }
 
-/* skb_copy_bits() and its like only fail for a range outside of the buffer */
+/* Copy @n bytes; -EFAULT if the skb has fewer, which would be a bug */
 static int take_bytes(struct source *src, void *to, u32 n)
 {
 	if (src->skb) {
@@ -57,8 +58,8 @@ static int take_bytes(struct source *src, void *to, u32 n)
 }
 
 /*
- * The kernel's copying of buffers to an iterator maps, checks and calls memcpy() for each page.
- * Here what lies together is one piece.
+ * Copy from an skb to the payload. skb_copy_datagram_iter() would map, check and copy page by page;
+ * this copies what is contiguous at once. Returns the number of bytes copied.
  */
 static u32 copy_skb(struct sk_buff *skb, u32 offset, struct nbd_cursor *to, u32 bytes)
 {
@@ -76,7 +77,7 @@ static u32 copy_skb(struct sk_buff *skb, u32 offset, struct nbd_cursor *to, u32 
 	return done;
 }
 
-/* Return: false if there was less payload than that, or fewer bytes */
+/* Copy @n bytes to the payload; false if the payload or the skb has fewer */
 static bool take_payload(struct source *src, struct nbd_cursor *to, u32 n)
 {
 	u32 done;
@@ -89,13 +90,13 @@ static bool take_payload(struct source *src, struct nbd_cursor *to, u32 n)
 	return done == n;
 }
 
-/* Give the connection up for what the server did */
+/* Record a protocol violation; feed() then returns -EPROTO */
 static void broken(struct nbd_conn *conn, const char *rule)
 {
 	nbd_reply_break(&conn->rx.reply, rule);
 }
 
-/* A stretch of content is announced: it must be new */
+/* Record the range of the data or hole that follows, and move the cursor there; false on error */
 static bool cover(struct nbd_conn *conn, u32 length)
 {
 	struct nbd_rx *rx = &conn->rx;
@@ -129,7 +130,7 @@ static struct nbd_orphan *find_orphan(struct nbd_rx *rx, u64 cookie)
 	return NULL;
 }
 
-/* A server may go on with other contexts after it ended a block status with an error */
+/* After an error that ends a block status reply, some servers still send the other contexts */
 static void expect_orphans(struct nbd_conn *conn)
 {
 	struct nbd_rx *rx = &conn->rx;
@@ -157,14 +158,14 @@ static void step_find(struct nbd_conn *conn)
 	nbd_reply_orphaned(&rx->reply);
 }
 
-/* Was it the flag that the server did not like? It may lack that, or room for so long a piece */
+/* True if DF may be the reason of the error: not supported, or too much data for one chunk */
 static bool df_refused(const struct nbd_cmd *cmd)
 {
 	return (cmd->req.flags & NBD_CF_DF) && cmd->req.type == NBD_READ &&
 	       (cmd->error == NBD_EINVAL || cmd->error == NBD_EOVERFLOW);
 }
 
-/* As it was before; what is not sent any more when the connection ends goes elsewhere */
+/* Resend by the same connection; if that ends first, the command moves on with its others */
 static void send_without_df(struct nbd_conn *conn, struct nbd_cmd *cmd)
 {
 	set_bit(NBD_CONN_NO_DF, &conn->flags);
@@ -172,7 +173,7 @@ static void send_without_df(struct nbd_conn *conn, struct nbd_cmd *cmd)
 	nbd_conn_kick_later(conn);
 }
 
-/* The reply has ended: what it lacked decides */
+/* The reply has ended: check that it was complete, then complete or resend the command */
 static void step_end(struct nbd_conn *conn)
 {
 	struct nbd_rx *rx = &conn->rx;
@@ -221,7 +222,7 @@ static void step_hole(struct nbd_conn *conn)
 	nbd_reply_done_step(&rx->reply);
 }
 
-/* Zeroes take time and no bytes of the server's, so they are counted */
+/* True if @n bytes may be zeroed here: a small chunk may ask for much, so softirqs have a limit */
 static bool may_zero(struct source *src, u32 n)
 {
 	if (!src->zeroes)
@@ -244,7 +245,7 @@ static void step_fill(struct nbd_conn *conn, struct source *src)
 		nbd_reply_filled(r);
 }
 
-/* Payload is announced: is it content that was missing, a context that was? */
+/* If payload follows, check that it is data or a context that was missing until now */
 static void announced(struct nbd_conn *conn)
 {
 	struct nbd_rx *rx = &conn->rx;
@@ -303,7 +304,7 @@ static void step_skip(struct nbd_conn *conn, struct source *src)
 	payload_taken(conn, n);
 }
 
-/* Is the parser waiting for bytes, rather than for something to be done? */
+/* True if the next step of the parser needs received bytes */
 static bool wants_bytes(const struct nbd_reply *r)
 {
 	switch (r->step) {
@@ -319,8 +320,8 @@ static bool wants_bytes(const struct nbd_reply *r)
 }
 
 /*
- * Do what the bytes mean. Return: 0; -EPROTO after the server broke a rule; -EINPROGRESS
- * if it is to be gone on with in the work.
+ * Execute the steps of the parser until all bytes are consumed. Return: 0; -EPROTO after a protocol
+ * violation; -EINPROGRESS if recv_work has to continue.
  */
 static int feed(struct nbd_conn *conn, struct source *src)
 {
@@ -364,9 +365,9 @@ static int feed(struct nbd_conn *conn, struct source *src)
 }
 
 /**
- * struct reading - who takes bytes from a socket's buffers
- * @conn: for this connection
- * @zeroes: as in struct source
+ * struct reading - argument of read_actor()
+ * @conn: connection that is read from
+ * @zeroes: value for source.zeroes
  */
 struct reading {
 	struct nbd_conn *conn;
@@ -385,10 +386,11 @@ static int read_actor(read_descriptor_t *desc, struct sk_buff *skb, unsigned int
 }
 
 /*
- * Take what the socket has in its buffers, and write so many @zeroes at most, or any number if
- * that is NULL. The caller has the socket's lock.
+ * Read all that the socket has in its buffers; see struct source for @zeroes. The caller holds the
+ * socket lock.
  *
- * Return: bytes taken, -EAGAIN if there are none, other negative errno; 0 at EOF.
+ * Return: bytes read; 0 at EOF; -EAGAIN if there are none, or the connection has failed; -EPROTO or
+ * -EINPROGRESS as feed(); other negative errno.
  */
 static int recv_in_place(struct nbd_conn *conn, u32 *zeroes)
 {
@@ -400,7 +402,7 @@ static int recv_in_place(struct nbd_conn *conn, u32 *zeroes)
 
 	if (!nbd_conn_socket_usable(conn))
 		return -EAGAIN;
-	/* What a softirq has left to be done */
+	/* Finish the step that a softirq has left */
 	desc.error = feed(conn, &none);
 	if (desc.error)
 		goto out;
@@ -410,7 +412,7 @@ static int recv_in_place(struct nbd_conn *conn, u32 *zeroes)
 out:
 	nbd_cmds_end(&conn->rx.done);
 	if (!desc.error && unlikely(tcp_sk(sk)->urg_data)) {
-		/* TCP gives out nothing beyond it */
+		/* tcp_read_sock() would never get beyond it */
 		broken(conn, "urgent data");
 		desc.error = -EPROTO;
 	}
@@ -423,7 +425,7 @@ out:
 	return n;
 }
 
-/* The buffer is ours, and so is the socket: nbd_conn_stop() waits for the work */
+/* Owns @skb; nbd_conn_stop() joins this worker before sk_user_data changes */
 static int take_buffer(struct sock *sk, struct sk_buff *skb)
 {
 	struct nbd_conn *conn = container_of(nbd_socket_of(sk), struct nbd_conn, socket);
@@ -437,17 +439,17 @@ static int take_buffer(struct sock *sk, struct sk_buff *skb)
 	return err ?: n;
 }
 
-/* Take a buffer of a Unix socket, as the peer has sent it; likewise */
+/* Read an skb of a Unix socket. Return: as recv_in_place() */
 static int recv_buffer(struct nbd_conn *conn)
 {
 	struct sock *sk = conn->socket.sk;
-	/* Pairs with the peer's locks: what it sent before the end is in the queue by now */
+	/* Pairs with the peer's locks: what it sent before the shutdown is in the queue by now */
 	bool ended = smp_load_acquire(&sk->sk_shutdown) & RCV_SHUTDOWN;
 	int n;
 
 	/*
-	 * An error of the socket is told before what came earlier, and once. A byte out of band is
-	 * dropped, and what came after it is not told of again.
+	 * read_skb() returns an error of the socket once, before data that came earlier, and
+	 * -EAGAIN for an out-of-band byte, which it drops. No callback follows for what is behind.
 	 */
 	do {
 		n = conn->socket.sock->ops->read_skb(sk, take_buffer);
@@ -457,7 +459,7 @@ static int recv_buffer(struct nbd_conn *conn)
 	return n == -EAGAIN && ended ? 0 : n;
 }
 
-/* Receive content where it belongs, and what comes behind it into a page; likewise */
+/* Receive data into the payload, and what follows it into rx.page. Return: as recv_in_place() */
 static int recv_message(struct nbd_conn *conn)
 {
 	struct nbd_rx *rx = &conn->rx;
@@ -520,8 +522,8 @@ static void recv_ended(struct nbd_conn *conn, int err)
 }
 
 /*
- * Has all been taken that data_ready() was called for? Spares a call that finds nothing. The end
- * of the stream is for that call to find: one run of the work may be for both.
+ * True if a Unix socket has neither data nor EOF left, to avoid a read that returns -EAGAIN. EOF
+ * has to be found by a read, since recv_work may have been queued once for data and EOF.
  */
 static bool drained(const struct nbd_conn *conn)
 {
@@ -533,8 +535,8 @@ static bool drained(const struct nbd_conn *conn)
 }
 
 /*
- * The handshake may have read the first part of a buffer, and read_skb() does not say how much.
- * Once the queue was empty, all that comes is whole: nobody else reads from the socket.
+ * The handshake may have read the first part of an skb, and read_skb() does not report how much.
+ * Once the queue was empty, later skbs are whole, as only the driver reads from the socket.
  */
 static int recv_unix(struct nbd_conn *conn)
 {
@@ -565,7 +567,7 @@ static int recv_some(struct nbd_conn *conn)
 	return n;
 }
 
-/* The receiver's work. At most one runs for a connection at any time. */
+/* The receiver's work item. The workqueue runs it once at a time for each connection. */
 void nbd_recv_work(struct work_struct *work)
 {
 	struct nbd_conn *conn = container_of(work, struct nbd_conn, recv_work);
@@ -588,9 +590,9 @@ out:
 }
 
 /*
- * Bytes have come. They are taken at once if they lie in TCP's buffers and nobody
- * has the socket: then the caller is a softirq that has its spinlock, which keeps
- * the work out as the work keeps out softirqs.
+ * Data has arrived. A socket that is used in place is read here, unless a task owns it: the caller
+ * is a softirq with the socket's spinlock, which excludes recv_work. That excludes softirqs by
+ * owning the socket.
  */
 void nbd_socket_readable(struct nbd_socket *s)
 {
@@ -610,7 +612,7 @@ void nbd_socket_readable(struct nbd_socket *s)
 		queue_work(nbd_io_wq, &conn->recv_work);
 }
 
-/* Whatever has happened to the socket, the receiver will meet it */
+/* The state of the socket has changed, or it has an error: the receiver will find out by reading */
 void nbd_socket_changed(struct nbd_socket *s)
 {
 	struct nbd_conn *conn = container_of(s, struct nbd_conn, socket);
@@ -619,7 +621,7 @@ void nbd_socket_changed(struct nbd_socket *s)
 		queue_work(nbd_io_wq, &conn->recv_work);
 }
 
-/* The socket is no longer ours, and what it leads to next is none of the receiver's business */
+/* The socket is being given back, so the receiver must not read from it any more */
 void nbd_socket_over(struct nbd_socket *s, int error)
 {
 	recv_ended(container_of(s, struct nbd_conn, socket), error);
