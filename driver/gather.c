@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Gathering requests: one sendmsg for many costs far less. A task that has not slept since its last
- * request is busy making requests, so it does not wait for this one, and more will come. What is
- * held back is sent when it is much, when a reply leaves the server nearly idle, or when no more
- * came for a while; hold.c decides, and pauses when that did not pay off. How few are in flight
- * when one is submitted tells nothing: a fast server replies to each before the next.
+ * Batching of requests: one sendmsg for many of them costs far less than one for each. A task that
+ * has not slept since its last request is not waiting for that, and will probably submit more. So
+ * its commands are held back until there are enough, a reply leaves the server nearly idle, or no
+ * further one was submitted for a while. hold.c has the limits, and pauses if that does not pay
+ * off. A small number in flight is no reason to send at once: a fast server replies to each command
+ * before the next one.
  */
 #include <linux/ktime.h>
 #include <linux/preempt.h>
@@ -45,13 +46,13 @@ void nbd_gather_init(struct nbd_gather *g)
 	hrtimer_setup(&g->timer, expired, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
 }
 
-/* Nobody submits any more */
+/* Cancel the timer, when no submitter is left. Process context. */
 void nbd_gather_stop(struct nbd_gather *g)
 {
 	hrtimer_cancel(&g->timer);
 }
 
-/* Has the task not slept since it was last here? */
+/* True if the current task submitted last, and has not slept since; not for kernel threads */
 static bool keeps_submitting(struct nbd_gather *g)
 {
 	bool same = READ_ONCE(g->task) == current && READ_ONCE(g->nvcsw) == current->nvcsw;
@@ -62,8 +63,8 @@ static bool keeps_submitting(struct nbd_gather *g)
 }
 
 /*
- * Others rely on the timer as soon as @armed is set. A task that was preempted before it starts the
- * timer would hold back their requests for as long as it gets no CPU.
+ * Other submitters rely on the timer as soon as @armed is set. If the task were preempted before it
+ * starts the timer, their commands would be held back until it gets a CPU again.
  */
 static void start_timer(struct nbd_gather *g)
 {
@@ -74,11 +75,13 @@ static void start_timer(struct nbd_gather *g)
 }
 
 /**
- * nbd_gather() - may what was just submitted wait for more?
- * @g: of the hardware queue it came by
- * @queued: commands held back, this one included
+ * nbd_gather() - decide whether to hold back what was just submitted
+ * @g: batching of the hardware queue
+ * @queued: weight of the commands held back, including the last one, see nbd_conn_waiting()
  *
- * Any context. If so, nbd_gather_over() is called when no more has come.
+ * Context: Any.
+ * Return: false if the caller has to send all of them. If true, nbd_gather_over() is called when no
+ * further command was submitted for a while.
  */
 bool nbd_gather(struct nbd_gather *g, u32 queued)
 {
@@ -88,7 +91,7 @@ bool nbd_gather(struct nbd_gather *g, u32 queued)
 		WRITE_ONCE(g->last, 0);
 		return false;
 	}
-	/* In this order: preemption after @last shows in nivcsw */
+	/* nivcsw before @last, so that a preemption after @last can be detected */
 	WRITE_ONCE(g->nivcsw, current->nivcsw);
 	WRITE_ONCE(g->last, ktime_get_ns());
 	inflight = nbd_hold_paused(&g->hold) ? nbd_gather_under_way(g) : 0;
@@ -99,14 +102,16 @@ bool nbd_gather(struct nbd_gather *g, u32 queued)
 }
 
 /**
- * nbd_gather_sent() - what was not to wait was sent
- * @g: nbd_gather() has said so just now
+ * nbd_gather_sent() - account the time that it took to send what was not held back
+ * @g: batching of the hardware queue, for which nbd_gather() has just returned false
+ *
+ * Context: Any.
  */
 void nbd_gather_sent(struct nbd_gather *g)
 {
 	u64 last = READ_ONCE(g->last);
 
-	/* Ignore tasks that slept, which are not held back, and samples with preemption */
+	/* Ignore tasks that slept, as nothing of them is held back, and times with preemption */
 	if (last && READ_ONCE(g->nivcsw) == current->nivcsw)
 		nbd_hold_sent(&g->hold, ktime_get_ns() - last);
 }

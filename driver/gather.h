@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Gathering requests before they are sent, see gather.c. */
+/* Batching of requests: what gather.c keeps for each hardware queue. */
 #ifndef NBD_GATHER_H
 #define NBD_GATHER_H
 
@@ -8,15 +8,15 @@
 #include "hold.h"
 
 /**
- * struct nbd_gather - what is known of the task that submits to a hardware queue. Guesses, written
- *	without locks, but @armed
- * @timer: sends what is held back when no more comes
- * @armed: bit 0: @timer will look at what is held back
- * @task: submitted last; never dereferenced
- * @nvcsw: how often it had slept until then
- * @last: when, in nanoseconds; 0 if it had slept since
- * @nivcsw: how often it had been preempted until then
- * @hold: what came of holding back
+ * struct nbd_gather - batching of a hardware queue. Heuristics that are written without locks,
+ *	except for @timer and @armed
+ * @timer: expires when no further command was submitted for a while
+ * @armed: bit 0: @timer is pending or about to be started, and will send what is held back
+ * @task: the last submitter; never dereferenced
+ * @nvcsw: number of its voluntary context switches at that time
+ * @last: time of that submission in nanoseconds, if @task had not slept before it; else 0
+ * @nivcsw: number of its involuntary context switches at @last
+ * @hold: results of holding back
  */
 struct nbd_gather {
 	struct hrtimer timer;
@@ -33,7 +33,7 @@ void nbd_gather_stop(struct nbd_gather *g);
 bool nbd_gather(struct nbd_gather *g, u32 queued);
 void nbd_gather_sent(struct nbd_gather *g);
 
-/* session.c; in hard interrupt, too */
+/* Implemented by session.c. Context: any, including hard interrupts. */
 u32 nbd_gather_waiting(struct nbd_gather *g);
 u32 nbd_gather_under_way(struct nbd_gather *g);
 void nbd_gather_over(struct nbd_gather *g);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/* The decisions of batching: limits, hold time, and pauses after misses. */
 #include "hold.h"
 
 static void learn(struct nbd_hold *h, bool missed)
@@ -11,12 +12,12 @@ static void learn(struct nbd_hold *h, bool missed)
 }
 
 /**
- * nbd_hold_more() - may a request wait for more?
- * @h: of its hardware queue
- * @queued: commands held back, this one included
- * @inflight: commands with the servers
+ * nbd_hold_more() - decide whether to hold back what was just submitted
+ * @h: results of the hardware queue
+ * @queued: weight of the commands held back, including the last one
+ * @inflight: number of commands in flight; only used if nbd_hold_paused()
  *
- * Return: false if all that are held back are to be sent.
+ * Return: false if all of them are to be sent.
  */
 bool nbd_hold_more(struct nbd_hold *h, u32 queued, u32 inflight)
 {
@@ -33,12 +34,12 @@ bool nbd_hold_more(struct nbd_hold *h, u32 queued, u32 inflight)
 }
 
 /**
- * nbd_hold_expired() - no more came, learn from that
- * @h: of the hardware queue
- * @queued: commands held back
- * @inflight: commands with the servers
+ * nbd_hold_expired() - learn from the end of the hold time
+ * @h: results of the hardware queue
+ * @queued: weight of the commands held back
+ * @inflight: number of commands in flight
  *
- * A server with nothing to do was kept waiting, perhaps by a task that polls for its replies.
+ * If none is in flight, the server was kept idle, perhaps while the submitter polls for replies.
  */
 void nbd_hold_expired(struct nbd_hold *h, u32 queued, u32 inflight)
 {
@@ -46,9 +47,9 @@ void nbd_hold_expired(struct nbd_hold *h, u32 queued, u32 inflight)
 }
 
 /**
- * nbd_hold_sent() - what was not held back was sent
- * @h: of the hardware queue
- * @ns: time that it took
+ * nbd_hold_sent() - learn from the time of a send
+ * @h: results of the hardware queue
+ * @ns: the time in nanoseconds
  */
 void nbd_hold_sent(struct nbd_hold *h, u64 ns)
 {
@@ -57,7 +58,7 @@ void nbd_hold_sent(struct nbd_hold *h, u64 ns)
 	WRITE_ONCE(h->send_ns, average - average / 8 + min_t(u64, ns, NBD_HOLD_NS_MOST) / 8);
 }
 
-/* For how long may a request wait for the next one? */
+/* Hold time after the last submission, in nanoseconds */
 u32 nbd_hold_ns(const struct nbd_hold *h)
 {
 	u32 misses = READ_ONCE(h->misses), ns = READ_ONCE(h->send_ns) * NBD_HOLD_SENDS;
