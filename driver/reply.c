@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Reply parser. Every length and type a server sends is judged here, against
- * the request it claims to answer; see "Structured reply message" and the
- * sections of the reply types in the NBD protocol.
+ * Reply parser. Every length and type that a server sends is validated here, against the request
+ * that the reply is for; see "Structured reply message" and the sections of the reply types in the
+ * NBD protocol.
  */
 #include "reply.h"
 
-/* Pieces of a reply that are gathered in nbd_reply.buf, in their order */
+/* Parts of a reply that are read into nbd_reply.buf, in their order */
 enum {
-	PART_HEADER,		/* what both reply forms begin with */
-	PART_CHUNK,		/* the rest of a chunk's header */
-	PART_PREFIX,		/* the fixed fields a payload begins with */
+	PART_HEADER,		/* what both forms of a reply begin with */
+	PART_CHUNK,		/* the rest of the header of a chunk */
+	PART_PREFIX,		/* the fixed fields that a payload begins with */
 };
 
 static void want(struct nbd_reply *r, u8 part, u32 need, u32 have)
@@ -30,9 +30,9 @@ static void next_reply(struct nbd_reply *r)
 }
 
 /**
- * nbd_reply_init() - start at the first byte of a transmission phase
+ * nbd_reply_init() - initialise the parser for the start of the transmission phase
  * @r: the parser
- * @structured: whether structured replies were negotiated
+ * @structured: structured replies were negotiated
  */
 void nbd_reply_init(struct nbd_reply *r, bool structured)
 {
@@ -42,9 +42,9 @@ void nbd_reply_init(struct nbd_reply *r, bool structured)
 }
 
 /**
- * nbd_reply_break() - give the connection up
+ * nbd_reply_break() - record a protocol violation
  * @r: the parser
- * @rule: what the server did, for people
+ * @rule: human-readable description of what the server did
  */
 void nbd_reply_break(struct nbd_reply *r, const char *rule)
 {
@@ -88,7 +88,7 @@ static void chunk_filled(struct nbd_reply *r)
 	r->step = NBD_STEP_FIND;
 }
 
-/* The range a chunk speaks of, against that of its request; no sum can wrap */
+/* True if the range of a chunk is in the range of its request; no sum can wrap */
 static bool inside(const struct nbd_req *req, u64 offset, u32 length)
 {
 	return offset >= req->offset && offset - req->offset <= req->length &&
@@ -137,7 +137,7 @@ static void error_filled(struct nbd_reply *r)
 		return nbd_reply_break(r, "error message longer than its chunk, or too long");
 	if (known && r->left != message + tail)
 		return nbd_reply_break(r, "error chunk of a wrong length");
-	/* An error without a number is one all the same */
+	/* An error chunk is an error even if its number is 0 */
 	r->error = be32_to_cpu(wire->error) ?: NBD_EIO;
 	r->step = NBD_STEP_ERROR;
 }
@@ -157,8 +157,8 @@ static void prefix_filled(struct nbd_reply *r)
 }
 
 /**
- * nbd_reply_filled() - judge the piece that was gathered
- * @r: the parser, @r->need bytes are in @r->buf
+ * nbd_reply_filled() - validate the part of a header that was read
+ * @r: the parser, in NBD_STEP_FILL with @r->need bytes in @r->buf
  */
 void nbd_reply_filled(struct nbd_reply *r)
 {
@@ -172,7 +172,7 @@ void nbd_reply_filled(struct nbd_reply *r)
 	}
 }
 
-/* A fixed prefix of the payload comes next, which counts towards its length */
+/* Read the fixed prefix of the payload next, which the length of the payload includes */
 static void want_prefix(struct nbd_reply *r, u32 size)
 {
 	r->left -= size;
@@ -231,7 +231,7 @@ static void found_status(struct nbd_reply *r)
 		want_prefix(r, sizeof(struct nbd_wire_status));
 }
 
-/* Bound of an error chunk: what is fixed, a longest message, and a little to come */
+/* Most payload of an error chunk: fixed fields, the longest message, and fields of future types */
 #define ERROR_MAX	(sizeof(struct nbd_wire_error) + NBD_STRING_MAX + 256)
 
 static void found_error(struct nbd_reply *r)
@@ -243,9 +243,9 @@ static void found_error(struct nbd_reply *r)
 }
 
 /**
- * nbd_reply_found() - go on with the request that the cookie named
+ * nbd_reply_found() - continue with the request that the cookie belongs to
  * @r: the parser, in NBD_STEP_FIND
- * @req: that request; must stay until the parser is in NBD_STEP_END or past it
+ * @req: the request; must stay until NBD_STEP_END, or until the next chunk
  */
 void nbd_reply_found(struct nbd_reply *r, const struct nbd_req *req)
 {
@@ -273,11 +273,11 @@ void nbd_reply_found(struct nbd_reply *r, const struct nbd_req *req)
 }
 
 /**
- * nbd_reply_orphaned() - drop a chunk whose request has already failed
+ * nbd_reply_orphaned() - drop a chunk whose request has failed
  * @r: the parser, in NBD_STEP_FIND
  *
- * A server that answers block status context by context may go on after an
- * error chunk that ended the reply.
+ * Some servers that reply to block status one context after the other continue after an error chunk
+ * that has ended the reply.
  */
 void nbd_reply_orphaned(struct nbd_reply *r)
 {
@@ -291,7 +291,7 @@ void nbd_reply_orphaned(struct nbd_reply *r)
 		r->step = NBD_STEP_SKIP;
 }
 
-/* A chunk has been dealt with: was it the last of its reply? */
+/* A chunk or simple reply has been handled: end the reply, or read the next chunk */
 static void chunk_end(struct nbd_reply *r)
 {
 	if (!r->orphan && (r->chunk_flags & NBD_CHUNK_DONE))
@@ -301,8 +301,8 @@ static void chunk_end(struct nbd_reply *r)
 }
 
 /**
- * nbd_reply_drained() - the payload was taken
- * @r: the parser, in one of the steps that name @r->left bytes
+ * nbd_reply_drained() - continue after the payload
+ * @r: the parser, in NBD_STEP_DATA, NBD_STEP_STATUS or NBD_STEP_SKIP
  */
 void nbd_reply_drained(struct nbd_reply *r)
 {
@@ -311,7 +311,7 @@ void nbd_reply_drained(struct nbd_reply *r)
 }
 
 /**
- * nbd_reply_done_step() - a step that needs no bytes was done
+ * nbd_reply_done_step() - continue after a step without payload
  * @r: the parser, in NBD_STEP_HOLE, NBD_STEP_ERROR or NBD_STEP_END
  */
 void nbd_reply_done_step(struct nbd_reply *r)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reply parser: finds out, piece by piece, what the bytes of a server mean and
- * whether they may mean it. It never sees payload, only fixed-size pieces of
- * headers; whoever feeds it does what each step says.
+ * Reply parser: interprets and validates the headers of replies, step by step. It never sees data
+ * or descriptors, only the fixed-size parts of headers; its caller executes each step.
+ * Kernel-independent. The functions may be called in any context, by one caller at a time.
  */
 #ifndef NBD_REPLY_H
 #define NBD_REPLY_H
@@ -10,18 +10,17 @@
 #include "proto.h"
 
 /**
- * enum nbd_step - what the parser wants done next
- * @NBD_STEP_FILL: gather @need bytes into @buf, then nbd_reply_filled()
- * @NBD_STEP_FIND: look up @cookie, then nbd_reply_found()
- * @NBD_STEP_DATA: the next @left bytes are content at @offset, then nbd_reply_drained()
- * @NBD_STEP_HOLE: @length bytes at @offset read as zeroes, then nbd_reply_done_step()
- * @NBD_STEP_STATUS: the next @left bytes are descriptors of context @context_id,
- *	then nbd_reply_drained()
- * @NBD_STEP_SKIP: drop the next @left bytes, then nbd_reply_drained()
- * @NBD_STEP_ERROR: the request failed with @error, then nbd_reply_done_step()
- * @NBD_STEP_END: this was the last of the reply, then nbd_reply_done_step()
- * @NBD_STEP_BROKEN: the server broke the protocol, @broken says how; the
- *	connection can't be used any more
+ * enum nbd_step - step that the caller of the parser has to execute next
+ * @NBD_STEP_FILL: read @need bytes into @buf, then call nbd_reply_filled()
+ * @NBD_STEP_FIND: look up @cookie, then call nbd_reply_found() or nbd_reply_orphaned()
+ * @NBD_STEP_DATA: take the next @left bytes as data at @offset, then call nbd_reply_drained()
+ * @NBD_STEP_HOLE: zero @length bytes at @offset, then call nbd_reply_done_step()
+ * @NBD_STEP_STATUS: take the next @left bytes as descriptors of the context @context_id, then call
+ *	nbd_reply_drained()
+ * @NBD_STEP_SKIP: drop the next @left bytes, then call nbd_reply_drained()
+ * @NBD_STEP_ERROR: record that the request failed with @error, then call nbd_reply_done_step()
+ * @NBD_STEP_END: handle the end of the reply, then call nbd_reply_done_step()
+ * @NBD_STEP_BROKEN: end the connection because of the protocol violation @broken
  */
 enum nbd_step {
 	NBD_STEP_FILL,
@@ -37,23 +36,23 @@ enum nbd_step {
 
 /**
  * struct nbd_reply - state of the reply parser of one connection
- * @step: what is to be done next
+ * @step: step to execute next
  * @structured: structured replies were negotiated
- * @orphan: the reply belongs to no request, all of it is dropped
- * @part: which piece of the reply @buf holds
- * @chunk_flags: flags of the chunk
- * @chunk_type: type of the chunk
- * @need: bytes wanted in @buf
- * @have: bytes already there
- * @left: bytes of the payload not yet seen
- * @length: length of a hole
- * @error: error the reply carries
- * @context_id: context of a block status chunk
- * @cookie: of the reply
- * @offset: absolute offset of the content
- * @req: the request this is a reply to
- * @broken: which rule was broken
- * @buf: the piece being gathered
+ * @orphan: the chunk is for a request that has failed, and is dropped
+ * @part: part of the reply that @buf is for, see reply.c
+ * @chunk_flags: flags of the chunk; NBD_CHUNK_DONE for a simple reply
+ * @chunk_type: type of the chunk, NBD_CHUNK_*
+ * @need: number of bytes needed in @buf
+ * @have: number of bytes in @buf
+ * @left: bytes of the payload that have not been read
+ * @length: length of a hole in bytes
+ * @error: error of the simple reply or of the chunk, NBD_E*, or 0
+ * @context_id: id of the metadata context of a block status chunk
+ * @cookie: cookie of the reply
+ * @offset: offset of data or of a hole in the export, in bytes
+ * @req: request that the reply is for, NULL before it was found
+ * @broken: description of the protocol violation
+ * @buf: buffer for a part of a header
  */
 struct nbd_reply {
 	enum nbd_step step;
@@ -83,7 +82,7 @@ void nbd_reply_drained(struct nbd_reply *r);
 void nbd_reply_done_step(struct nbd_reply *r);
 void nbd_reply_break(struct nbd_reply *r, const char *rule);
 
-/* Between two replies: nothing of the next one has been seen */
+/* True between replies or chunks, if no byte of the next one has been read */
 static inline bool nbd_reply_idle(const struct nbd_reply *r)
 {
 	return r->step == NBD_STEP_FILL && !r->part && !r->have;
