@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Blame: connections die, and some do so of a command. All commands may be carried out twice, so
- * those of a connection that is lost go to another one; but a command that kills each connection
- * that it is sent on must end. One that was moved from one dying connection to the next has killed
- * none of them, so a death counts only if the connection was made after the last one that did. Two
- * may be chance: then the command is sent alone, and if it dies with that, it was to blame.
+ * Blame: commands of a lost connection are resent on another one, which is safe, as all commands
+ * may be executed twice. But a command that kills each connection that it is sent on must end. If
+ * several connections end for one reason, a command that moves from one to the next need not be to
+ * blame: a loss counts only if the connection was made after the last loss that counted. Two may be
+ * chance; from then on the command is sent alone, so that further losses can only be its fault.
  */
 #include "error.h"
 #include "map.h"
 #include "session.h"
 
-/* What the end of a connection says of the commands that it had */
+/* What the end of a connection shows about its commands */
 enum verdict {
-	INNOCENT,	/* nothing: it was taken out of use */
-	LATE,		/* the server did not answer in time, or not any more */
-	SUSPECT,	/* the server may have died of them, or have disconnected for them */
+	INNOCENT,	/* nothing: it was replaced, or the session has ended */
+	LATE,		/* the server was too slow, unresponsive or shutting down */
+	SUSPECT,	/* one of them may have made the server crash or disconnect */
 };
 
 static enum verdict judge(const struct nbd_conn *conn, const struct nbd_cmd *cmd)
@@ -24,7 +24,7 @@ static enum verdict judge(const struct nbd_conn *conn, const struct nbd_cmd *cmd
 	switch (conn->error) {
 	case 0:
 		return INNOCENT;
-	/* A request's time is up, or TCP has not heard of the peer for too long */
+	/* Request timeout, or the peer has not responded to TCP for too long */
 	case -ETIMEDOUT:
 	case -EHOSTUNREACH:
 	case -ENETUNREACH:
@@ -34,7 +34,7 @@ static enum verdict judge(const struct nbd_conn *conn, const struct nbd_cmd *cmd
 	}
 }
 
-/* Count the death against the command, if it can be to blame; false if that is too much */
+/* Count a loss against the command, if it can be to blame; false if it has to fail */
 static bool count_death(struct nbd_cmd *cmd, const struct nbd_conn *conn)
 {
 	if (cmd->deaths && conn->born <= cmd->blamed)
@@ -45,8 +45,9 @@ static bool count_death(struct nbd_cmd *cmd, const struct nbd_conn *conn)
 }
 
 /*
- * It is not the command's fault; but it does not go on like that for longer than the dead time. Of
- * that, the time that a server had it counts only if the server let the deadline pass.
+ * Not the fault of the command, which fails only if such losses continue for longer than the
+ * dead-connection timeout. Time in flight does not count, unless it reached the request timeout.
+ * Without a dead-connection timeout (0), the loss counts as if the command were suspect.
  */
 static bool forgive_late(const struct nbd_session *session, struct nbd_cmd *cmd,
 			 const struct nbd_conn *conn)
@@ -67,8 +68,8 @@ static bool forgive_late(const struct nbd_session *session, struct nbd_cmd *cmd,
 }
 
 /*
- * Some servers disconnect on a media error in a READ that they may answer in fragments, where they
- * report it to one with DF.
+ * Some servers disconnect on a media error in a READ whose reply they may fragment, but report the
+ * error if DF is set.
  */
 static bool forgive_death(const struct nbd_session *session, struct nbd_cmd *cmd,
 			  const struct nbd_conn *conn, bool alone)
@@ -113,7 +114,7 @@ static void suspect(struct nbd_session *session, struct nbd_cmd *cmd)
 	spin_unlock_irqrestore(&session->park_lock, flags);
 }
 
-/* A command has no answer from a connection that is over, or leaves; the caller has it alone */
+/* Resend or fail a command for which @conn has brought no result; the caller owns it */
 static void move_on(struct nbd_session *session, struct nbd_cmd *cmd, const struct nbd_conn *conn,
 		    bool alone)
 {
@@ -127,14 +128,15 @@ static void move_on(struct nbd_session *session, struct nbd_cmd *cmd, const stru
 }
 
 /**
- * nbd_session_refused() - a server answers that it is being shut down
+ * nbd_session_refused() - handle the reply ESHUTDOWN
  * @session: the session
- * @conn: the caller is its receiver
- * @cmd: to this command
+ * @conn: connection whose receiver is the caller
+ * @cmd: command that the reply is for
  *
- * It goes elsewhere at once, unless its payload is being sent: then it stays with the connection,
- * as does the session's own. Any context. The connection is taken down next, and that sees to
- * the parked and the suspects.
+ * The command is resent at once. If its payload is still being sent, or if it is internal, it stays
+ * with @conn until that is torn down, which also takes care of parked commands and suspects.
+ *
+ * Context: The receiver of @conn. Does not sleep.
  */
 void nbd_session_refused(struct nbd_session *session, struct nbd_conn *conn, struct nbd_cmd *cmd)
 {
@@ -145,11 +147,14 @@ void nbd_session_refused(struct nbd_session *session, struct nbd_conn *conn, str
 }
 
 /**
- * nbd_session_redistribute() - move the commands of a connection to others
+ * nbd_session_redistribute() - resend or fail the commands of a connection that has ended
  * @session: the session
- * @conn: a connection that is in no slot and stopped, so its commands are the caller's
+ * @conn: connection after nbd_conn_stop(), so that the caller owns its commands
  *
- * They are submitted in the order of the table. The caller sees to the parked next.
+ * They are submitted in the order of the table. Those that are parked or become suspects are left
+ * to nbd_session_settle_parked(), which the caller has to call next.
+ *
+ * Context: Process context. Takes park_lock.
  */
 void nbd_session_redistribute(struct nbd_session *session, struct nbd_conn *conn)
 {
@@ -166,17 +171,17 @@ void nbd_session_redistribute(struct nbd_session *session, struct nbd_conn *conn
 	}
 }
 
-/* May a suspect be sent by this connection? Under RCU */
+/* True if suspects may be sent by @conn now. Under RCU */
 static bool is_ours(const struct nbd_session *session, const struct nbd_conn *conn)
 {
 	bool in_place = rcu_access_pointer(session->slots[conn->index].conn) == conn;
 
-	/* One that sees a replacement sees the hold before it, as in pick() */
+	/* A reader that sees a replacement sees nbd_session.holds too, as in pick() */
 	smp_rmb();
 	return in_place && nbd_conn_usable(conn) && !READ_ONCE(session->holds);
 }
 
-/* Take a connection out of common use; the caller has a reference then, or NULL */
+/* Reserve a usable connection for suspects. Return: the connection, referenced, or NULL */
 static struct nbd_conn *set_apart(struct nbd_session *session)
 {
 	struct nbd_conn *conn = NULL;
@@ -193,12 +198,12 @@ static struct nbd_conn *set_apart(struct nbd_session *session)
 	if (!conn)
 		return NULL;
 	set_bit(NBD_CONN_ALONE, &conn->flags);
-	/* Who has found it open has given it what it had by then */
+	/* Submitters that have found it open have queued their commands by then */
 	synchronize_rcu_expedited();
 	return conn;
 }
 
-/* Wait until a connection that is set apart has answered what it has; false if it is over */
+/* Wait until a reserved connection has nothing in flight; false if it has ended */
 static bool wait_answered(struct nbd_session *session, struct nbd_conn *conn)
 {
 	nbd_conn_kick(conn);
@@ -222,7 +227,7 @@ static struct nbd_cmd *next_suspect(struct nbd_session *session)
 	return cmd;
 }
 
-/* Send one; false if there is none, or it can't be by this connection */
+/* Send the next suspect; false if there is none, or @conn may not send it */
 static bool send_suspect(struct nbd_session *session, struct nbd_conn *conn)
 {
 	struct nbd_cmd *cmd = NULL;
@@ -248,9 +253,14 @@ static bool has_suspects(struct nbd_session *session)
 	return has;
 }
 
-/*
- * Send suspects, one at a time, by a connection that has nothing else. If that dies, its commands
- * come back here by nbd_session_redistribute(). Without a connection they wait as the parked do.
+/**
+ * nbd_session_alone_work() - send suspects, one at a time, by a connection without other commands
+ * @work: nbd_session.alone_work
+ *
+ * If the connection is lost, nbd_session_redistribute() queues the suspect again, or fails it.
+ * While no connection is usable, suspects stay queued, as parked commands do.
+ *
+ * Context: Workqueue, sleeps.
  */
 void nbd_session_alone_work(struct work_struct *work)
 {
@@ -265,7 +275,7 @@ void nbd_session_alone_work(struct work_struct *work)
 			;
 		clear_bit(NBD_CONN_ALONE, &conn->flags);
 		nbd_conn_put(conn);
-		/* Others may have waited for it */
+		/* Commands may have been parked while it was reserved */
 		nbd_session_settle_parked(session);
 	}
 }

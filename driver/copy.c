@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Copies inside the kernel. Kbuild has the flags that make them fast on x86. */
+/* Copying of payload. Kbuild has flags for this file that make memcpy() fast on x86. */
 #include <linux/string.h>
 
 #include "cmd.h"
 
 /**
  * nbd_copy() - copy payload
- * @to: where to
- * @from: where from; may not overlap with @to
- * @bytes: how much
+ * @to: destination
+ * @from: source; must not overlap with @to
+ * @bytes: number of bytes
  *
- * Context: any.
+ * Context: Any.
  */
 void nbd_copy(void *to, const void *from, size_t bytes)
 {
