@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pieces: TRIM and WRITE_ZEROES have no payload, so one of them may stand for 4 GiB, and a server
- * that writes zeroes out may take minutes for that. Where requests have a deadline, they are sent
- * in pieces, one after the other, as large as the server can do in time: half as large after one
- * that was late, and twice as large again after one that took a quarter of its time. A piece that
- * was answered need not be done again, wherever the next one goes.
+ * Splitting of TRIM and WRITE_ZEROES: without payload, one request may be for 4 GiB, and a server
+ * that has to write zeroes may take minutes for that. If there is a request timeout, such requests
+ * are sent in parts, one after the other, of a size that the server can handle in time: it is
+ * halved after a timeout, and doubled again after a large part that took less than a quarter of the
+ * timeout. A part that has succeeded is not repeated, whichever connection gets the next one.
  */
 #include <linux/log2.h>
 #include <linux/sizes.h>
 
 #include "session.h"
 
-/* What a server is expected to do in a second, at first */
+/* Bytes that a server is assumed to handle in a second, at first */
 #define PIECE_PER_SECOND	SZ_16M
-/* More makes a request no faster, less makes it slow */
+/* Limits of the size: larger parts are not faster, smaller ones are slow */
 #define PIECE_MOST		SZ_1G
 #define PIECE_LEAST		SZ_1M
 
-/* The session has its deadline and the facts of its export */
+/* Set the limits of a session, once it has its request timeout and negotiated parameters */
 void nbd_pieces_init(struct nbd_session *session)
 {
 	const struct nbd_export *export = &session->export;
@@ -33,11 +33,13 @@ void nbd_pieces_init(struct nbd_session *session)
 }
 
 /**
- * nbd_piece_cut() - let a command be for the first piece of what is left of its request
+ * nbd_piece_cut() - reduce a command to the next part of its request
  * @session: the session
- * @cmd: about to be sent, see nbd_cmd_is_long()
+ * @cmd: command about to be sent, owned by the caller, with nbd_cmd_is_long()
  *
- * Pieces end at multiples of their size, which suits servers that trim whole clusters.
+ * Parts end at multiples of their size, since some servers can only trim whole clusters.
+ *
+ * Context: Any.
  */
 void nbd_piece_cut(const struct nbd_session *session, struct nbd_cmd *cmd)
 {
@@ -49,7 +51,7 @@ void nbd_piece_cut(const struct nbd_session *session, struct nbd_cmd *cmd)
 	cmd->rest = all - cmd->req.length;
 }
 
-/* A piece of almost full size was quick: the next ones may be larger again */
+/* Double the size if a part of more than half of it took less than @quick jiffies */
 static void enlarge(struct nbd_pieces *pieces, const struct nbd_cmd *cmd, unsigned long quick)
 {
 	u32 size = READ_ONCE(pieces->size);
@@ -60,11 +62,13 @@ static void enlarge(struct nbd_pieces *pieces, const struct nbd_cmd *cmd, unsign
 }
 
 /**
- * nbd_piece_answered() - go on with what is left of a request
+ * nbd_piece_answered() - send the next part of a request
  * @session: the session
- * @cmd: the caller's alone; a piece was answered without an error, and there is more
+ * @cmd: command owned by the caller; a part of its request has succeeded, and bytes are left
  *
- * What has come so far has killed no connection. Any context.
+ * Earlier losses of a connection do not count for the next part.
+ *
+ * Context: Any except hard interrupts. Does not sleep.
  */
 void nbd_piece_answered(struct nbd_session *session, struct nbd_cmd *cmd)
 {
@@ -78,11 +82,13 @@ void nbd_piece_answered(struct nbd_session *session, struct nbd_cmd *cmd)
 }
 
 /**
- * nbd_piece_late() - a command's connection was given up for being late
+ * nbd_piece_late() - reduce the size of parts after a timeout
  * @session: the session
- * @cmd: the command
+ * @cmd: command of a connection that has ended with -ETIMEDOUT
  *
- * Several connections may be at the same time, so this makes pieces half of what they were then.
+ * To half of what @cmd had, not of the current size: several connections may time out at once.
+ *
+ * Context: Any.
  */
 void nbd_piece_late(struct nbd_session *session, const struct nbd_cmd *cmd)
 {
