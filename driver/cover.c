@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Read coverage. Chunks of a read may come in any order ("Structured reply
- * message"); a gap, an overlap or a repeat is a broken promise.
+ * Coverage of a READ. Its chunks may come in any order ("Structured reply message"); a gap, an
+ * overlap or a repetition is a protocol violation.
  */
 #include "cover.h"
 
-/* First run that ends after @start */
+/* Index of the first run that ends after @start */
 static u32 find(const struct nbd_cover *c, u32 start)
 {
 	u32 low = 0, high = c->nr;
@@ -27,7 +27,7 @@ static void remove_run(struct nbd_cover *c, u32 at)
 	memmove(&c->runs[at], &c->runs[at + 1], (c->nr - at) * sizeof(*c->runs));
 }
 
-/* Join the run at @at with the one after it, if they touch */
+/* Join the run at @at with the next one, if there is no gap between them */
 static void join(struct nbd_cover *c, u32 at)
 {
 	if (at + 1 < c->nr && c->runs[at].end == c->runs[at + 1].start) {
@@ -37,14 +37,13 @@ static void join(struct nbd_cover *c, u32 at)
 }
 
 /**
- * nbd_cover_add() - note that a stretch was answered
- * @c: the tracker
- * @start: first byte, from the start of the request
- * @length: its length, not 0; the caller has checked that it lies in the request
+ * nbd_cover_add() - record that a range of bytes has come
+ * @c: the coverage
+ * @start: offset of the range in the request
+ * @length: length of the range in bytes, not 0; the range is in the request
  *
- * Return: 0; -EEXIST if any of it was answered before; -ENOSPC if there is no
- * room for another run, in which case nothing has changed and the caller may
- * enlarge @c->runs and try again.
+ * Return: 0; -EEXIST if any of the bytes has come before; -ENOSPC if there is no space for another
+ * run, then nothing has changed, and the caller may enlarge @c->runs and try again.
  */
 int nbd_cover_add(struct nbd_cover *c, u32 start, u32 length)
 {

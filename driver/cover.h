@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which bytes of a read have been answered. A read may only succeed when each
- * byte came exactly once, else stale memory would reach the reader.
+ * Coverage of a READ: which of its bytes have come. It may only succeed if each byte came exactly
+ * once, or else stale memory would reach the reader. Kernel-independent. The functions may be
+ * called in any context, by one caller at a time.
  */
 #ifndef NBD_COVER_H
 #define NBD_COVER_H
 
 #include "pure.h"
 
-/* Most separate runs a server may leave open at a time */
+/* Most runs beyond the first gap that a server may open at a time */
 #define NBD_COVER_MAX	4096u
 
 /**
  * struct nbd_run - bytes [start, end) of a request
- * @start: first byte
- * @end: byte after the last
+ * @start: offset of the first byte in the request
+ * @end: offset of the byte after the last one
  */
 struct nbd_run {
 	u32 start;
@@ -22,11 +23,11 @@ struct nbd_run {
 };
 
 /**
- * struct nbd_cover - bytes of a request that were answered
- * @next: all bytes before this one were; the usual server only moves this on
- * @nr: runs beyond @next
- * @cap: room at @runs
- * @runs: those runs, ascending, not touching; memory is the caller's
+ * struct nbd_cover - bytes of a request that have come
+ * @next: offset of the first byte that is missing; most servers only advance this
+ * @nr: number of runs beyond @next
+ * @cap: number of entries allocated at @runs
+ * @runs: the runs, ascending, with gaps between them; allocated by the caller
  */
 struct nbd_cover {
 	u32 next;
@@ -37,14 +38,14 @@ struct nbd_cover {
 
 int nbd_cover_add(struct nbd_cover *c, u32 start, u32 length);
 
-/* Forget what was covered, keep the memory */
+/* Reset the coverage, keep the memory */
 static inline void nbd_cover_reset(struct nbd_cover *c)
 {
 	c->next = 0;
 	c->nr = 0;
 }
 
-/* Was each of @length bytes answered? */
+/* True if each of the first @length bytes has come, and no other */
 static inline bool nbd_cover_full(const struct nbd_cover *c, u32 length)
 {
 	return c->next == length && !c->nr;
