@@ -2,15 +2,17 @@
 /* Extents parser, see "NBD_REPLY_TYPE_BLOCK_STATUS" in the NBD protocol. */
 #include "extents.h"
 
-/* Bits of "base:allocation", the one context of the namespace "base:" */
+/* Status bits of "base:allocation", the only context in the namespace "base:" */
 #define BASE_MASK	3u
 
 /**
- * nbd_context_mask() - status bits that a context defines
+ * nbd_context_mask() - get the status bits that a metadata context defines
  * @name: name of the context
  *
- * Bits that "base:" does not define are to be ignored; of other namespaces the
- * driver knows nothing and hands all bits on.
+ * Bits that "base:" does not define have to be ignored. The driver does not know other namespaces,
+ * and passes all their bits on.
+ *
+ * Return: mask of the bits.
  */
 u64 nbd_context_mask(const char *name)
 {
@@ -18,7 +20,7 @@ u64 nbd_context_mask(const char *name)
 }
 
 /**
- * nbd_extents_reset() - get ready for the reply to a request
+ * nbd_extents_reset() - prepare for the reply to a request
  * @e: the extents; @e->mask, @e->one, @e->cap and @e->list are kept
  * @length: length of the request in bytes
  */
@@ -36,7 +38,7 @@ static void keep(struct nbd_extents *e, u64 length, u64 status)
 {
 	struct nbd_extent *last = e->nr ? &e->list[e->nr - 1] : NULL;
 
-	/* Something before this one did not fit: there is a gap now */
+	/* An earlier one did not fit, so that this one would follow a gap */
 	if (e->covered != e->total)
 		return;
 	if (last && last->status == status)
@@ -49,8 +51,8 @@ static void keep(struct nbd_extents *e, u64 length, u64 status)
 }
 
 /*
- * Servers send more than they may: a descriptor behind one that ends where the request does, or
- * behind the one that was asked for, or one of length 0. It does no harm, and libnbd takes it.
+ * Descriptors that violate the protocol are ignored: those beyond the request, further ones in
+ * spite of REQ_ONE, and empty ones. Servers send them, they do no harm, and libnbd accepts them.
  */
 static void add(struct nbd_extents *e, const struct nbd_wire_descriptor *wire)
 {
@@ -59,16 +61,16 @@ static void add(struct nbd_extents *e, const struct nbd_wire_descriptor *wire)
 
 	if (!length || e->total >= e->length || (e->one && e->total))
 		return;
-	/* The last one may run past the request; it is cut off */
+	/* The last one may extend beyond the request, and is cut off */
 	keep(e, min_t(u64, length, e->length - e->total), status);
 	e->total += length;
 }
 
 /**
- * nbd_extents_feed() - take some bytes of a chunk's descriptors
- * @e: the extents of the chunk's context
+ * nbd_extents_feed() - parse the next bytes of the descriptors of a chunk
+ * @e: extents of the context of the chunk
  * @buf: the bytes
- * @len: how many
+ * @len: number of bytes, which may end within a descriptor
  */
 void nbd_extents_feed(struct nbd_extents *e, const void *buf, u32 len)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Extents parser: turns the descriptors of a block status chunk, a stream of
- * any size, into extents of one context, bounded by what the asker has room for.
+ * Extents parser: turns the descriptors of a block status chunk, a stream of any length, into a
+ * bounded list of extents of one metadata context. Kernel-independent. The functions may be called
+ * in any context, by one caller at a time.
  */
 #ifndef NBD_EXTENTS_H
 #define NBD_EXTENTS_H
@@ -9,9 +10,9 @@
 #include "proto.h"
 
 /**
- * struct nbd_extent - a run of bytes of one status
- * @length: in bytes
- * @status: as the server sent it, less the bits its context does not define
+ * struct nbd_extent - a run of bytes with the same status
+ * @length: length in bytes
+ * @status: status that the server sent, without bits that the context does not define
  */
 struct nbd_extent {
 	u64 length;
@@ -19,18 +20,18 @@ struct nbd_extent {
 };
 
 /**
- * struct nbd_extents - what one context's chunk said
- * @length: length of the request in bytes; extents are cut off there
- * @total: sum of the descriptors seen so far
- * @covered: bytes from the request's offset that @list covers
+ * struct nbd_extents - extents of one metadata context
+ * @length: length of the request in bytes, where extents are cut off
+ * @total: sum of the lengths of the descriptors, without those that are ignored; may exceed @length
+ * @covered: bytes from the offset of the request that @list covers
  * @mask: status bits that the context defines
- * @one: a single extent was asked for
- * @seen: the context's chunk has come
- * @nr: extents in @list
- * @cap: room in @list; what does not fit is read over and not covered
- * @have: bytes in @partial
- * @partial: a descriptor that has come in part
- * @list: the extents; memory is the caller's
+ * @one: the request has NBD_CF_REQ_ONE
+ * @seen: the chunk of the context has begun
+ * @nr: number of extents in @list
+ * @cap: number of entries allocated at @list; extents that do not fit are dropped
+ * @have: number of bytes in @partial
+ * @partial: descriptor that has come in part
+ * @list: the extents; allocated by the caller
  */
 struct nbd_extents {
 	u64 length;
