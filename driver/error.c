@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Errors and names, see "Error values" and "Request types" in the NBD protocol. */
+/* NBD errors and names of requests, see "Error values" and "Request types" in the NBD protocol. */
 #include <linux/errno.h>
 
 #include "error.h"
 
 /**
- * nbd_error_to_errno() - what a wire error means to a caller
+ * nbd_error_to_errno() - convert an NBD error to an errno
  * @error: NBD_E*, not 0; an unknown one is treated as NBD_EINVAL
  *
+ * Context: Any.
  * Return: negative errno.
  */
 int nbd_error_to_errno(u32 error)
@@ -33,13 +34,14 @@ int nbd_error_to_errno(u32 error)
 }
 
 /**
- * nbd_error_to_status() - what a wire error means to the block layer
+ * nbd_error_to_status() - convert an NBD error to a block status
  * @error: NBD_E*, not 0
  *
- * The server's shortage of memory must not become BLK_STS_RESOURCE, which asks
- * the block layer to try again for ever.
+ * NBD_ENOMEM does not become BLK_STS_RESOURCE, which is about resources of this host, and asks for
+ * a retry.
  *
- * Return: a status that ends the request.
+ * Context: Any.
+ * Return: the status to end the request with.
  */
 blk_status_t nbd_error_to_status(u32 error)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The only converters between errors of the wire, of the block layer and errno. */
+/* Conversion of NBD errors to errno and block status, here only, and names for messages. */
 #ifndef NBD_ERROR_H
 #define NBD_ERROR_H
 
