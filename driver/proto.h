@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The transmission phase of the NBD protocol as it is on the wire: numbers and
- * layouts, nothing of the driver. Section titles in comments are those of the
- * protocol document, https://github.com/NetworkBlockDevice/nbd doc/proto.md.
+ * The transmission phase of the NBD protocol on the wire: numbers and layouts. Section titles in
+ * comments are those of the protocol document, https://github.com/NetworkBlockDevice/nbd
+ * doc/proto.md.
  */
 #ifndef NBD_PROTO_H
 #define NBD_PROTO_H
@@ -53,7 +53,7 @@ enum nbd_type {
 #define NBD_CHUNK_ERROR		0x8001u
 #define NBD_CHUNK_ERROR_OFFSET	0x8002u
 
-/* "Error values": numbers of the protocol, whatever the host's errno are */
+/* "Error values": defined by the protocol, and independent of the errno of this host */
 #define NBD_EPERM		1u
 #define NBD_EIO			5u
 #define NBD_ENOMEM		12u
@@ -63,7 +63,7 @@ enum nbd_type {
 #define NBD_ENOTSUP		95u
 #define NBD_ESHUTDOWN		108u
 
-/* "Size constraints" and "Metadata querying": bounds */
+/* "Size constraints" and "Metadata querying": defaults and limits */
 #define NBD_MIN_BLOCK_DEFAULT	1u
 #define NBD_PREF_BLOCK_DEFAULT	4096u
 #define NBD_MAX_PAYLOAD		(32u << 20)
@@ -80,7 +80,7 @@ struct nbd_wire_request {
 	__be32 length;
 } __packed;
 
-/* "Simple reply message"; also the first bytes that all replies share */
+/* "Simple reply message"; chunks begin with the same layout */
 struct nbd_wire_simple {
 	__be32 magic;
 	__be32 error;		/* NBD_E*; in a chunk: flags and type */
@@ -131,9 +131,9 @@ static_assert(sizeof(struct nbd_wire_status) == 4, "block status chunk");
 static_assert(sizeof(struct nbd_wire_descriptor) == 8, "block status descriptor");
 
 /**
- * struct nbd_req - a request of the transmission phase, in host order
- * @offset: first byte
- * @length: effect length in bytes; for WRITE also that of the payload
+ * struct nbd_req - a request of the transmission phase, in host byte order
+ * @offset: offset of the range in the export, in bytes
+ * @length: length of the range in bytes; for WRITE also that of the payload
  * @type: enum nbd_type
  * @flags: NBD_CF_*
  */
@@ -145,10 +145,12 @@ struct nbd_req {
 };
 
 /**
- * nbd_put_request() - write a request header
- * @wire: where it goes
+ * nbd_put_request() - encode a request header
+ * @wire: header to fill
  * @req: the request
- * @cookie: what the reply will carry
+ * @cookie: cookie for the reply
+ *
+ * Context: Any.
  */
 static inline void nbd_put_request(struct nbd_wire_request *wire, const struct nbd_req *req,
 				   u64 cookie)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the pure rooms (proto, reply, cover, extents, hold) need from their
- * surroundings, so that the same source also builds in user space, under unit
- * tests, sanitizers and fuzzers.
+ * What the kernel-independent source files (proto, reply, cover, extents, hold) need from their
+ * environment, so that they also build in user space, for unit tests, sanitizers and fuzzers.
  */
 #ifndef NBD_PURE_H
 #define NBD_PURE_H
