@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The face to blk-mq. Nothing here sleeps. */
+/* Interface to blk-mq: dispatch, completion and timeouts of requests. Nothing here sleeps. */
 #include <linux/blk-mq.h>
 
 #include "cmd.h"
@@ -7,7 +7,7 @@
 #include "private.h"
 #include "session.h"
 
-/* A private request knows the contexts of one session only */
+/* True unless @rq is a driver-private request of another session, whose contexts may differ */
 static bool is_for(const struct nbd_session *session, struct request *rq)
 {
 	const struct nbd_pdu *pdu = blk_mq_rq_to_pdu(rq);
@@ -22,7 +22,7 @@ static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_que
 	struct nbd_cmd *cmd;
 	blk_status_t status;
 
-	/* A session goes only after the queue was frozen, or all its commands were ended */
+	/* A session is dropped only after a freeze of the queue, or when its commands have ended */
 	rcu_read_lock();
 	session = rcu_dereference(dev->session);
 	cmd = session && is_for(session, bd->rq) ? nbd_cmd_of(&session->table, bd->rq) : NULL;
@@ -54,7 +54,7 @@ static void complete_rq(struct request *rq)
 	blk_mq_end_request(rq, pdu->status);
 }
 
-/* The connection is taken down elsewhere, and moves the request on */
+/* nbd_session_timeout() may fail the connection, whose tear-down then resends the request */
 static enum blk_eh_timer_return timeout(struct request *rq)
 {
 	struct nbd_device *dev = rq->q->queuedata;
@@ -65,7 +65,7 @@ static enum blk_eh_timer_return timeout(struct request *rq)
 	rcu_read_lock();
 	session = rcu_dereference(dev->session);
 	cmd = READ_ONCE(pdu->cmd);
-	/* A forced detach may have ended the request, and another session be there by now */
+	/* A forced detach may have ended the request: only look at commands of this session */
 	if (session && nbd_cmd_is_of(&session->table, cmd))
 		nbd_session_timeout(session, cmd);
 	rcu_read_unlock();
