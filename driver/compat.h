@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Differences between kernels, and nothing else. The code is written for the
- * newest; Kbuild finds out by looking into the headers what this one lacks
- * (NBD_HAVE_*), since distributions carry changes of interfaces back.
+ * Differences between kernels, and nothing else. The code is written for the newest kernel. Kbuild
+ * looks for interfaces in the headers (NBD_HAVE_*), not at the version, as distributions backport
+ * changes.
  */
 #ifndef NBD_COMPAT_H
 #define NBD_COMPAT_H
@@ -50,14 +50,14 @@
 #endif
 
 #ifndef NBD_HAVE_NOMEMRESTORE
-/* Of a queue that blk_freeze_queue_start() froze, which leaves the task's flags alone */
+/* For a queue frozen by blk_freeze_queue_start(), which does not change the flags of the task */
 static inline void blk_mq_unfreeze_queue_nomemrestore(struct request_queue *q)
 {
 	blk_mq_unfreeze_queue(q);
 }
 #endif
 
-/* Do buffers belong to whom read_skb() gives them? tcp_eat_skb() came with that */
+/* 1 if the actor of read_skb() owns the skb. That was introduced together with tcp_eat_skb() */
 #ifdef NBD_HAVE_SKB_OWNER
 #define NBD_READ_SKB		1
 #else
@@ -99,17 +99,17 @@ static inline void nbd_set_task_frag(struct sock *sk, bool use) { }
 #endif
 
 /**
- * struct nbd_limits - limits of the queue of an attached disk
+ * struct nbd_limits - limits of the queue of a disk
  * @block: logical block size in bytes
- * @physical: physical block size in bytes; smaller writes cost more
- * @io_opt: best size of a request in bytes, a multiple of @physical, or 0
- * @max_hw_sectors: most sectors the server takes at once
- * @max_sectors: most sectors sent at once by default
- * @max_discard: sectors in one discard, 0 if there is none
- * @max_zeroes: sectors in one write of zeroes, 0 if there is none
- * @write_cache: writes have to be flushed
- * @fua: single writes can be made stable
- * @rotational: seeks are slow
+ * @physical: physical block size in bytes; smaller writes are slower
+ * @io_opt: optimal size of a request in bytes, a multiple of @physical, or 0
+ * @max_hw_sectors: most sectors in one request that the server accepts
+ * @max_sectors: most sectors in one request by default
+ * @max_discard: most sectors in one discard, 0 if it is not supported
+ * @max_zeroes: most sectors in one WRITE_ZEROES, 0 if it is not supported
+ * @write_cache: FLUSH is needed to make writes stable
+ * @fua: FUA is supported
+ * @rotational: the server reports a rotational medium
  */
 struct nbd_limits {
 	u32 block;
@@ -133,7 +133,7 @@ static inline struct gendisk *nbd_alloc_disk(struct blk_mq_tag_set *set, void *d
 	return blk_mq_alloc_disk(set, &lim, data);
 }
 
-/* WRITE_ZEROES without NO_HOLE: the server may deallocate, and the range reads as zeroes */
+/* WRITE_ZEROES without NO_HOLE: the server may deallocate the range, which reads as zeroes */
 static inline void nbd_set_zeroes_unmap(struct queue_limits *lim, u32 max_zeroes)
 {
 #ifdef NBD_HAVE_ZEROES_UNMAP
