@@ -50,7 +50,7 @@ int error_output(FILE *out, struct error *err)
 	errno = 0;
 	if (!fflush(out) && !lost)
 		return 0;
-	/* Of what got lost before, nobody has kept the reason. */
+	/* The reason of an earlier failure is not known any more. */
 	if (!errno)
 		return error_set(err, EXIT_SYSTEM, "cannot write the output");
 	return error_errno(err, EXIT_SYSTEM, errno, "cannot write the output");

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-/* Exit codes, documented in nbd-attach(8). */
+/* Exit statuses, documented in nbd-attach(8) */
 enum exit_code {
 	EXIT_DONE = 0,		/* done, or true */
 	EXIT_FALSE = 1,		/* not attached */
@@ -23,10 +23,12 @@ enum exit_code {
 };
 
 /**
- * struct error - what went wrong, told once and by the caller at the top
- * @code: what the program exits with
- * @cause: one line, no full stop; text from outside is escaped
- * @hint: what the user can do, or empty
+ * struct error - why something failed; the outermost caller prints it
+ * @code: exit status of the program
+ * @cause: one line without a full stop; text from outside is escaped
+ * @hint: what the user can do, or ""
+ *
+ * Functions that take one return 0, or -1 with it filled in, unless described otherwise.
  */
 struct error {
 	enum exit_code code;
@@ -34,7 +36,7 @@ struct error {
 	char hint[512];
 };
 
-/* Both return -1, so that a caller can "return error_set(...)". */
+/* Return -1, for "return error_set(...)". error_errno() appends ": " and strerror(@errnum). */
 int error_set(struct error *err, enum exit_code code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 int error_errno(struct error *err, enum exit_code code, int errnum, const char *fmt, ...)
@@ -42,7 +44,7 @@ int error_errno(struct error *err, enum exit_code code, int errnum, const char *
 
 void error_hint(struct error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* -1 if what was written to @out got lost, on a full disk say, else 0. */
+/* Flushes @out. Fails if output was lost, for example on a full disk. */
 int error_output(FILE *out, struct error *err);
 
 /* Puts "PREFIX: " in front of the cause. */
