@@ -19,13 +19,14 @@
 #include "renew.h"
 #include "waiting.h"
 
-/* The driver's events tell when the old server is left; this is for one that got lost. */
+/* How often to print progress and to check that the device is still attached, in milliseconds. */
 #define ADOPT_LOOK_MS	1000
 
 /**
- * struct adoption - a device that is attached, and new connections for it, one for each slot
- * @device: as it was found; @events has what happened since
- * @moved: the driver has them, or may have
+ * struct adoption - an attached device, and a new connection for each of its slots
+ * @events: opened before @device was queried
+ * @device: as it was found
+ * @moved: the driver has accepted the connections, or may have
  */
 struct adoption {
 	const struct attach_args *args;
@@ -48,7 +49,7 @@ static int adopt_connect(struct adoption *adoption, struct error *err)
 	return bundle_first(&adoption->bundle, err);
 }
 
-/* One connection for each slot, all to the same export; the first is there. */
+/* Makes the connections after the first: one for each slot, all to the same export. */
 static int adopt_connect_all(struct adoption *adoption, struct error *err)
 {
 	struct bundle *bundle = &adoption->bundle;
@@ -64,7 +65,7 @@ static int adopt_connect_all(struct adoption *adoption, struct error *err)
 	return 0;
 }
 
-/* Gives all slots a new connection; the disk grows if the export has. */
+/* Gives each slot its new connection; the disk grows if the export has. */
 static int adopt_replace(struct adoption *adoption, struct error *err)
 {
 	const struct kernel_device *device = &adoption->device;
@@ -87,7 +88,7 @@ static int adopt_replace(struct adoption *adoption, struct error *err)
 	for (i = 0; i < device->n_slots; i++)
 		slots[i] = device->slots[i].index;
 	rc = kernel_replace(adoption->kernel, &replace, err);
-	/* It takes all or none. If it has them, nobody else may write to them. */
+	/* The driver accepts all connections or none. If it may have them, send nothing on them. */
 	adoption->moved = !rc || !kernel_answered(adoption->kernel);
 	if (rc)
 		return rc;
@@ -95,7 +96,10 @@ static int adopt_replace(struct adoption *adoption, struct error *err)
 	return size > device->size ? kernel_resize(adoption->kernel, device, size, err) : 0;
 }
 
-/* All connections are there before the first is handed over: an unfit server changes nothing. */
+/*
+ * Moves the device to the server that was named. All connections are negotiated before any is
+ * handed over, so a server that does not match changes nothing.
+ */
 static int adopt_move(struct adoption *adoption, struct error *err)
 {
 	target_uri(&adoption->target, adoption->uri);
@@ -105,8 +109,8 @@ static int adopt_move(struct adoption *adoption, struct error *err)
 }
 
 /*
- * Servers tell a new size to new connections, and go on refusing what lies
- * beyond the old one on the others. So all are made anew.
+ * Servers report a new size on new connections only, and on the others reject requests beyond the
+ * old size. So all connections are replaced.
  */
 static int adopt_size(struct adoption *adoption, struct error *err)
 {
@@ -138,7 +142,7 @@ static void adopt_close(struct adoption *adoption)
 	free(adoption);
 }
 
-/* The device that is named; NULL with @err filled in if that is not attached. */
+/* Queries the device of @args. NULL with @err filled in on failure, also if it is not attached. */
 static struct adoption *adopt_open(const struct attach_args *args, struct error *err)
 {
 	struct adoption *adoption = calloc(1, sizeof(*adoption));
@@ -159,7 +163,7 @@ static struct adoption *adopt_open(const struct attach_args *args, struct error 
 	return NULL;
 }
 
-/* On how many connections the driver still waits for the server that was left. */
+/* Number of old connections that the driver is still draining. */
 static unsigned int adopt_left(const struct adoption *adoption)
 {
 	const struct kernel_device *device = &adoption->device;
@@ -187,7 +191,7 @@ static bool adopt_is_there(const struct adoption *adoption)
 	return same;
 }
 
-/* The driver needs nobody for that; who waits may be interrupted. */
+/* Only reports progress and may be interrupted: the driver drains the old connections by itself. */
 static void adopt_wait(const struct adoption *adoption)
 {
 	struct pollfd pfd = { .fd = kernel_events_fd(adoption->events), .events = POLLIN };
@@ -269,7 +273,7 @@ int adopt_run(const struct attach_args *args, struct error *err)
 		return adopt_failed(args, "cannot move", err);
 	}
 	session = adoption->device.session;
-	/* A keeper closes all files. */
+	/* keeper_run() closes all files except the standard ones. */
 	if (args->keep == ATTACH_KEEP_FOREGROUND) {
 		adopt_close(adoption);
 		adoption = NULL;

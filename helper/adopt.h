@@ -8,15 +8,16 @@ struct attach_args;
 struct error;
 
 /*
- * nbd-attach --adopt: gives a device that is attached a keeper. If @args names a server, the device
- * is moved there first; then it may have a keeper already, who goes on.
+ * nbd-attach --adopt: starts a keeper for an attached device, as @args->keep says. If @args names a
+ * server, the device is moved there first, and a keeper that it has already continues. Unless it
+ * becomes the keeper itself, waits until the driver is done with the old connections.
  */
 int adopt_run(const struct attach_args *args, struct error *err);
 
-/* Whether what @args asks for is attached already, to the same server. */
+/* True if the device of @args is attached already, to the same server and export. */
 bool adopt_is_attached(const struct attach_args *args);
 
-/* nbd-attach --resize: gives a disk the size that the export has now, if that is larger. */
+/* nbd-attach --resize: grows a disk to the current size of its export; fails if that is smaller. */
 int adopt_resize(const struct attach_args *args, struct error *err);
 
 #endif

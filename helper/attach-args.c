@@ -45,7 +45,7 @@ static int attach_add_context(struct attach_args *args, const char *name, struct
 	const char *colon = strchr(name, ':');
 	size_t len = strlen(name), i;
 
-	/* The namespace ends at the first colon; the rest may hold anything. */
+	/* The namespace ends at the first colon; the rest may contain more of them. */
 	if (!colon || colon == name || !colon[1] || len > NBD_STRING_MAX ||
 	    !text_is_utf8(name, len)) {
 		error_set(err, EXIT_USAGE, "bad context \"%.100s\"", name);
@@ -191,7 +191,10 @@ static int attach_option(struct attach_args *args, int id, struct error *err)
 	}
 }
 
-/* A keeper gets to know from the driver where to connect to. */
+/*
+ * The keeper gets the URI of the server from the driver, so it must fit there. It runs in /, so the
+ * path of a Unix socket must be absolute.
+ */
 static int attach_check_keep(struct attach_args *args, struct error *err)
 {
 	bool absolute = target_make_absolute(&args->target);
@@ -217,7 +220,7 @@ static int attach_check_force(const struct attach_args *args, struct error *err)
 	return 0;
 }
 
-/* What only an attach can decide. */
+/* Rejects options that apply only to an attach, and combinations without effect. */
 static int attach_check_task(const struct attach_args *args, struct error *err)
 {
 	if (args->own_contexts || args->require_context || args->no_contexts || args->connections ||
@@ -234,7 +237,7 @@ static int attach_check_task(const struct attach_args *args, struct error *err)
 	return attach_check_force(args, err);
 }
 
-/* [TARGET] DEVICE */
+/* The operands of --adopt and --resize: [TARGET] DEVICE */
 static int attach_parse_task(struct attach_args *args, struct error *err)
 {
 	struct operands *operands = &args->operands;

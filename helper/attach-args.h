@@ -11,15 +11,15 @@
 #include "opts.h"
 #include "target.h"
 
-/* Time for a connection and its handshake. */
+/* Default of --connect-timeout: time to connect and negotiate. */
 #define ATTACH_CONNECT_MS	30000
 
 struct error;
 
-/* Time that requests wait for a connection, by default if there is somebody who makes one. */
+/* Default of --dead-timeout if there is a keeper; without one it is 0, off. */
 #define ATTACH_DEAD_MS		120000
 
-/* Time without an answer after which a peer is taken for dead. */
+/* Default of --peer-timeout: a TCP connection is dropped when its peer is silent for this long. */
 #define ATTACH_PEER_MS		30000
 
 enum attach_task {
@@ -37,10 +37,10 @@ enum attach_keep {
 /**
  * struct attach_args - the command line of nbd-attach
  * @connections: 0 for auto
- * @own_contexts, @own_dead_time: they were given by the user
+ * @own_contexts, @own_dead_time: given by the user
  * @request_timeout, @connect_timeout, @peer_timeout, @dead_time: milliseconds
  * @queue_depth: 0 for the driver's default
- * @keep: what becomes of the program when the disk is usable
+ * @keep: where the keeper runs once the disk is usable, if at all
  */
 struct attach_args {
 	enum attach_task task;
@@ -70,6 +70,7 @@ struct attach_args {
 
 extern const struct opt attach_opts[];
 
+/* Parses the command line into @args, which refers to strings of @argv. */
 int attach_parse(const struct verb *verb, int argc, char **argv, struct attach_args *args,
 		 struct error *err);
 

@@ -26,13 +26,13 @@
 #include "udev.h"
 #include "verbs.h"
 
-/* Of the further connections that "auto" tries, a mute one costs no more. */
+/* --connections auto: time for each connection after the first, and most connections */
 #define ATTACH_EXTRA_MS		5000
 #define ATTACH_AUTO_MAX		4
-/* For the keeper of an earlier attach to end. */
+/* How long to wait for the keeper of an earlier attach to end. */
 #define ATTACH_PATIENCE_MS	5000
 
-/* One attach under way */
+/* An attach in progress */
 struct attach {
 	const struct attach_args *args;
 	const struct kernel_driver *driver;
@@ -44,7 +44,7 @@ struct attach {
 	char uri[TARGET_URI_ROOM];
 };
 
-/* Nothing is negotiated that the driver could not use afterwards. */
+/* Requests from the server only what the driver supports; fails if the options demand more. */
 static int attach_fit_driver(struct attach *attach, struct error *err)
 {
 	const struct attach_args *args = attach->args;
@@ -107,7 +107,7 @@ static int attach_check_contexts(const struct attach *attach, struct error *err)
 	return 0;
 }
 
-/* What the first connection negotiated has to make a disk. */
+/* Checks that the export, as negotiated on the first connection, can be a disk. */
 static int attach_check_export(struct attach *attach, struct error *err)
 {
 	const struct export *export = &attach->bundle.exports[0];
@@ -125,7 +125,7 @@ static int attach_check_export(struct attach *attach, struct error *err)
 	return attach_check_contexts(attach, err);
 }
 
-/* How many connections to have in all. */
+/* Sets *@n to the total number of connections to make. */
 static int attach_count(const struct attach *attach, unsigned int *n, struct error *err)
 {
 	bool multi = attach->bundle.exports[0].flags & NBD_TFLAG_CAN_MULTI_CONN;
@@ -169,7 +169,7 @@ static int attach_further(struct attach *attach, struct error *err)
 	return 0;
 }
 
-/* The disk that had this number was taken away by force, and somebody still has it. */
+/* The detach of the earlier disk with this number was forced, and the disk is still in use. */
 static void attach_ending(uint32_t index, struct error *err)
 {
 	char who[700], path[DEVICE_PATH_MAX];
@@ -182,7 +182,7 @@ static void attach_ending(uint32_t index, struct error *err)
 	error_hint(err, "end what uses it, or leave the device out to take any free one");
 }
 
-/* A busy device that was asked for by name: say what is on it. */
+/* If the device that the user named is busy, says what is attached to it. */
 static void attach_busy(struct kernel *kernel, const struct attach *attach, struct error *err)
 {
 	const struct attach_args *args = attach->args;
@@ -223,7 +223,7 @@ static int attach_hand_over(struct kernel *kernel, struct attach *attach, struct
 		.queue_depth = args->queue_depth,
 		.read_only = args->read_only,
 		.identifier = args->identifier,
-		/* It is for people, so a URI too long for it does no harm. */
+		/* NULL only if no keeper needs it, see attach_check_keep(). */
 		.display = strlen(attach->uri) <= NBDCTL_NAME_MAX ? attach->uri : NULL,
 	};
 
@@ -279,12 +279,12 @@ static struct keeper_request attach_keeper(const struct attach *attach)
 		.session = attach->session,
 		.connect_timeout = attach->args->connect_timeout,
 		.peer_timeout = attach->args->peer_timeout,
-		/* That of an earlier attach may be about to end. */
+		/* The keeper of an earlier attach may be about to end. */
 		.patience = ATTACH_PATIENCE_MS,
 	};
 }
 
-/* What has to be there before anybody is told of the disk. */
+/* Waits until the disk is usable and has its keeper, before anything reports it. */
 static int attach_complete(struct kernel *kernel, struct udev_watch *udev,
 			   const struct attach *attach, struct error *err)
 {
@@ -300,7 +300,7 @@ static int attach_complete(struct kernel *kernel, struct udev_watch *udev,
 	return attach_report(attach, err);
 }
 
-/* By now it may be somebody else's device. */
+/* By session: another export may be attached to the device by now. */
 static void attach_undo(struct kernel *kernel, const struct attach *attach)
 {
 	const struct kernel_detach detach = {
@@ -314,8 +314,9 @@ static void attach_undo(struct kernel *kernel, const struct attach *attach)
 }
 
 /*
- * From here on there is a disk. Signals that ask us to stop wait until it is
- * usable, and then take it away again: nobody was told of it yet.
+ * From here on there may be a disk. Signals that ask this process to stop are blocked;
+ * attach_complete() looks for them while it waits. A disk that has not been reported is then
+ * detached again.
  */
 static int attach_disk(struct kernel *kernel, struct attach *attach, struct error *err)
 {
@@ -405,7 +406,7 @@ static int attach_run(const struct verb *verb, int argc, char **argv, struct err
 	rc = attach_parse(verb, argc, argv, args, err);
 	if (rc)
 		goto free;
-	/* A service that is started again finds its disk as it was. */
+	/* A service that is restarted finds its disk attached, and only becomes its keeper. */
 	if (args->keep == ATTACH_KEEP_FOREGROUND && args->task == ATTACH_TASK_ATTACH &&
 	    adopt_is_attached(args)) {
 		args->task = ATTACH_TASK_ADOPT;

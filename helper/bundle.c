@@ -9,8 +9,7 @@
 #include "transport.h"
 
 /*
- * A handshake waits for the server three times. Where that takes no longer, another process costs
- * more than it saves.
+ * If connection and handshake take no longer than this, another process costs more than it saves.
  */
 #define BUNDLE_NEAR_MS		20
 
@@ -19,15 +18,16 @@ static struct negotiation *bundle_negotiation(struct bundle *bundle, unsigned in
 	return &bundle->negotiations[bundle->near ? 0 : i % BUNDLE_AT_ONCE];
 }
 
-/* In the process that connects */
+/* Called in the process that connects, a child of this one. */
 static bool bundle_avoid(void *context, const struct sockaddr *address, socklen_t length)
 {
 	return peers_has(context, address, length);
 }
 
 /*
- * Notes the addresses that did not do. True if there are others, and the last gave no answer. What
- * the process says that negotiates may be the server's words, so each turn has to add one.
+ * Adds the addresses that were tried to @failed. True if others are left, and the last one was
+ * connected but the handshake failed. As the server may control the process that negotiates, each
+ * round has to add an address, so that this ends.
  */
 static bool bundle_has_others(const struct negotiation *neg, struct peers *failed,
 			      const struct error *err)
@@ -85,7 +85,7 @@ int bundle_first(struct bundle *bundle, struct error *err)
 	return 0;
 }
 
-/* The process that has no rights any more gets a connection that we make, and do not read from. */
+/* The sandboxed process cannot connect: this one does, and never reads from the socket. */
 static int bundle_pass(struct bundle *bundle, struct error *err)
 {
 	struct deadline deadline = deadline_in(bundle->request.milliseconds);
@@ -155,7 +155,7 @@ void bundle_close(struct bundle *bundle, bool handed_over)
 	while (bundle->n) {
 		int fd = bundle->fds[--bundle->n];
 
-		/* The transmission phase is open. */
+		/* The server expects requests now. */
 		if (!handed_over)
 			socket_disconnect(fd);
 		close(fd);

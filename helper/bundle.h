@@ -8,16 +8,19 @@
 #include "kernel.h"
 #include "negotiate.h"
 
-/* Connections that are negotiated at the same time; servers let few wait to be accepted. */
+/* Connections negotiated at the same time; the listen backlog of a server may be short. */
 #define BUNDLE_AT_ONCE		8
 
 /**
- * struct bundle - connections of one disk, all to the same export and to the same address, as the
- * other addresses of a name may be those of other servers; all zero at first
- * @request: of each; its address is that of the first
- * @n: how many there are
+ * struct bundle - connections of one disk; all zero at first
+ * @request: of each connection; after the first, its address is @address
+ * @n: how many are complete
  * @begun: those from @n up to here are being negotiated
- * @near: an answer comes so soon that one process may negotiate one connection after the other
+ * @near: the server replies so fast that one process negotiates one connection after the other
+ * @address: of the server, if TCP
+ *
+ * All lead to the same export and the same address, as a name may have addresses of several
+ * servers.
  */
 struct bundle {
 	struct negotiation_request request;
@@ -31,22 +34,22 @@ struct bundle {
 };
 
 /*
- * Makes the first connection, to any address of the server. One where the handshake fails is passed
- * by; one that refuses the export is not.
+ * Makes the first connection, to any address of the server. Another address is tried if the
+ * handshake with one fails, but not if the server refuses the export.
  */
 int bundle_first(struct bundle *bundle, struct error *err);
 
-/* Makes one connection more, on the way to @want, and begins with those after it. */
+/* Completes the next of @want connections, each in @milliseconds, and starts those after it. */
 int bundle_add(struct bundle *bundle, unsigned int want, unsigned int milliseconds,
 	       struct error *err);
 
-/* An error if the last is to something else than the first. */
+/* Fails if the last connection differs from the first in what was negotiated. */
 int bundle_compare(const struct bundle *bundle, struct error *err);
 
-/* Ends what is still being negotiated. */
+/* Cancels the negotiations that are still in progress. */
 void bundle_settle(struct bundle *bundle);
 
-/* Closes all, after a word to the server if the driver did not take them over. */
+/* Closes and frees all connections, with a soft disconnect if the driver did not take them over. */
 void bundle_close(struct bundle *bundle, bool handed_over);
 
 #endif

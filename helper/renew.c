@@ -44,7 +44,10 @@ void renew_request(const struct kernel_device *device, const struct target *targ
 	request->connect.target = target;
 	request->handshake = (struct handshake_request){
 		.export = target->export,
-		/* A server that has learned them meanwhile must not use them. */
+		/*
+		 * A server that supports them by now must not use them if the disk was attached
+		 * without.
+		 */
 		.structured = device->header_mode == NBDCTL_HEADER_MODE_STRUCTURED,
 		.contexts = (const char *const *)device->contexts,
 		.n_contexts = device->n_contexts,
