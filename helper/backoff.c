@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "backoff.h"
 
-/* A quarter more or less. */
+/* Varies @delay by at most a quarter. */
 static unsigned int backoff_jitter(unsigned int delay, unsigned int chance)
 {
 	return delay - delay / 4 + chance % (delay / 2 + 1);
@@ -33,7 +33,7 @@ void backoff_worked(struct backoff *backoff, uint64_t now)
 
 void backoff_failed(struct backoff *backoff, uint64_t now, unsigned int chance)
 {
-	/* What was before a success that lasted is forgotten. */
+	/* A success that lasted resets the delay. */
 	if (backoff->proven && now >= backoff->proven)
 		backoff->delay = 0;
 	backoff_wait(backoff, now, chance);

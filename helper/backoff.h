@@ -3,26 +3,26 @@
 #define NBD_HELPER_BACKOFF_H
 
 /*
- * When to try an address again. The first attempt is made at once; each that fails is followed by a
- * pause twice as long as the one before it, and a little more or less, so that the clients of a
- * server do not all come back in the same moment. What worked costs no pause, unless it does not
- * last; what lasted lets the pauses begin anew.
+ * When to try an address again. The first attempt is made at once. Each failure is followed by a
+ * pause twice as long as the one before, up to a limit and varied at random, so that the clients of
+ * a server do not all return at the same moment. A success causes no pause, unless it does not
+ * last; one that lasted resets the pauses.
  */
 
 #include <stdint.h>
 
 #define BACKOFF_FIRST_MS	100
-/* The longest, and what it becomes by chance at most */
+/* Longest pause, before and after the random variation */
 #define BACKOFF_TOP_MS		8000
 #define BACKOFF_MAX_MS		(BACKOFF_TOP_MS + BACKOFF_TOP_MS / 4)
-/* A server may take a connection and hang up at once; that must not go round without a pause. */
+/* How long a success has to last: a server may accept connections and disconnect at once. */
 #define BACKOFF_PROVEN_MS	1000
 
 /**
- * struct backoff - all zero at first; times are milliseconds of a clock that never goes back
- * @delay: the last wait, before chance was added
- * @next: when to try again
- * @proven: when the first success after the last failure will have lasted, 0 if there was none
+ * struct backoff - state of one address; all zero at first
+ * @delay: last pause in milliseconds, before the random variation
+ * @next: when to try again; all times are milliseconds of a monotonic clock
+ * @proven: when the first success since the last failure will have lasted, 0 if there was none
  */
 struct backoff {
 	unsigned int delay;
@@ -30,16 +30,16 @@ struct backoff {
 	uint64_t proven;
 };
 
-/* Milliseconds to wait from @now on, 0 for none. */
+/* Milliseconds to wait at time @now, 0 for none. */
 unsigned int backoff_left(const struct backoff *backoff, uint64_t now);
 
-/* What became of an attempt; @chance is any number. */
+/* The result of an attempt; @chance is a random number. */
 void backoff_worked(struct backoff *backoff, uint64_t now);
 void backoff_failed(struct backoff *backoff, uint64_t now, unsigned int chance);
-/* It failed in a way that does not mend by itself: on with the longest wait. */
+/* Failed in a way that does not go away by itself: the next pause is the longest. */
 void backoff_hopeless(struct backoff *backoff, uint64_t now, unsigned int chance);
 
-/* What was made at @made is no more: if it did not last, it was none. */
+/* The connection made at time @made is lost; if it did not last, it counts as a failure. */
 void backoff_lost(struct backoff *backoff, uint64_t made, uint64_t now, unsigned int chance);
 
 #endif

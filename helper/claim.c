@@ -21,10 +21,10 @@ static void claim_path(char *to, size_t room, uint32_t index)
 	snprintf(to, room, CLAIM_FOLDER "/nbd%u.pid", index);
 }
 
-/* Such a lock is this process's own: the children it forks, which may get stuck, do not have it. */
+/* A POSIX record lock belongs to the process: children, which may get stuck, do not inherit it. */
 static const struct flock claim_lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 
-/* Whether @fd is still what the path leads to: who drops a claim takes the file away. */
+/* True if @path still names the file of @fd: claim_drop() unlinks it. */
 static bool claim_is_current(int fd, const char *path)
 {
 	struct stat ours, there;
@@ -33,13 +33,13 @@ static bool claim_is_current(int fd, const char *path)
 	       ours.st_dev == there.st_dev;
 }
 
-/* An open and locked file; or a negative errno, EAGAIN if somebody else has it. */
+/* Returns the locked file, -EAGAIN if another process has the lock, or another negative errno. */
 static int claim_try(const char *path)
 {
 	int fd, rc;
 
 	for (;;) {
-		/* Who could open it could lock it. */
+		/* Mode 0600: any process that can open the file can lock it. */
 		fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 		if (fd < 0)
 			return -errno;
@@ -54,7 +54,7 @@ static int claim_try(const char *path)
 	}
 }
 
-/* Which process has the lock, 0 if none. */
+/* Returns the PID of the process that has the lock, 0 if none has. */
 static pid_t claim_holder(const char *path)
 {
 	struct flock lock = claim_lock;
@@ -68,7 +68,7 @@ static pid_t claim_holder(const char *path)
 	return rc || lock.l_type == F_UNLCK ? 0 : lock.l_pid;
 }
 
-/* True if the process has a file open that was at @path and is removed. */
+/* True if process @pid has a file open that was at @path and has been removed. */
 static bool claim_has_removed(pid_t pid, const char *path)
 {
 	char folder[32], want[96], target[96];
@@ -94,8 +94,8 @@ static bool claim_has_removed(pid_t pid, const char *path)
 }
 
 /*
- * Somebody may have tidied up in /run. The kernel still lists the lock, of the process that took it
- * and not of its children. Returns that process, 0 if there is none.
+ * Something may have removed the file from /run. /proc/locks still lists its lock, by the PID of
+ * the process that took it, not of its children. Returns this PID, 0 if there is none.
  */
 static pid_t claim_holder_of_removed(const char *path)
 {
@@ -114,7 +114,7 @@ static pid_t claim_holder_of_removed(const char *path)
 	return holder;
 }
 
-/* Like claim_try(), but a claim whose file was removed counts, too. */
+/* claim_try() that also finds holders whose file was removed; *@holder is the PID, 0 if none. */
 static int claim_try_all(const char *path, pid_t *holder)
 {
 	int fd = claim_try(path);

@@ -3,8 +3,8 @@
 #define NBD_HELPER_CLAIM_H
 
 /*
- * A device has one keeper. Which process that is stands in a file, which is locked and there as
- * long as the process is.
+ * A device has at most one keeper: the process that has the lock of /run/nbd-attach/nbdN.pid, and
+ * that removes this file when it ends in an orderly way.
  */
 
 #include <stdbool.h>
@@ -14,13 +14,14 @@ struct error;
 
 /*
  * Makes this process the keeper of device @index. Waits up to @milliseconds for an earlier one to
- * end; EXIT_BUSY if it does not. *@fd is -1 if there is no place for such files, which is no error.
+ * end; EXIT_BUSY if it does not. *@fd is for claim_drop(); it is -1 if the file cannot be created
+ * or locked, which is not an error.
  */
 int claim_take(uint32_t index, unsigned int milliseconds, int *fd, struct error *err);
 
 void claim_drop(uint32_t index, int fd);
 
-/* Whether a device has a keeper; waits up to @milliseconds for its end. */
+/* True if a device has a keeper that does not end within @milliseconds. */
 bool claim_is_taken(uint32_t index, unsigned int milliseconds);
 
 #endif

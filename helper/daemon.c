@@ -16,21 +16,21 @@
 #include "log.h"
 #include "process.h"
 
-/* linux/prctl.h cannot be included beside musl's sys/prctl.h. */
+/* linux/prctl.h cannot be included together with musl's sys/prctl.h. */
 #ifndef PR_SET_IO_FLUSHER
 #define PR_SET_IO_FLUSHER	57
 #endif
 
 #define DAEMON_NAME_MAX		32
-/* What the kernel's log takes as one line, with a margin. */
+/* The longest line for the kernel log, in bytes, with a margin. */
 #define DAEMON_LINE_MAX		900
-/* Stack that is there from the beginning. */
+/* Bytes of stack that are mapped from the start. */
 #define DAEMON_STACK		(128 * 1024)
 
 static int daemon_log_fd = -1;
 static char daemon_name[DAEMON_NAME_MAX];
 
-/* Waits for the child to report, or to end. */
+/* Waits until the child reports or exits. */
 static int daemon_wait(int report, pid_t pid, struct error *err)
 {
 	struct error told;
@@ -79,13 +79,13 @@ void daemon_report(int report, const struct error *err)
 	static const struct error well = { .code = EXIT_DONE };
 	ssize_t n;
 
-	/* Short enough to go out at once; if the parent is gone, nobody needs to know. */
+	/* Shorter than PIPE_BUF, so written as a whole. A parent that is gone needs no report. */
 	n = write(report, err ? err : &well, sizeof(*err));
 	(void)n;
 	close(report);
 }
 
-/* The kernel's log takes a line by one write, never blocks, and is in no file. */
+/* The kernel log takes a line with one write, never blocks, and is not on a file system. */
 static void daemon_log(enum log_level level, const char *text)
 {
 	/* Facility "daemon", and a severity of syslog(3). */
@@ -168,7 +168,7 @@ static void daemon_spare(void)
 
 void daemon_protect(void)
 {
-	/* What was had once is kept. Other C libraries than glibc have no such options. */
+	/* Never return memory to the kernel. C libraries other than glibc have no such options. */
 #ifdef M_TRIM_THRESHOLD
 	mallopt(M_MMAP_MAX, 0);
 	mallopt(M_TRIM_THRESHOLD, -1);

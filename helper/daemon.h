@@ -2,33 +2,31 @@
 #ifndef NBD_HELPER_DAEMON_H
 #define NBD_HELPER_DAEMON_H
 
-/*
- * A process that stays behind and must work while the disk it looks after does not.
- */
+/* A background process, which must keep working while the disk that it serves does not. */
 
 struct error;
 
 /*
- * Forks. In the child returns 1, and daemon_report() has to be called with *@report. In the parent
- * waits for that and returns 0, or -1 with @err filled in.
+ * Forks. The child returns 1, in a session of its own, and has to call daemon_report() with
+ * *@report. The parent waits for the report and returns 0, or -1 with @err filled in.
  */
 int daemon_fork(int *report, struct error *err);
 
-/* Tells the parent how it went; NULL means well. */
+/* Reports @err to the parent, or success if it is NULL, and closes @report. */
 void daemon_report(int report, const struct error *err);
 
 /*
- * Lets go of the directory and of all files but the standard ones. *@report is kept open, under
- * another number; it may be -1.
+ * Changes to / and closes all files except the standard ones and *@report, which may be -1, and may
+ * get another number.
  */
 int daemon_leave(int *report, struct error *err);
 
-/* Lets go of the terminal too. Messages go to the kernel's log, where @name stands before them. */
+/* Redirects the standard files to /dev/null, and messages to the kernel log, prefixed by @name. */
 int daemon_silence(const char *name, struct error *err);
 
 /*
- * Memory is had before it is needed, and nothing waits for the disk to give some. What is not
- * granted is warned of.
+ * Locks all memory, present and future, keeps allocations from waiting for I/O to the disk, and
+ * exempts the process from the OOM killer. Logs a warning for what is not permitted.
  */
 void daemon_protect(void);
 

@@ -25,14 +25,14 @@
 #include "target.h"
 #include "transport.h"
 
-/* An event may get lost, when there is no memory for it; so the device is looked at anyway. */
+/* How often to query the device, as an event may be lost for lack of memory. */
 #define KEEPER_LOOK_MS	30000
 
 /**
  * struct kept - the connection in a slot, if this keeper has made it
- * @made: when, in milliseconds; 0 if another one is there, or none
- * @reconnects: of the slot since then
- * @size: of the export, as it was negotiated
+ * @made: when, in milliseconds; 0 if the slot has another connection, or none
+ * @reconnects: of the slot, with this connection
+ * @size: of the export in bytes, as negotiated
  * @peer: address of the server
  */
 struct kept {
@@ -44,15 +44,15 @@ struct kept {
 };
 
 /**
- * struct keeper - a keeper at work
- * @look: @device may not be as it was found
- * @display: what @target was made of; "" if there is none
+ * struct keeper - a running keeper
+ * @look: @device has to be queried again
+ * @display: what @target was parsed from; "" if there is none
  * @address: where the server was found last, if @address_length is not 0
- * @peers: how its addresses did
- * @negotiation: for @slot, if it is under way
- * @pinned: it is to the address that other connections have
- * @others_work: there are other connections
- * @failures: how many attempts in a row have failed
+ * @peers: when to try its addresses again
+ * @negotiation: for @slot, if one is in progress
+ * @pinned: it is limited to the address of the connections that work
+ * @others_work: other connections worked when it began
+ * @failures: number of attempts that have failed in a row
  * @kept: for each slot
  */
 struct keeper {
@@ -85,7 +85,7 @@ static uint64_t keeper_now(void)
 	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
 }
 
-/* How the server as such does, or its only address, of a Unix socket say. */
+/* State of the server as a whole, or of its only address, if that is not TCP. */
 static struct peer *keeper_server(struct keeper *keeper)
 {
 	return peers_get(&keeper->peers, NULL, 0);
@@ -100,7 +100,7 @@ static uint32_t keeper_hash(const char *text)
 	return hash;
 }
 
-/* Each cause is told once, until something works. */
+/* Logs a cause, unless it is the one logged last for this peer since a connection worked. */
 static void keeper_complain(struct peer *peer, const struct error *err)
 {
 	uint32_t hash = keeper_hash(err->cause);
@@ -116,7 +116,7 @@ static bool keeper_is_empty(const struct kernel_slot *slot)
 	return slot->state == NBDCTL_SLOT_STATE_EMPTY && slot->index < KERNEL_MAX_CONNECTIONS;
 }
 
-/* The first empty slot from number @from on, then from 0 on; NULL if there is none. */
+/* The first empty slot from number @from on, else from 0 on; NULL if there is none. */
 static const struct kernel_slot *keeper_empty_slot(const struct keeper *keeper, uint32_t from)
 {
 	const struct kernel_device *device = &keeper->device;
@@ -158,7 +158,7 @@ static bool keeper_is_up(const struct keeper *keeper)
 	return false;
 }
 
-/* The device may have been moved to another server. */
+/* Updates @target from the device, which may have been moved to another server. */
 static int keeper_find_target(struct keeper *keeper, struct error *err)
 {
 	if (keeper->display[0] && !strcmp(keeper->display, keeper->device.display))
@@ -174,7 +174,10 @@ static int keeper_find_target(struct keeper *keeper, struct error *err)
 	return 0;
 }
 
-/* What is known of a connection is good for that one only. */
+/*
+ * Drops what is known of a connection that is not in the slot any more. If it was lost soon after
+ * it was made, it counts as a failure.
+ */
 static void keeper_check_kept(struct keeper *keeper, const struct kernel_slot *slot)
 {
 	struct kept *kept = &keeper->kept[slot->index];
@@ -201,7 +204,7 @@ static void keeper_tell_manager(const struct keeper *keeper)
 	       device->gave_up ? ", gave up" : "", up, device->n_slots);
 }
 
-/* Finds out how the device is now. EXIT_FALSE if there is nothing to keep any more. */
+/* Queries the device. EXIT_FALSE if the session has ended. */
 static int keeper_look(struct keeper *keeper, struct error *err)
 {
 	struct kernel_device *device = &keeper->device;
@@ -220,7 +223,7 @@ static int keeper_look(struct keeper *keeper, struct error *err)
 		if (device->slots[i].index < KERNEL_MAX_CONNECTIONS)
 			keeper_check_kept(keeper, &device->slots[i]);
 	keeper_tell_manager(keeper);
-	/* Somebody else may have filled the slot. */
+	/* Another process may have filled the slot. */
 	slot = keeper_find_slot(keeper, keeper->slot);
 	if (!slot || !keeper_is_empty(slot))
 		negotiation_cancel(&keeper->negotiation);
@@ -236,7 +239,9 @@ static bool keeper_is_wanted(const struct keeper *keeper)
 		state == NBDCTL_STATE_DRAINING);
 }
 
-/* What the next attempt is for: the address that other connections have, or the server as such. */
+/*
+ * What the next attempt is for: the address of the working connections, or the server as a whole.
+ */
 static struct peer *keeper_peer(struct keeper *keeper)
 {
 	struct connect_request pin = { 0 };
@@ -251,7 +256,7 @@ static unsigned int keeper_left(struct keeper *keeper)
 	return backoff_left(&keeper_peer(keeper)->backoff, keeper_now());
 }
 
-/* In the process that connects */
+/* Called in the process that connects, a child of this one. */
 static bool keeper_avoid(void *context, const struct sockaddr *address, socklen_t length)
 {
 	const struct keeper *keeper = context;
@@ -260,8 +265,8 @@ static bool keeper_avoid(void *context, const struct sockaddr *address, socklen_
 }
 
 /*
- * While a connection works, others lead to its address: those of a name may be several servers.
- * Without one, all addresses that the name has now may be tried, but for those whose pause runs.
+ * While a connection works, new ones lead to its address, as a name may have addresses of several
+ * servers. Otherwise all addresses that the name has now may be tried, except those in a pause.
  */
 static int keeper_negotiate(struct keeper *keeper, struct error *err)
 {
@@ -283,7 +288,7 @@ static int keeper_negotiate(struct keeper *keeper, struct error *err)
 	return negotiation_start(&keeper->negotiation, &request, err);
 }
 
-/* Slots are filled one after the other. */
+/* Starts to negotiate for an empty slot, one at a time, unless its peer is in a pause. */
 static void keeper_begin(struct keeper *keeper)
 {
 	struct peer *peer = keeper_peer(keeper);
@@ -312,7 +317,7 @@ static int keeper_hand_over(struct keeper *keeper, const struct export *export, 
 
 	if (!kernel_replace(keeper->kernel, &replace, err))
 		return 0;
-	/* If the driver has it, nobody else may write to it. */
+	/* If it did not answer, it may have the connection: send nothing on it. */
 	if (kernel_answered(keeper->kernel))
 		socket_disconnect(fd);
 	return -1;
@@ -340,7 +345,10 @@ static void keeper_worked(struct keeper *keeper, uint64_t size, int fd)
 	backoff_worked(&peer->backoff, keeper_now());
 }
 
-/* No address is left to try: the first whose pause ends is tried again then. */
+/*
+ * All addresses have been tried: the server as a whole gets a pause, until the first of their
+ * pauses ends, if there is one.
+ */
 static void keeper_pause(struct keeper *keeper)
 {
 	struct backoff *backoff = &keeper_server(keeper)->backoff;
@@ -352,7 +360,10 @@ static void keeper_pause(struct keeper *keeper)
 		backoff_failed(backoff, keeper_now(), rand());
 }
 
-/* Leaves those alone that could not be connected to. The last that was tried, NULL if none was. */
+/*
+ * Starts a pause for addresses that could not be connected to. Returns the last that was tried,
+ * NULL if none was.
+ */
 static struct peer *keeper_unreached(struct keeper *keeper)
 {
 	const struct verdict *verdict = &keeper->negotiation.verdict;
@@ -370,7 +381,7 @@ static struct peer *keeper_unreached(struct keeper *keeper)
 	return peer;
 }
 
-/* Whether the attempt left out addresses, which can be tried at once. */
+/* True if the attempt left out addresses, which can be tried at once. */
 static bool keeper_has_others(const struct keeper *keeper)
 {
 	const struct verdict *verdict = &keeper->negotiation.verdict;
@@ -380,9 +391,9 @@ static bool keeper_has_others(const struct keeper *keeper)
 }
 
 /*
- * An address that did not do is left alone for a while. But while other connections work, a
- * failure may be this connection's alone: the first in a row costs no pause, and the next slot has
- * its turn.
+ * An address that failed gets a pause. But while other connections work, a failed handshake may be
+ * due to this connection alone: if it is the first failure in a row, it causes no pause. In any
+ * case the next slot has its turn.
  */
 static void keeper_failed(struct keeper *keeper, const struct error *err, bool hopeless)
 {
@@ -395,7 +406,7 @@ static void keeper_failed(struct keeper *keeper, const struct error *err, bool h
 	else if (connected ? !keeper->others_work || keeper->failures : !tried && keeper->pinned)
 		backoff_failed(&peer->backoff, keeper_now(), rand());
 	keeper->failures++;
-	/* Nothing to complain of if all have a pause. */
+	/* Nothing new to log if no address was tried as all are in a pause. */
 	if (tried || connected || !peers_next(&keeper->peers, keeper_now()))
 		keeper_complain(peer, err);
 	if (!keeper->pinned && !keeper_has_others(keeper) && !(connected && keeper->others_work))
@@ -403,7 +414,7 @@ static void keeper_failed(struct keeper *keeper, const struct error *err, bool h
 	keeper->slot++;
 }
 
-/* The negotiation has ended. */
+/* Completes a negotiation: hands the connection over, or deals with the failure. */
 static void keeper_finish(struct keeper *keeper)
 {
 	struct export export;
@@ -414,7 +425,7 @@ static void keeper_finish(struct keeper *keeper)
 	rc = negotiation_finish(&keeper->negotiation, &export, &fd, &err);
 	if (!rc) {
 		rc = keeper_hand_over(keeper, &export, fd, &err);
-		/* What the driver refuses is not the export that was attached. */
+		/* The driver refuses the export, usually as not the one that was attached. */
 		hopeless = rc && err.code == EXIT_EXPORT;
 		if (!rc)
 			keeper_worked(keeper, export.size, fd);
@@ -426,7 +437,7 @@ static void keeper_finish(struct keeper *keeper)
 		keeper_failed(keeper, &err, hopeless);
 }
 
-/* The disk grows when the export has on all connections. */
+/* Grows the disk once the export is larger on all connections, each made by this keeper. */
 static void keeper_grow(struct keeper *keeper)
 {
 	const struct kernel_device *device = &keeper->device;
@@ -470,7 +481,7 @@ static int keeper_patience(struct keeper *keeper)
 	return left < KEEPER_LOOK_MS ? left : KEEPER_LOOK_MS;
 }
 
-/* What a signal says: SIGHUP to try now, the others to stop. */
+/* Handles a signal. SIGHUP ends all pauses; others return false, to stop. */
 static bool keeper_goes_on(struct keeper *keeper)
 {
 	struct signalfd_siginfo info;
@@ -484,7 +495,7 @@ static bool keeper_goes_on(struct keeper *keeper)
 	return true;
 }
 
-/* Returns false when a signal says to stop. */
+/* Waits for something to do. Returns false if a signal asks to stop. */
 static bool keeper_wait(struct keeper *keeper)
 {
 	struct pollfd fds[] = {
@@ -503,7 +514,7 @@ static bool keeper_wait(struct keeper *keeper)
 	return rc <= 0 || !fds[0].revents || keeper_goes_on(keeper);
 }
 
-/* Works until the device is no longer there, or a signal says to stop. */
+/* Works until the session has ended, or a signal asks to stop. */
 static void keeper_loop(struct keeper *keeper)
 {
 	struct error err;
@@ -548,7 +559,7 @@ static int keeper_open(struct keeper *keeper, int *report, struct error *err)
 	if (daemon_leave(report, err) ||
 	    claim_take(request->index, request->patience, &keeper->claim, err))
 		return -1;
-	/* Not when the disk is gone, and memory perhaps with it. */
+	/* Not later, when the disk may be unavailable, and therefore memory, too. */
 	if (sandbox_prepare(err))
 		return -1;
 	keeper->kernel = kernel_open(err);
@@ -559,7 +570,7 @@ static int keeper_open(struct keeper *keeper, int *report, struct error *err)
 		return -1;
 	if (keeper_signals(keeper))
 		return error_set(err, EXIT_SYSTEM, "cannot wait for signals");
-	/* Who listens first and looks then misses nothing. */
+	/* Subscribed before the state is read, so that no event is missed. */
 	if (keeper_look(keeper, err))
 		return -1;
 	snprintf(name, sizeof(name), "nbd%u", request->index);

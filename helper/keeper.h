@@ -3,9 +3,9 @@
 #define NBD_HELPER_KEEPER_H
 
 /*
- * The keeper: a process that gives a device new connections for those that it loses. It knows
- * nothing that the driver could not tell another keeper, so it may be killed at any time; the disk
- * lives on, and only reconnecting stops.
+ * The keeper is the reconnect daemon of a device: a process that replaces lost connections. It
+ * needs to know only what the driver can tell another keeper. So it may be killed at any time: the
+ * disk continues to work, but lost connections are not replaced.
  */
 
 #include <stdint.h>
@@ -13,9 +13,9 @@
 struct error;
 
 /**
- * struct keeper_request - what to keep
+ * struct keeper_request - parameters of a keeper
  * @index: the device
- * @session: the attach; the keeper ends with it. 0: what is attached now
+ * @session: number of the attach, with which the keeper ends; 0 for what is attached now
  * @connect_timeout: milliseconds for a connection and its handshake
  * @peer_timeout: as in struct connect_request
  * @patience: milliseconds to wait for an earlier keeper of the device to end
@@ -29,12 +29,14 @@ struct keeper_request {
 };
 
 /*
- * Leaves a keeper in the background. From the return on it hears of each connection that is lost.
- * EXIT_BUSY if the device has a keeper, EXIT_FALSE if it is not attached.
+ * Starts a keeper in the background. When this returns, it is subscribed to the events of the
+ * driver. EXIT_BUSY if the device has a keeper, EXIT_FALSE if it is not attached.
  */
 int keeper_start(const struct keeper_request *request, struct error *err);
 
-/* Is the keeper, until the device is detached or a signal says to stop; the disk lives on then. */
+/*
+ * Becomes the keeper until the device is detached or a signal asks to stop; the disk remains then.
+ */
 int keeper_run(const struct keeper_request *request, struct error *err);
 
 #endif

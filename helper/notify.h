@@ -3,8 +3,8 @@
 #define NBD_HELPER_NOTIFY_H
 
 /*
- * Tells the service manager, if there is one, how things are: a datagram of VARIABLE=VALUE lines to
- * the socket that NOTIFY_SOCKET names, as sd_notify(3) documents. Never waits.
+ * Reports the state to the service manager, if there is one: a datagram of VARIABLE=VALUE lines to
+ * the socket that NOTIFY_SOCKET names, as documented in sd_notify(3). Never waits.
  */
 void notify(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -10,7 +10,7 @@
 #define WAITING_LOG_S		10
 #define WAITING_TEXT_ROOM	200
 
-/* Before a message, and after the last one. */
+/* Clears the line: before each message, and after the last one. */
 static const char waiting_clear[] = "\r\033[K";
 
 static time_t waiting_now(void)

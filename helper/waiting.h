@@ -3,8 +3,8 @@
 #define NBD_HELPER_WAITING_H
 
 /*
- * Progress of a wait that only a server can end: on a terminal one line that counts the seconds,
- * elsewhere one message after ten of them.
+ * Progress of a wait that may take as long as a server likes: on a terminal one line that counts
+ * the seconds, elsewhere one message after ten of them.
  */
 
 #include <stdbool.h>
@@ -12,7 +12,7 @@
 
 /**
  * struct waiting - a wait; a program shows one at a time
- * @begin: when it began
+ * @begin: when it began, in seconds of CLOCK_MONOTONIC
  * @said: something was printed
  */
 struct waiting {
@@ -22,11 +22,11 @@ struct waiting {
 
 struct waiting waiting_begin(void);
 
-/* Say what the wait is for; call it about once a second. */
+/* Prints what the wait is for; to be called about once a second. */
 void waiting_say(struct waiting *waiting, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Leaves an empty line on a terminal. */
+/* Clears the line on a terminal. */
 void waiting_end(const struct waiting *waiting);
 
 #endif
