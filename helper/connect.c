@@ -22,12 +22,12 @@
 #include "text.h"
 #include "transport.h"
 
-/* Limits of the kernel's TCP */
+/* The kernel's maximum of TCP_KEEPIDLE and TCP_KEEPINTVL in seconds, and our TCP_KEEPCNT */
 #define CONNECT_KEEPALIVE_MAX_S		32767
 #define CONNECT_KEEPALIVE_PROBES	3
-/* More of one name are not tried. */
+/* Most addresses of a name that are tried. */
 #define CONNECT_MAX_ADDRESSES		32
-/* How long an address is tried alone: any, and one where the server was. */
+/* Head start of an address over the next one: of any, and of one where the server was before. */
 #define CONNECT_ALONE_MS		250
 #define CONNECT_KNOWN_MS		3000
 
@@ -58,7 +58,7 @@ static int connect_error(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) ? -errno : -error;
 }
 
-/* Waits for a connect that is under way. */
+/* Waits for a connect() in progress. */
 static int connect_finish(int fd, const struct deadline *deadline)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
@@ -74,8 +74,8 @@ static int connect_finish(int fd, const struct deadline *deadline)
 }
 
 /*
- * A Unix socket whose backlog is full says EAGAIN and cannot be waited for,
- * so that is asked again until the deadline.
+ * A Unix socket whose backlog is full fails with EAGAIN, and poll() does not wait for space there.
+ * So try again until the deadline.
  */
 static int connect_retry(int fd, const struct sockaddr *address, socklen_t len,
 			 const struct deadline *deadline)
@@ -100,8 +100,8 @@ static int connect_set(int fd, int level, int option, int value)
 }
 
 /*
- * An idle connection is probed after half of the time, three times in the rest of it. What was
- * sent and is not acknowledged in that time ends the connection as well.
+ * Probes an idle connection three times, from half of the time on. Data that is not acknowledged
+ * within this time ends the connection, too.
  */
 static int connect_watch_peer(int fd, uint32_t milliseconds)
 {
@@ -180,7 +180,7 @@ static int connect_lookup(const struct connect_request *request, struct addrinfo
 	int rc;
 
 	snprintf(port, sizeof(port), "%u", target->port);
-	/* Loopback addresses have to work on a host without a network. */
+	/* AI_ADDRCONFIG would reject loopback addresses on a host without a network. */
 	if (strchr(host, ':') || !host[strspn(host, "0123456789.")] || !strcmp(host, "localhost"))
 		hints.ai_flags &= ~AI_ADDRCONFIG;
 	if (request->no_lookup)
@@ -218,13 +218,13 @@ static int connect_only(const struct connect_request *request, const struct dead
 }
 
 /**
- * struct race - addresses of a name, each of which may be the first that can be connected to
- * @known: the first is where the server was
- * @n: how many there are
- * @begun: how many of them were begun
- * @running: how many of those are under way
- * @fds: their sockets; -1 for those that are over
- * @rc: what became of the last that failed
+ * struct race - attempts to connect to the addresses of a name; the first success wins
+ * @known: the first address is that of @request
+ * @n: how many addresses there are
+ * @begun: how many of them have been tried
+ * @running: how many attempts are in progress
+ * @fds: the sockets; -1 for attempts that have ended
+ * @rc: negative errno of the last attempt that failed
  */
 struct race {
 	const struct connect_request *request;
@@ -237,7 +237,7 @@ struct race {
 	int rc;
 };
 
-/* Those that may be tried, and first of all the one that was right before. */
+/* Collects the addresses that may be tried; the one that worked before comes first. */
 static void race_enter(struct race *race, const struct addrinfo *list)
 {
 	const struct connect_request *request = race->request;
@@ -258,7 +258,7 @@ static void race_enter(struct race *race, const struct addrinfo *list)
 	}
 }
 
-/* One is over, with its socket or a negative errno. */
+/* Ends an attempt with @rc, 0 or a negative errno. Returns its socket, or a negative errno. */
 static int race_over(struct race *race, unsigned int i, int rc)
 {
 	const struct addrinfo *address = race->addresses[i];
@@ -278,7 +278,7 @@ static int race_over(struct race *race, unsigned int i, int rc)
 	return rc;
 }
 
-/* Returns a socket that is connected at once, or a negative errno. */
+/* Starts the next attempt. Returns a socket that is connected at once, or a negative errno. */
 static int race_begin(struct race *race)
 {
 	unsigned int i = race->begun++;
@@ -294,7 +294,7 @@ static int race_begin(struct race *race)
 	return errno == EINPROGRESS ? -EINPROGRESS : race_over(race, i, -errno);
 }
 
-/* Waits for the first that gets through; those that fail make room for the next. */
+/* Waits for an attempt to succeed, and ends those that fail. Returns a socket or -EINPROGRESS. */
 static int race_wait(struct race *race, int milliseconds)
 {
 	unsigned int i;
@@ -336,9 +336,9 @@ static int race_run(struct race *race, const struct deadline *deadline)
 }
 
 /*
- * An address that swallows packets, as those of a family do that leads nowhere, must not hold up
- * the others: they are begun one after the other, none of them waits for those before it for long,
- * and the first that gets through is taken (RFC 8305, section 5).
+ * An address whose packets are dropped, such as one of an address family without connectivity, must
+ * not hold up the others. So an attempt does not wait long for those before it, and the first
+ * connection is used (RFC 8305, section 5).
  */
 static int connect_list(const struct connect_request *request, const struct addrinfo *list,
 			const struct deadline *deadline)
@@ -375,7 +375,7 @@ static int connect_tcp(const struct connect_request *request, const struct deadl
 	struct addrinfo *list = NULL;
 	int fd;
 
-	/* What nobody can look up may still be where it was. */
+	/* If the lookup fails, the server may still be where it was. */
 	if (request->pinned || connect_lookup(request, &list, err)) {
 		if (!request->address)
 			return -1;
@@ -397,7 +397,7 @@ static int connect_unix(const struct connect_request *request, const struct dead
 	int fd;
 
 	memcpy(address.sun_path, target->path, target->path_length);
-	/* The length is part of an abstract name; a path is counted with its NUL. */
+	/* An abstract name has no terminating NUL; that of a path counts. */
 	if (target->path[0])
 		len++;
 	fd = connect_address(request, (struct sockaddr *)&address, len, deadline);

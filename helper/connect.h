@@ -16,16 +16,18 @@ typedef void (*connect_tried_fn)(void *context, const struct sockaddr *address, 
 
 /**
  * struct connect_request - where to connect to, and how
- * @peer_timeout: milliseconds after which a TCP peer that does not answer is taken for dead;
- *	0: when the system thinks so
- * @address: where the server was found before; NULL if it wasn't. It is tried first if it is one
- *	of the server's, or nobody can say which are
- * @pinned: take @address or none; what it was looked up from is not asked for another
- * @avoid: whether an address is to be left out; NULL if none
- * @tried: told what became of an attempt, 0 or a negative errno, and whether there are @others that
- *	were not tried; NULL if nobody wants to know
- * @context: for these two
- * @no_lookup: take @address, or a host that is an address, and look up no names
+ * @peer_timeout: milliseconds of silence after which a TCP connection is dropped; 0 for the
+ *	system's settings
+ * @address: where the server was found before, or NULL; tried first if it is among the addresses of
+ *	the name, and alone if the name cannot be looked up
+ * @pinned: connect to @address only, without a lookup
+ * @no_lookup: resolve no name: the host is a numeric address, or @address is used
+ * @avoid: true for an address that is not to be tried; NULL if there are none
+ * @tried: called after each attempt, with 0 or a negative errno, and whether other addresses are
+ *	left or in progress; may be NULL
+ * @context: for @avoid and @tried
+ *
+ * All except @target are for TCP.
  */
 struct connect_request {
 	const struct target *target;
@@ -39,16 +41,16 @@ struct connect_request {
 	void *context;
 };
 
-/* Where the connection @fd leads to; returns the length, 0 if it is not TCP. */
+/* Stores the peer address of @fd. Returns its length, 0 if it is not TCP. */
 socklen_t connect_peer(int fd, struct sockaddr_storage *address);
 
-/* Further connections lead where @fd does; @room is for the address. */
+/* Pins @request to the peer of @fd, if it is TCP; @room stores the address and must outlive it. */
 void connect_pin(struct connect_request *request, int fd, struct sockaddr_storage *room);
 
 /*
- * Connects to the server, by any of its addresses. Returns a non-blocking socket, or -1 with
- * @err filled in. Looking up a name does not keep to the deadline: libc cannot be told to. So this
- * is done in processes that can be killed.
+ * Connects to the server, by any of its addresses. Returns a non-blocking socket, or -1 with @err
+ * filled in. The lookup of a name may exceed the deadline, as getaddrinfo() has no timeout. So
+ * names are looked up only in processes that can be killed.
  */
 int connect_target(const struct connect_request *request, const struct deadline *deadline,
 		   struct error *err);

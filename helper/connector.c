@@ -15,15 +15,15 @@
 #include "target.h"
 #include "transport.h"
 
-/* The process keeps to the time itself, unless something holds it up. */
+/* The child keeps to the time, unless a lookup holds it up. */
 #define CONNECTOR_GRACE_MS	1000
-/* How long it may take to end. */
+/* How long the child may take to exit. */
 #define CONNECTOR_END_MS	200
 
 /*
- * Looking up a name takes as long as libc likes. The process that asked for it has no right to end
- * this one, and does not wait for it: what is open here, a pipe to somebody else say, would stay
- * open.
+ * getaddrinfo() has no timeout. The sandboxed process may neither kill this one nor wait for it,
+ * and would leave it behind with its open files, such as a pipe to another program. So a timer ends
+ * it.
  */
 static void connector_limit(uint32_t milliseconds)
 {
@@ -44,7 +44,7 @@ static void connector_answer(int fd, struct connect_request *request, uint32_t m
 	connector_limit(milliseconds);
 	connection = connect_target(request, &deadline, &err);
 	connector_limit(0);
-	/* What is told of one server is not to be another's. */
+	/* Pin the address: what one server reports must not be mixed with what another does. */
 	if (connection >= 0 && !request->pinned)
 		connect_pin(request, connection, &address);
 	pass_send(fd, &err, sizeof(err), connection);
@@ -52,7 +52,7 @@ static void connector_answer(int fd, struct connect_request *request, uint32_t m
 		close(connection);
 }
 
-/* Who asks has to do with the server: all it can ask for is a connection to this one. */
+/* The requester parses untrusted data: connect to this server only. */
 static void __attribute__((noreturn)) connector_run(int fd, const struct target *target)
 {
 	struct connect_request request = { .target = target };
@@ -113,7 +113,7 @@ int connector_connect(struct connector *connector, uint32_t milliseconds, struct
 			  left + CONNECTOR_GRACE_MS : INT_MAX);
 	} while (rc < 0 && errno == EINTR);
 	if (!rc) {
-		/* What comes later is not to be taken for the next answer. */
+		/* A late reply must not be taken for that to the next request. */
 		connector_stop(connector);
 		return error_set(err, EXIT_TIMEOUT, "looking up \"%s\" takes too long",
 				 connector->host);

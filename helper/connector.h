@@ -9,10 +9,10 @@ struct error;
 struct target;
 
 /**
- * struct connector - connections to one server for a process that may make none itself
- * @fd: to a process that kept our rights and does nothing but connect; it never reads from the
- *	server and ends when this is closed
- * @pid: that process
+ * struct connector - connections to one server, for a process in the sandbox
+ * @fd: to a child that keeps our privileges; it only connects, never reads from the server, and
+ *	exits when this is closed
+ * @pid: of the child
  * @host: for messages
  */
 struct connector {
@@ -21,13 +21,16 @@ struct connector {
 	const char *host;
 };
 
-/* @target has to stay as long as the connector. */
+/* Starts the child. @target must outlive the connector. */
 int connector_start(struct connector *connector, const struct target *target, struct error *err);
 
-/* As connect_target(), but keeps to the time in spite of name servers. */
+/*
+ * As connect_target(), but fails after @milliseconds and a second, even if a lookup takes longer;
+ * after such a timeout the connector is stopped.
+ */
 int connector_connect(struct connector *connector, uint32_t milliseconds, struct error *err);
 
-/* Leaves no process behind, unless that hangs. */
+/* Ends the child, unless a lookup holds it up; then it exits later by itself. */
 void connector_stop(struct connector *connector);
 
 #endif

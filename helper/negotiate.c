@@ -15,24 +15,24 @@
 #include "process.h"
 #include "sandbox.h"
 
-/* The process keeps to its own deadline, unless something holds it up. */
+/* The child keeps to its own deadline, unless something holds it up. */
 #define NEGOTIATION_GRACE_MS	1000
-/* How long a process that was killed may take to end. */
+/* How long a child that was killed may take to end. */
 #define NEGOTIATION_END_MS	200
 
-/* Of the process that negotiates */
+/* Of the child: its socket to the parent, and the number of notes for this connection */
 static int negotiation_mouth = -1;
 static unsigned int negotiation_notes;
 
 static void negotiation_say(enum log_level level, const char *text)
 {
-	/* More would break the rules. */
+	/* The parent takes more for a violation. */
 	if (negotiation_notes++ >= VERDICT_MAX_NOTES)
 		return;
 	verdict_say_note(negotiation_mouth, level, text);
 }
 
-/* Takes the first byte from the server. */
+/* Reads the first byte from the server: performs the handshake, and sends the result. */
 static int negotiation_shake(const struct handshake_request *request, int fd,
 			     struct deadline deadline, struct error *err)
 {
@@ -63,7 +63,7 @@ static int negotiation_child(const struct negotiation_request *request, struct e
 	struct deadline deadline = deadline_in(request->milliseconds);
 	int files[2], fd, rc;
 
-	/* Names are looked up and sockets opened with the rights of who asked. */
+	/* The lookup and the connection are made with the privileges of the parent. */
 	fd = connect_target(&request->connect, &deadline, err);
 	if (fd < 0)
 		return -1;
@@ -77,7 +77,7 @@ static int negotiation_child(const struct negotiation_request *request, struct e
 	return rc;
 }
 
-/* Waits for one connection more, in the sandbox. */
+/* Waits for another connection, in the sandbox, and negotiates. */
 static int negotiation_next(const struct handshake_request *request, struct error *err)
 {
 	struct pollfd pfd = { .fd = negotiation_mouth, .events = POLLIN };
@@ -97,7 +97,7 @@ static int negotiation_next(const struct handshake_request *request, struct erro
 	return rc;
 }
 
-/* What our parent has in hand, such as half-filled buffers of stdio, is not ours to tidy up. */
+/* _exit(): what the parent has in memory, such as buffers of stdio, must not be flushed here. */
 static void __attribute__((noreturn)) negotiation_run(const struct negotiation_request *request,
 						      int fd)
 {
@@ -114,7 +114,7 @@ static void __attribute__((noreturn)) negotiation_run(const struct negotiation_r
 	_exit(0);
 }
 
-/* Leaves no process behind, but for one that cannot end. */
+/* Leaves no child behind, except one that cannot end. */
 static void negotiation_end(struct negotiation *neg)
 {
 	siginfo_t ignored;
@@ -193,7 +193,7 @@ int negotiation_left(const struct negotiation *neg)
 	return deadline_left(&neg->deadline);
 }
 
-/* It ended without a word. */
+/* The child has closed its socket without a result. */
 static void negotiation_died(struct negotiation *neg)
 {
 	static const char process[] = "the process that talks to the server";
@@ -256,7 +256,7 @@ static int socket_fact(int fd, int option)
 	return getsockopt(fd, SOL_SOCKET, option, &value, &len) ? -1 : value;
 }
 
-/* Whether this can be a connection to the server. */
+/* True if this can be a connection to the server. */
 static bool negotiation_fits(const struct negotiation *neg, int fd)
 {
 	int domain = socket_fact(fd, SO_DOMAIN);
@@ -274,7 +274,7 @@ static bool negotiation_fits(const struct negotiation *neg, int fd)
 	return false;
 }
 
-/* The connection that is handled next is there already. */
+/* The next connection was made by the caller. */
 static void negotiation_go_on(struct negotiation *neg)
 {
 	verdict_init(&neg->verdict);
@@ -290,7 +290,7 @@ int negotiation_finish(struct negotiation *neg, struct export *export, int *fd, 
 	negotiation_wait(neg);
 	if (verdict->socket >= 0) {
 		flags = fcntl(verdict->socket, F_GETFL);
-		/* The kernel waits by itself. */
+		/* Only the handshake needs a non-blocking socket. */
 		if (!negotiation_fits(neg, verdict->socket) || flags < 0 ||
 		    fcntl(verdict->socket, F_SETFL, flags & ~O_NONBLOCK)) {
 			error_set(&verdict->error, EXIT_SYSTEM,

@@ -12,19 +12,19 @@
 #include "verdict.h"
 
 /*
- * A negotiation is done by a process of its own: it connects with our rights, gives them up before
- * it reads the first byte from the server (sandbox.h), does the handshake, and passes on the socket
- * and what was negotiated. What it says is checked as if the server had said it.
+ * A negotiation runs in a child process. The child connects with our privileges, gives them up
+ * before it reads the first byte from the server (sandbox.h), performs the handshake, and passes on
+ * the socket and the negotiated parameters, which are checked as if the server had sent them.
  *
  *	memset(&neg, 0, sizeof(neg));
  *	negotiation_start(&neg, &request, err);
  *	wait until negotiation_fd(&neg) is readable and negotiation_ready(&neg) is true
  *	negotiation_finish(&neg, &export, &fd, err);
  *
- * Who has nothing else to do leaves out the wait. A struct negotiation can be used again and again.
+ * A caller with nothing else to do leaves out the wait. A struct negotiation can be reused.
  *
- * A process that stays can negotiate more connections to the same server, without a start and a
- * sandbox for each. It can make none any more, so it is given them:
+ * A child that stays can negotiate more connections to the same server, without a fork and a
+ * sandbox for each. It cannot connect any more, so the caller does, and passes the socket:
  *
  *	negotiation_more(&neg, connected, milliseconds, err);	once or several times
  *	negotiation_finish(&neg, &export, &fd, err);		for each, in this order
@@ -34,7 +34,7 @@
 /**
  * struct negotiation_request - what to do; needed until negotiation_start() returns
  * @milliseconds: for connection and handshake together
- * @stays: the process is to go on after a success
+ * @stays: the child continues after a success
  */
 struct negotiation_request {
 	struct connect_request connect;
@@ -45,14 +45,14 @@ struct negotiation_request {
 
 /**
  * struct negotiation - all zero at first
- * @pid: the process, 0 if there is none
- * @stuck: an earlier process that should have ended but has not: it waits for a disk, say
- * @fd: our end of a pair of sockets, meaningful while @pid is set
- * @stays: it goes on after a success
+ * @pid: the child, 0 if there is none
+ * @stuck: an earlier child that was killed but cannot end, as it waits for a disk, say
+ * @fd: our end of a socket pair, valid while @pid is set
+ * @stays: it continues after a success
  * @kind: of the server's address
  * @milliseconds: for each connection
- * @deadline: when the process is given up
- * @verdict: what it has said so far of this connection
+ * @deadline: when to give up on the child
+ * @verdict: what it has reported of the current connection
  */
 struct negotiation {
 	pid_t pid;
@@ -66,35 +66,35 @@ struct negotiation {
 };
 
 /*
- * While an earlier process is stuck, this one must do without looking up names, or there would be
- * more and more of them. An error leaves nothing to finish.
+ * Starts a child. While an earlier one is stuck, the new one looks up no names, so that stuck ones
+ * do not accumulate. After an error there is nothing to finish.
  */
 int negotiation_start(struct negotiation *neg, const struct negotiation_request *request,
 		      struct error *err);
 
 /*
- * Gives a process that stays another connection; @fd remains the caller's, who never reads from it.
- * Each has @milliseconds from the end of the one before it.
+ * Passes another connection to a child that stays. @fd remains the caller's, who must not read from
+ * it. Each has @milliseconds from the end of the one before it.
  */
 int negotiation_more(struct negotiation *neg, int fd, unsigned int milliseconds,
 		     struct error *err);
 
-/* To poll for POLLIN, -1 if nothing is under way. The caller may not read from it. */
+/* To poll for POLLIN, -1 if there is no child. The caller must not read from it. */
 int negotiation_fd(const struct negotiation *neg);
 
 /* Milliseconds for poll(), after which negotiation_finish() fails without waiting. */
 int negotiation_left(const struct negotiation *neg);
 
-/* Hears what was said without waiting; true if negotiation_finish() will not wait either. */
+/* Takes messages without waiting; true if negotiation_finish() will not wait, either. */
 bool negotiation_ready(struct negotiation *neg);
 
 /*
- * Waits for the end, up to the deadline. Fills in @export, which export_free() empties, and @fd, a
- * blocking socket whose transmission phase is open; or @err.
+ * Waits for the result, up to the deadline. On success @export is for export_free(), and @fd is a
+ * blocking socket in the transmission phase, which the caller closes.
  */
 int negotiation_finish(struct negotiation *neg, struct export *export, int *fd, struct error *err);
 
-/* Ends it at once, whatever it is doing; nothing needs to be under way. */
+/* Kills the child, if there is one. */
 void negotiation_cancel(struct negotiation *neg);
 
 #endif

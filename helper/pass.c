@@ -57,7 +57,7 @@ static ssize_t pass_take(int fd, void *data, size_t room, int *file)
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = &control,
-		/* For one file: others don't get through. */
+		/* Space for one file: the kernel drops others. */
 		.msg_controllen = CMSG_LEN(sizeof(int)),
 	};
 	ssize_t n;
@@ -82,8 +82,8 @@ ssize_t pass_receive(int fd, void *data, size_t room, int *file)
 	ssize_t n = pass_take(fd, data, room, file);
 
 	/*
-	 * The kernel looks for a message first, and then whether the other side is gone. One
-	 * that came in between is still there, and the last.
+	 * The kernel first looks for a message, and then whether the other side has closed. A
+	 * message that came in between is still there, as the last one.
 	 */
 	return n ? n : pass_take(fd, data, room, file);
 }

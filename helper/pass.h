@@ -5,18 +5,18 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Messages between our processes, over a pair of sockets of type SOCK_SEQPACKET. */
+/* Messages between our processes, over a pair of SOCK_SEQPACKET sockets. */
 
-/* A pair of sockets, @fds[1] for the process that the caller is about to start. */
+/* Creates a pair, @fds[1] for the child that the caller is about to start. Returns 0 or -errno. */
 int pass_pair(int fds[2]);
 
-/* Sends one message and, unless @file is -1, an open file. Waits for room. Returns 0 or -errno. */
+/* Sends one message and, unless @file is -1, an open file. Waits for space. Returns 0 or -errno. */
 int pass_send(int fd, const void *data, size_t length, int file);
 
 /*
- * Takes one message, without waiting, and in *@file the open file that came with it, or -1. Returns
- * its length, 0 when the other side has gone, -EAGAIN if there is none, -EMSGSIZE if it has more
- * than @room bytes, or another negative errno.
+ * Receives one message without waiting, and in *@file the open file that came with it, which the
+ * caller closes, or -1. Returns the length, 0 if the other side has closed, -EAGAIN if there is no
+ * message, -EMSGSIZE if it has more than @room bytes, or another negative errno.
  */
 ssize_t pass_receive(int fd, void *data, size_t room, int *file);
 

@@ -11,7 +11,7 @@
 #include "process.h"
 #include "transport.h"
 
-/* The first calls of a newer kernel's interface, which the C library's headers may not know. */
+/* System calls that the headers of the C library may not know. */
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open	434
 #endif
@@ -19,13 +19,13 @@
 #define SYS_close_range	436
 #endif
 
-/* How often to look where the kernel can't be made to tell. */
+/* How often to check where pidfd_open() does not work. */
 #define PROCESS_LOOK_MS	2
 
 static bool process_is_gone(pid_t pid, int options, siginfo_t *info)
 {
 	memset(info, 0, sizeof(*info));
-	/* Somebody else has reaped it, as when SIGCHLD is ignored. */
+	/* It was reaped before, for example because SIGCHLD is ignored. */
 	if (waitid(P_PID, pid, info, WEXITED | WNOHANG | options) && errno != EINTR)
 		return true;
 	return info->si_pid;
@@ -48,7 +48,7 @@ bool process_ended(pid_t pid, unsigned int milliseconds, int options, siginfo_t 
 	return gone;
 }
 
-/* Those that /proc lists. */
+/* Fallback without close_range(): closes the files that /proc lists. */
 static int process_close_listed(unsigned int first, unsigned int last)
 {
 	struct dirent *entry;

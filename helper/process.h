@@ -7,15 +7,14 @@
 #include <sys/types.h>
 
 /*
- * Whether the process @pid, a child of ours, has ended, which it may take @milliseconds for; then
- * @info says how. With WNOWAIT in @options it stays a zombie, so that its id can't become that of
- * another.
+ * Waits up to @milliseconds for the child @pid to end. True if it has; @info says how. With WNOWAIT
+ * in @options it remains a zombie, so that its PID is not reused.
  */
 bool process_ended(pid_t pid, unsigned int milliseconds, int options, siginfo_t *info);
 
 /*
- * Closes the open files from @first to @last, as close_range(2) does, which older C libraries lack
- * and some containers do not allow. Returns 0, or -1 with errno.
+ * Closes the open files from @first to @last, as close_range(2), which older C libraries lack and
+ * some containers do not permit. Returns 0, or -1 with errno.
  */
 int process_close_files(unsigned int first, unsigned int last);
 

@@ -9,14 +9,14 @@
 
 #include "program.h"
 
-/* The environment may come from anybody; these programs need little of it. */
+/* The environment is not trusted; these programs need little of it. */
 static char *const program_environment[] = {
 	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 	"LC_ALL=C",
 	NULL
 };
 
-/* Looked for here and not along a PATH that may be short, as in cron. */
+/* Searches these directories and not PATH, which may lack some, as in cron. */
 static const char *program_find(const char *program, char *room, size_t size)
 {
 	static const char *const folders[] = { "/usr/sbin", "/sbin", "/usr/bin", "/bin" };
@@ -30,7 +30,7 @@ static const char *program_find(const char *program, char *room, size_t size)
 	return NULL;
 }
 
-/* @fd is its standard error, or -1 to throw that away. */
+/* @fd is its standard error, or -1 to discard that. Returns 0 or a negative errno. */
 static int program_spawn(const char *path, const char *const argv[], int fd, pid_t *pid)
 {
 	posix_spawn_file_actions_t actions;
@@ -50,7 +50,7 @@ static int program_spawn(const char *path, const char *const argv[], int fd, pid
 	return -rc;
 }
 
-/* The first line, as far as there is room. The rest is read too, so that writing it never fails. */
+/* Keeps the first line, cut to @room bytes; reads the rest, so that writing it never fails. */
 static void program_listen(int fd, char *said, size_t room)
 {
 	char rest[256];

@@ -5,9 +5,9 @@
 #include <stddef.h>
 
 /*
- * Runs a program of the system, without a shell, and waits for it. Of its output, the first line
- * of standard error goes to @said, which has @room bytes, unless that is NULL. Returns its exit
- * status, or a negative errno; -ENOENT when it is not installed.
+ * Runs a program of the system, without a shell, and waits for it. The first line of its standard
+ * error goes to @said, which has @room bytes, unless that is NULL; other output is discarded.
+ * Returns its exit status, or a negative errno; -ENOENT if it is not installed.
  */
 int program_run(const char *const argv[], char *said, size_t room);
 

@@ -23,14 +23,14 @@
 #include "process.h"
 #include "sandbox.h"
 
-/* "nobody" on every Linux; asking for the name would open files. */
+/* "nobody" on every Linux; looking up the name would open files. */
 #define SANDBOX_ID		65534
-/* All exports of one server and their names; a handshake needs less than one of these. */
+/* Bytes for all exports of a server and their names; a handshake needs far less. */
 #define SANDBOX_MEMORY		(256UL << 20)
 
 /*
- * The address sanitizer maps terabytes and makes system calls of its own at any time, so a limit
- * of memory or a filter of system calls would only catch the sanitizer.
+ * The address sanitizer maps terabytes and makes system calls of its own at any time, so a memory
+ * limit or a system call filter would only hit the sanitizer.
  */
 #ifdef __SANITIZE_ADDRESS__
 #define SANDBOX_SANITIZED	1
@@ -49,7 +49,7 @@
 #define SANDBOX_MAP_IN_MEMORY	false
 #endif
 
-/* The first calls of a newer kernel's interface, which the C library's headers may not know. */
+/* System calls that the headers of the C library may not know. */
 #ifndef SYS_landlock_create_ruleset
 #define SYS_landlock_create_ruleset	444
 #define SYS_landlock_restrict_self	446
@@ -58,7 +58,7 @@
 
 /**
  * struct landlock_rights - struct landlock_ruleset_attr, of all versions so far
- * @scoped: what may not cross to processes outside: abstract Unix sockets, signals
+ * @scoped: what cannot reach processes outside: abstract Unix sockets, signals
  */
 struct landlock_rights {
 	uint64_t fs;
@@ -76,7 +76,7 @@ static int sandbox_close_between(unsigned int first, unsigned int last)
 	return first <= last ? process_close_files(first, last) : 0;
 }
 
-/* Closes all but those in @keep, which are in ascending order. */
+/* Closes all files except those in @keep, which are in ascending order, and changes to /. */
 static int sandbox_close_others(const int *keep, unsigned int n, struct error *err)
 {
 	unsigned int i, first = 0;
@@ -88,7 +88,7 @@ static int sandbox_close_others(const int *keep, unsigned int n, struct error *e
 		rc = sandbox_close_between(first, UINT_MAX);
 	if (rc)
 		return sandbox_error("open files", err);
-	/* Not to be in the way when a file system is unmounted. */
+	/* So that this process does not keep a file system from being unmounted. */
 	return chdir("/") ? sandbox_error("the directory", err) : 0;
 }
 
@@ -117,7 +117,7 @@ static int sandbox_limit(int resource, rlim_t most, struct error *err)
 
 	if (getrlimit(resource, &limit))
 		return sandbox_error("resources", err);
-	/* A lower limit of the caller stays. */
+	/* A lower limit of the caller remains. */
 	if (limit.rlim_max > most)
 		limit.rlim_max = most;
 	limit.rlim_cur = limit.rlim_max;
@@ -128,15 +128,15 @@ static int sandbox_limits(unsigned int flags, struct error *err)
 {
 	if (sandbox_limit(RLIMIT_NPROC, 0, err) || sandbox_limit(RLIMIT_CORE, 0, err))
 		return -1;
-	/* Output may go to a file. */
+	/* Standard output may be a file. */
 	if (!(flags & SANDBOX_OUTPUT) && sandbox_limit(RLIMIT_FSIZE, 0, err))
 		return -1;
 	return SANDBOX_SANITIZED ? 0 : sandbox_limit(RLIMIT_AS, SANDBOX_MEMORY, err);
 }
 
 /*
- * In a user namespace there may be nobody else to become, nor groups to leave: root there has no
- * rights outside anyway.
+ * In a user namespace there may be no other user to become, and no permission for setgroups(); root
+ * there has no privileges outside anyway.
  */
 static int sandbox_user(struct error *err)
 {
@@ -167,11 +167,11 @@ static int sandbox_capabilities(struct error *err)
 	return 0;
 }
 
-/* After the user has changed, which resets both. */
+/* After the change of the user, which resets PR_SET_DUMPABLE and PR_SET_PDEATHSIG. */
 static int sandbox_process(unsigned int flags, struct error *err)
 {
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-	    /* Others that run as nobody must not look into this process. */
+	    /* Other processes of nobody must not trace this one. */
 	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) ||
 	    ((flags & SANDBOX_WITH_PARENT) && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)))
 		return sandbox_error("privileges", err);
@@ -180,7 +180,7 @@ static int sandbox_process(unsigned int flags, struct error *err)
 
 static struct landlock_rights landlock_all(int version)
 {
-	/* How many rights to files each version has. */
+	/* Number of file rights of each version. */
 	static const unsigned char files[] = { 0, 13, 14, 15, 15, 16 };
 	const int newest = sizeof(files) - 1;
 
@@ -191,7 +191,7 @@ static struct landlock_rights landlock_all(int version)
 	};
 }
 
-/* All rights that Landlock knows are taken, and none is given back. */
+/* Restricts all rights that Landlock knows here, and grants none. */
 static int sandbox_landlock(struct error *err)
 {
 	struct landlock_rights all;
@@ -214,8 +214,8 @@ static int sandbox_landlock(struct error *err)
 }
 
 /*
- * Reading, writing, waiting, also for processes, memory without code, and the end. C libraries of
- * other machines have other names for some of it: send() and recv() of socketcall(), in place of
+ * Reading, writing, waiting, also for processes, memory without code, and exiting. On some
+ * architectures C libraries use other calls: send() and recv(), as of socketcall(), instead of
  * sendto() and recvfrom(), and calls with a 64-bit time.
  */
 static const int sandbox_calls[] = {
@@ -230,16 +230,16 @@ static const int sandbox_calls[] = {
 	SCMP_SYS(exit), SCMP_SYS(exit_group),
 };
 
-/* The C library tries these where it can do without: stdio for buffers, messages for languages. */
+/* The C library tries these and copes if they fail: stdio for buffers, messages for languages. */
 static const int sandbox_refused[] = {
 	SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(fstat), SCMP_SYS(fstat64), SCMP_SYS(fstatat64),
 	SCMP_SYS(newfstatat), SCMP_SYS(statx), SCMP_SYS(ioctl), SCMP_SYS(lseek), SCMP_SYS(_llseek),
 };
 
-/* The filter as the kernel takes it. */
+/* The filter, for prctl() */
 static struct sock_fprog sandbox_program;
 
-/* Memory, but neither code nor files in it. */
+/* Allows anonymous memory that is not executable. */
 static int sandbox_allow_map(scmp_filter_ctx filter, int call)
 {
 	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 2,
@@ -253,9 +253,9 @@ static int sandbox_fill(scmp_filter_ctx filter, bool map_in_memory)
 	size_t i;
 	int rc;
 
-	/* Calls of another architecture's interface, too. */
+	/* Also kills on calls of another architecture. */
 	rc = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-	/* Searched, not walked through: the kernel tries each system call once. */
+	/* Binary search: at installation the kernel tries the filter on each system call. */
 	if (!rc)
 		rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	for (i = 0; !rc && i < sizeof(sandbox_calls) / sizeof(sandbox_calls[0]); i++)
@@ -290,7 +290,7 @@ static int sandbox_read_program(int fd, struct sock_fprog *program)
 	return 0;
 }
 
-/* libseccomp's way out is a file. */
+/* seccomp_export_bpf() writes to a file. */
 static int sandbox_export(scmp_filter_ctx filter, struct sock_fprog *program)
 {
 	int fd, rc;
@@ -305,7 +305,7 @@ static int sandbox_export(scmp_filter_ctx filter, struct sock_fprog *program)
 	return rc;
 }
 
-/* A kernel that cannot has no filter made for it by libseccomp either. */
+/* Without seccomp in the kernel, libseccomp builds no filter, either. */
 static bool sandbox_can_filter(void)
 {
 	return !SANDBOX_SANITIZED && prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0;

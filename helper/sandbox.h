@@ -4,28 +4,28 @@
 
 struct error;
 
-/* Most files that are kept. */
+/* Most files in @fds */
 #define SANDBOX_MAX_FILES	4
 
 enum sandbox_flags {
-	/* Ends with the process that started it. */
+	/* Killed when its parent ends. */
 	SANDBOX_WITH_PARENT = 1,
-	/* Keeps standard output and error. */
+	/* Keeps standard output and standard error. */
 	SANDBOX_OUTPUT = 2,
 };
 
 /*
- * Gives up, for ever, all that a process that talks to a server does not need: its user, its
- * capabilities, its files but the @n in @fds, the file system, new processes and new sockets. What
- * is left is to compute, in bounded memory, and to read and write what is open. It is called by a
- * process with one thread. What this kernel lacks is left out; anything else that goes wrong is an
- * error, after which the process may do nothing but say so.
+ * Gives up for good what a process that talks to a server does not need: its user, its
+ * capabilities, its files except the @n in @fds, the file system, new processes and new sockets. It
+ * can still compute, in bounded memory, and read and write its open files. It must have a single
+ * thread. What this kernel does not support is left out. After an error the process may only report
+ * it.
  */
 int sandbox_enter(unsigned int flags, const int *fds, unsigned int n, struct error *err);
 
 /*
- * Makes ready what takes longest and is always the same. Who starts one process after the other
- * that enters the sandbox does it first.
+ * Builds the system call filter, which takes longest and is always the same. A process that starts
+ * one sandboxed child after the other does this first.
  */
 int sandbox_prepare(struct error *err);
 

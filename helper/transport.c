@@ -58,7 +58,7 @@ static int socket_read(struct transport *t, void *buf, size_t len)
 	int rc;
 
 	while (len) {
-		/* A peer that drips bytes, or never stops, is held to the deadline too. */
+		/* The deadline holds also for a peer that sends single bytes, or never stops. */
 		if (!deadline_left(&st->deadline))
 			return -ETIMEDOUT;
 		n = recv(st->fd, buf, len, MSG_DONTWAIT);
@@ -112,7 +112,7 @@ void socket_transport_init(struct socket_transport *st, int fd, struct deadline 
 
 void socket_disconnect(int fd)
 {
-	/* A request NBD_CMD_DISC is all zeroes behind magic and type. */
+	/* NBD_CMD_DISC is all zeroes after magic, flags and type. */
 	static const unsigned char disc[28] = { 0x25, 0x60, 0x95, 0x13, 0, 0, 0, 2 };
 
 	send(fd, disc, sizeof(disc), MSG_NOSIGNAL | MSG_DONTWAIT);

@@ -8,13 +8,13 @@
 
 /**
  * struct transport - a byte stream to the server
- * @read: fills @buf with exactly @len bytes and takes not one byte more from
- *	the stream: what follows the handshake belongs to the kernel
+ * @read: fills @buf with exactly @len bytes, and takes no more from the stream: what follows the
+ *	handshake is for the kernel
  * @write: sends all of @buf
- * @more: more will be written at once, and may go out in one piece with this
+ * @more: more is written next, and may be sent in the same packet
  *
- * Both return 0, -ETIMEDOUT when the deadline has passed, -ENOTCONN when the
- * peer closed the stream, or another negative errno.
+ * Both functions return 0, -ETIMEDOUT when the deadline has passed, -ENOTCONN when the peer has
+ * closed the stream, or another negative errno.
  */
 struct transport {
 	int (*read)(struct transport *t, void *buf, size_t len);
@@ -22,13 +22,13 @@ struct transport {
 	bool more;
 };
 
-/* A point of CLOCK_MONOTONIC before which everything has to be done. */
+/* A point in time, of CLOCK_MONOTONIC, by which everything has to be done. */
 struct deadline {
 	struct timespec at;
 };
 
 struct deadline deadline_in(unsigned int milliseconds);
-/* Milliseconds left for poll(), 0 when it has passed. */
+/* Milliseconds left, for poll(); 0 when it has passed. */
 int deadline_left(const struct deadline *deadline);
 
 struct socket_transport {
@@ -37,12 +37,12 @@ struct socket_transport {
 	struct deadline deadline;
 };
 
-/* @fd has to be non-blocking; it stays the caller's. */
+/* @fd is non-blocking, and remains the caller's. */
 void socket_transport_init(struct socket_transport *st, int fd, struct deadline deadline);
 
 /*
- * Ends a transmission phase that nobody takes over, as the protocol wants it ("Terminating the
- * transmission phase"). Closing the socket is the caller's.
+ * A soft disconnect in a transmission phase that the driver does not take over ("Terminating the
+ * transmission phase"). The caller closes the socket.
  */
 void socket_disconnect(int fd);
 

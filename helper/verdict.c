@@ -32,7 +32,7 @@ void verdict_free(struct verdict *verdict)
 	verdict_init(verdict);
 }
 
-/* Either a bug, or the server has taken that process over. */
+/* Either a bug, or the server controls that process. */
 static int verdict_broken(struct verdict *verdict, const char *what)
 {
 	error_set(&verdict->error, EXIT_SYSTEM,
@@ -60,7 +60,7 @@ static int verdict_take_note(struct verdict *verdict, const struct verdict_messa
 	return 0;
 }
 
-/* Of addresses it tells before it hears from a server. */
+/* Addresses are reported before the process is connected. */
 static int verdict_take_tried(struct verdict *verdict, const struct verdict_message *message,
 			      size_t length)
 {
@@ -124,7 +124,7 @@ static int verdict_take_export(struct verdict *verdict, const struct verdict_mes
 	return 0;
 }
 
-/* An error that was told, or one for how it was told: both end it. */
+/* Takes the reported error, or fills in another if it is malformed: both end the verdict. */
 static int verdict_take_error(struct verdict *verdict, const struct verdict_message *message,
 			      size_t length)
 {
@@ -198,7 +198,7 @@ int verdict_receive(struct verdict *verdict, int fd)
 	return 1;
 }
 
-/* A reader that is gone is not ours to complain about: we end anyway. */
+/* If the reader is gone, this process exits soon anyway. */
 static void verdict_send(int fd, const struct verdict_message *message, size_t length, int file)
 {
 	pass_send(fd, message, VERDICT_HEADER + length, file);

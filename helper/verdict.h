@@ -13,15 +13,15 @@
 #include "log.h"
 
 /*
- * What a process that negotiates says, message by message (pass.h): notes for the user, which
- * addresses it tries, that it is connected, each context, and at last the export, with the socket,
- * or an error. Both ends are the same program, so messages are structs. The reader trusts none of
- * it.
+ * Messages of a child that negotiates, one per packet (pass.h): notes for the user, the addresses
+ * that it has tried, that it is connected, each context, and last the export, with the socket, or
+ * an error. Both ends are the same program, so messages are structs. The reader trusts none of
+ * them.
  */
 
-/* Addresses that may be tried, and told of. */
+/* Most addresses that are reported for one connection */
 #define VERDICT_MAX_TRIED	32
-/* Most notes that are passed on. */
+/* Most notes for one connection */
 #define VERDICT_MAX_NOTES	64
 
 enum verdict_kind {
@@ -52,7 +52,7 @@ struct verdict_export {
 /**
  * struct verdict_tried - an attempt to connect
  * @connected: it succeeded
- * @others: there are more addresses, which were not tried
+ * @others: other addresses are left or in progress
  */
 struct verdict_tried {
 	struct sockaddr_storage address;
@@ -64,7 +64,7 @@ struct verdict_tried {
 /**
  * struct verdict_message - one packet
  * @kind: enum verdict_kind
- * @text: of a note; it and the name of a context end with the packet
+ * @text: of a note; like the name of a context, it has no NUL and ends with the packet
  */
 struct verdict_message {
 	uint32_t kind;
@@ -78,9 +78,9 @@ struct verdict_message {
 };
 
 /**
- * struct verdict - what was heard so far
- * @connected: the process has a connection and has given up its rights
- * @over: nothing more will come: @export and @socket are there, or, with @socket -1, @error
+ * struct verdict - what was reported so far of one connection
+ * @connected: the child has a connection, and is in the sandbox
+ * @over: the last message has come: @export and @socket are valid, or, if @socket is -1, @error
  * @notes: how many there were
  * @tried: addresses, of which only the last can have been connected
  */
@@ -96,29 +96,29 @@ struct verdict {
 };
 
 void verdict_init(struct verdict *verdict);
-/* Frees and closes what was heard. */
+/* Frees and closes all that was received. */
 void verdict_free(struct verdict *verdict);
 
 /*
- * Takes one message of @length bytes, which came with the file @fd, or -1; @fd becomes the
- * verdict's. What breaks the rules ends in an error. Notes go to the log.
+ * Takes one message of @length bytes, and the file @fd that came with it, or -1, which the verdict
+ * owns then. A message that violates the rules makes the verdict an error. Notes are logged.
  */
 void verdict_take(struct verdict *verdict, const struct verdict_message *message, size_t length,
 		  int fd);
 
-/* Nothing more will come, for the reason in @verdict->error. */
+/* Ends the verdict, with @verdict->error as the reason. */
 void verdict_fail(struct verdict *verdict);
 
-/* Reads one message. Returns 1, 0 if there is none yet, -1 at the end of the stream. */
+/* Receives one message without waiting. Returns 1, 0 if there is none yet, -1 at the end. */
 int verdict_receive(struct verdict *verdict, int fd);
 
-/* The other side. Each waits for the reader. */
+/* For the child. Each waits for space; errors are ignored. */
 void verdict_say_note(int fd, enum log_level level, const char *text);
 void verdict_say_tried(int fd, const struct verdict_tried *tried);
 void verdict_say_connected(int fd);
 void verdict_say_error(int fd, const struct error *err);
 
-/* The socket may not get through; then a negative errno. */
+/* Sends the contexts, and the export with its socket. Returns 0, or -errno if the last failed. */
 int verdict_say_export(int fd, const struct export *export, int socket);
 
 #endif
