@@ -5,15 +5,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Most contexts that one connection may have. */
+/* Most metadata contexts of one connection */
 #define EXPORT_MAX_CONTEXTS	64
 
 struct error;
 
 /**
- * struct export_context - a metadata context that the server selected or lists
+ * struct export_context - a metadata context that the server selected or listed
  * @name: NUL-terminated, valid UTF-8
- * @id: meaningful on the connection it came from and nowhere else
+ * @id: valid only on the connection that it came from
  */
 struct export_context {
 	char *name;
@@ -21,14 +21,14 @@ struct export_context {
 };
 
 /**
- * struct export - what was negotiated on one connection
- * @size: in bytes, as the server said
+ * struct export - negotiated parameters of one connection
+ * @size: in bytes, as the server sent it
  * @flags: transmission flags as the server sent them
- * @structured: replies may come in chunks
- * @has_block_size: the server told its block sizes; else these are defaults
- * @maximum: maximum payload
+ * @structured: structured replies were negotiated
+ * @has_block_size: the server sent block sizes; otherwise these are defaults
+ * @maximum: maximum payload in bytes
  * @canonical: name the server prefers, or NULL
- * @description: text for people, or NULL
+ * @description: human-readable, or NULL
  */
 struct export {
 	uint64_t size;
@@ -50,19 +50,19 @@ void export_forget_contexts(struct export *export);
 
 const struct export_context *export_find_context(const struct export *export, const char *name);
 
-/* "Block size constraints" of the protocol */
+/* True if the sizes obey "Block size constraints" of the protocol. */
 bool export_blocks_are_sound(uint32_t minimum, uint32_t preferred, uint32_t maximum);
 
 /*
- * Bytes of the disk: whole blocks of at least a sector. An error if nothing is
- * left or the kernel could not count them.
+ * Sets *@size to the bytes of the disk: the whole blocks of the export, of the minimum block size
+ * or 512 bytes, whichever is larger. Fails if there are none, or more than INT64_MAX bytes.
  */
 int export_disk_size(const struct export *export, uint64_t *size, struct error *err);
 
-/* Maximum payload as the kernel takes it: whole blocks, at most 32 MiB. */
+/* Sets *@payload to the maximum payload of the driver: whole blocks, at most 32 MiB. */
 int export_disk_payload(const struct export *export, uint32_t *payload, struct error *err);
 
-/* An error that says how @other, of a further connection, differs from @first. */
+/* Fails with the first difference between @other, of a further connection, and @first. */
 int export_compare(const struct export *first, const struct export *other, struct error *err);
 
 #endif

@@ -13,7 +13,7 @@ struct flag {
 	const char *name;
 };
 
-/* Names as in the protocol, less the SEND_; unknown bits are not shown. */
+/* Names of the protocol, without SEND_; other bits are not shown. */
 static const struct flag facts_names[] = {
 	{ NBD_TFLAG_READ_ONLY, "read-only" },
 	{ NBD_TFLAG_SEND_FLUSH, "flush" },

@@ -8,15 +8,15 @@
 struct export;
 struct json;
 
-/* How what was negotiated is shown, in words and as JSON. */
+/* Negotiated parameters as text and as JSON */
 
-/* Room for the names of all flags. */
+/* Bytes for the names of all flags */
 #define FACTS_FLAGS_ROOM	256
 
-/* "flush,fua,trim"; returns @to. */
+/* Writes "flush,fua,trim"; @to has FACTS_FLAGS_ROOM bytes. Returns @to. */
 char *facts_flags(char *to, uint16_t flags);
 
-/* Seconds, "off" for 0, "forever"; @to has FACTS_TIME_ROOM bytes. Returns @to. */
+/* Writes "30s", "1.500s", "off" for 0 or "forever"; @to has FACTS_TIME_ROOM bytes. Returns @to. */
 #define FACTS_TIME_ROOM		16
 char *facts_time(char *to, uint32_t milliseconds);
 

@@ -3,8 +3,8 @@
 #define NBD_HELPER_HANDSHAKE_PROTO_H
 
 /*
- * The wire of the handshake phase, as the public NBD protocol document has it.
- * Everything is big-endian.
+ * Wire format of the handshake phase, from the NBD protocol document, and what else of the protocol
+ * the tools need. All integers are big-endian.
  */
 
 #include <assert.h>
@@ -68,17 +68,17 @@ enum nbd_option_type {
 #define NBD_REQUEST_MAGIC		0x25609513U
 #define NBD_CMD_DISC			2
 
-/* Longest string of the protocol ("Values"). */
+/* Longest string of the protocol, in bytes ("Values"). */
 #define NBD_STRING_MAX			4096
-/* Longest reply to an option: an export's name and its description. */
+/* Longest payload of a reply to an option: the name of an export and its description. */
 #define NBD_OPTION_REPLY_MAX		(4 + 2 * NBD_STRING_MAX)
 
 /* Limits of INFO_BLOCK_SIZE ("Block size constraints"). */
 #define NBD_MIN_BLOCK_SIZE_MAX		65536
 #define NBD_PREFERRED_BLOCK_SIZE_MIN	512
 /*
- * What may be used where the server did not say. A server should take single bytes then; the disk's
- * blocks are larger anyway, only block status is asked for from any byte on.
+ * Used if the server sends no block sizes; it should accept single bytes then. Only block status is
+ * queried at any byte: other requests are whole blocks of the disk, at least 512 bytes.
  */
 #define NBD_MIN_BLOCK_SIZE_DEFAULT	1
 #define NBD_PREFERRED_BLOCK_SIZE_DEFAULT 4096
@@ -105,7 +105,7 @@ struct nbd_option_reply {
 } __attribute__((packed));
 static_assert(sizeof(struct nbd_option_reply) == 20, "wire size");
 
-/* The answer to EXPORT_NAME, without the zeroes that may follow. */
+/* Reply to NBD_OPT_EXPORT_NAME, without the zeroes that may follow. */
 struct nbd_export_name_reply {
 	uint64_t size;
 	uint16_t flags;
@@ -113,7 +113,7 @@ struct nbd_export_name_reply {
 static_assert(sizeof(struct nbd_export_name_reply) == 10, "wire size");
 #define NBD_EXPORT_NAME_ZEROES		124
 
-/* Payloads of INFO replies, behind the 16 bits that tell the type */
+/* Payloads of NBD_REP_INFO, after the 16 bits of its information type */
 struct nbd_info_export {
 	uint64_t size;
 	uint16_t flags;

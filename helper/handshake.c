@@ -10,7 +10,7 @@
 #include "text.h"
 #include "transport.h"
 
-/* The stream is dead or the server broke the rules: no way but closing. */
+/* Stream error or protocol violation: the connection can only be closed. */
 static int handshake_broken(struct handshake *hs)
 {
 	hs->phase = HANDSHAKE_DEAD;
@@ -37,7 +37,7 @@ static bool handshake_acked(const struct handshake *hs)
 	return hs->chat.reply.type == NBD_REP_ACK;
 }
 
-/* These end the attempt, whatever option they answer. */
+/* True for errors that end the attempt, whatever the option. */
 static bool handshake_refusal_is_final(const struct handshake *hs)
 {
 	return hs->chat.reply.type == NBD_REP_ERR_TLS_REQD ||
@@ -79,12 +79,12 @@ int handshake_open(struct handshake *hs, struct transport *transport, struct err
 	rc = transport->read(transport, &offered, sizeof(offered));
 	if (rc)
 		return option_stream_error(rc, "no greeting", err);
-	/* Nothing may be set that was not offered; unknown offers are ignored. */
+	/* Only flags that the server offered may be set; unknown ones are ignored. */
 	agreed = be16toh(offered) & (NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES);
 	hs->no_zeroes = agreed & NBD_FLAG_NO_ZEROES;
 	hs->phase = agreed & NBD_FLAG_FIXED_NEWSTYLE ? HANDSHAKE_HAGGLING : HANDSHAKE_BARE;
 	agreed = htobe32(agreed);
-	/* Without an answer to it: an option follows. */
+	/* The server does not reply to the flags: the first option can go in the same packet. */
 	transport->more = true;
 	rc = transport->write(transport, &agreed, sizeof(agreed));
 	transport->more = false;
@@ -139,7 +139,7 @@ static uint32_t get_u32(const void *from)
 	return be32toh(value);
 }
 
-/* A copy of a string of the server, which may be no UTF-8 where that does no harm. */
+/* Returns a copy of a string of the server, which is only shown: escaped if it is not UTF-8. */
 static char *handshake_text(const char *s, size_t len)
 {
 	char *copy;
@@ -150,7 +150,7 @@ static char *handshake_text(const char *s, size_t len)
 	return copy ? text_escape(copy, TEXT_ESCAPED_MAX(len), s, len) : NULL;
 }
 
-/* Adds a context to @export, or finds what is wrong with it. */
+/* Adds a context to @export, unless it is there already. With @ids_matter, ids must be unique. */
 static int handshake_add_context(struct handshake *hs, const char *name, size_t len, uint32_t id,
 				 bool ids_matter, struct export *export, struct error *err)
 {
@@ -221,12 +221,12 @@ int handshake_contexts(struct handshake *hs, uint32_t option,
 		       const struct handshake_request *request, struct export *export,
 		       struct error *err)
 {
-	/* "disregard" the ids in answers to LIST_META_CONTEXT, says the protocol. */
+	/* Clients should disregard the ids in replies to NBD_OPT_LIST_META_CONTEXT. */
 	bool ids_matter = option == NBD_OPT_SET_META_CONTEXT;
 	struct error refusal;
 
 	export_forget_contexts(export);
-	/* Both options need structured replies first. */
+	/* Both options require structured replies. */
 	if (hs->phase != HANDSHAKE_HAGGLING || !hs->structured)
 		return 0;
 	if (handshake_send_queries(hs, option, request, err) || handshake_receive(hs, err))
@@ -239,7 +239,7 @@ int handshake_contexts(struct handshake *hs, uint32_t option,
 	}
 	if (handshake_acked(hs))
 		return 0;
-	/* What came before the error is void: nothing is selected now. */
+	/* An error voids the replies before it: nothing is selected. */
 	export_forget_contexts(export);
 	if (handshake_refusal_is_final(hs))
 		return option_refused(&hs->chat, "cannot negotiate", err);
@@ -321,7 +321,7 @@ static int handshake_get_info(struct handshake *hs, bool *seen, struct export *e
 	}
 }
 
-/* INFO and GO up to the final reply, which the caller looks at. */
+/* Sends NBD_OPT_INFO or NBD_OPT_GO. The caller checks the final reply. */
 static int handshake_ask(struct handshake *hs, uint32_t option, const char *name,
 			 const uint16_t *infos, uint16_t n_infos, struct export *export,
 			 struct error *err)
@@ -370,7 +370,7 @@ int handshake_info(struct handshake *hs, const char *name, struct export *export
 	return handshake_refusal_is_final(hs) ? -1 : 0;
 }
 
-/* The way of servers that know no GO. It has no error reply: they hang up. */
+/* For servers without NBD_OPT_GO. Instead of an error reply, the server disconnects. */
 static int handshake_export_name(struct handshake *hs, const char *name, struct export *export,
 				 struct error *err)
 {
@@ -405,7 +405,7 @@ int handshake_go(struct handshake *hs, const char *name, struct export *export, 
 	if (!bare) {
 		if (handshake_ask(hs, NBD_OPT_GO, name, infos, 1, export, err))
 			return -1;
-		/* Any other refusal would only be hidden by EXPORT_NAME. */
+		/* After any other error, EXPORT_NAME would only hide the reason. */
 		bare = hs->chat.reply.type == NBD_REP_ERR_UNSUP;
 		if (!bare && !handshake_acked(hs))
 			return option_refused(&hs->chat, "cannot open the export", err);
@@ -458,10 +458,7 @@ void handshake_leave(struct handshake *hs)
 
 	if (hs->phase == HANDSHAKE_TRANSMISSION)
 		hs->transport->write(hs->transport, &disc, sizeof(disc));
-	/*
-	 * The answer to ABORT may be an ACK, an error, or a reset: there is
-	 * nothing in it to wait for.
-	 */
+	/* The reply to NBD_OPT_ABORT may be an ACK, an error or a reset: do not wait for it. */
 	if (hs->phase == HANDSHAKE_HAGGLING)
 		option_send(&hs->chat, NBD_OPT_ABORT, NULL, 0, &ignored);
 	hs->phase = HANDSHAKE_DEAD;
@@ -477,7 +474,7 @@ int handshake_attach(struct transport *transport, const struct handshake_request
 		return -1;
 	if (request->structured && handshake_structured(&hs, err))
 		goto leave;
-	/* Directly before GO: some servers forget the selection in between. */
+	/* Directly before GO: some servers drop the selection when another option comes. */
 	if (request->n_contexts &&
 	    handshake_contexts(&hs, NBD_OPT_SET_META_CONTEXT, request, export, err))
 		goto leave;

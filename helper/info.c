@@ -154,8 +154,8 @@ static void info_print_survey(const struct target *target, const struct survey *
 }
 
 /*
- * That one export of several can't be shown is its own affair, unless the server broke the protocol
- * there.
+ * Fails if no export could be queried, or if one failed with a protocol error. Other failures
+ * concern only the export, if there are several.
  */
 static int info_check_survey(const struct survey *survey, struct error *err)
 {
@@ -175,8 +175,8 @@ static int info_check_survey(const struct survey *survey, struct error *err)
 }
 
 /*
- * From the first byte of the server to the last of the output, this process has no rights but to
- * print. Connections come from one that has kept its rights.
+ * From the first byte of the server to the last of the output, this process is in the sandbox and
+ * may only print. A child that keeps its privileges connects for it.
  */
 static int info_survey(const struct info_args *args, const struct target *target,
 		       struct error *err)

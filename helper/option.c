@@ -10,7 +10,7 @@
 #include "text.h"
 #include "transport.h"
 
-/* Of a server's text, what one line of ours has room for. */
+/* Bytes of a text of the server, escaped, that are shown. */
 #define OPTION_TEXT_MAX		600
 
 struct refusal {

@@ -9,8 +9,8 @@
 #include "handshake-proto.h"
 
 /*
- * Option haggling: one option goes out, its replies come in until the final
- * one, which is an ACK or an error.
+ * Option haggling: an option is sent, and its replies are received up to the final one, which is an
+ * ACK or an error.
  */
 
 /* Most replies to one option, before the final one. */
@@ -31,9 +31,9 @@ struct option_reply {
 };
 
 /**
- * struct option_chat - one option under way
+ * struct option_chat - an option in progress
  * @option: its number
- * @replies: how many came
+ * @replies: how many have come
  * @reply: the last of them
  */
 struct option_chat {
@@ -45,22 +45,22 @@ struct option_chat {
 
 const char *option_name(uint32_t option);
 
-/* Turns what a transport returned into words. */
+/* Fills in @err for @rc, the negative errno of a transport. Returns -1. */
 int option_stream_error(int rc, const char *doing, struct error *err);
 
 int option_send(struct option_chat *chat, uint32_t option, const void *data, uint32_t length,
 		struct error *err);
 
-/* Gets one reply; -1 for a dead stream or a violation, after which only closing is left. */
+/* Receives one reply; -1 for a stream error or a protocol violation: then only close. */
 int option_receive(struct option_chat *chat, struct error *err);
 
-/* Whether the last reply ends the option. */
+/* True if the last reply ends the option. */
 bool option_is_final(const struct option_chat *chat);
 
-/* Says what an error reply means, with the server's own text. */
+/* Fills in @err for an error reply, with the text of the server. Returns -1. */
 int option_refused(const struct option_chat *chat, const char *doing, struct error *err);
 
-/* The server broke the protocol. */
+/* Fills in @err for a protocol violation. Returns -1. */
 int option_violation(const struct option_chat *chat, struct error *err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

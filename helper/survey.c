@@ -12,7 +12,7 @@
 #include "text.h"
 #include "transport.h"
 
-/* One connection, from its greeting on. */
+/* A connection, from the initial handshake on */
 struct visit {
 	struct socket_transport st;
 	struct handshake hs;
@@ -39,7 +39,7 @@ static void visit_end(struct visit *visit)
 	close(visit->st.fd);
 }
 
-/* A name that no option could carry is shown, escaped, and not asked for. */
+/* A name that is not UTF-8 cannot be in an option: it is shown, escaped, and not queried. */
 static int survey_add(void *context, const char *name, size_t name_length,
 		      const char *description, size_t description_length, struct error *err)
 {
@@ -47,7 +47,7 @@ static int survey_add(void *context, const char *name, size_t name_length,
 	struct survey_entry *entry;
 	size_t room = TEXT_ESCAPED_MAX(name_length);
 
-	/* Grown by doubling; handshake_list() bounds the number. */
+	/* Grows by doubling; handshake_list() limits the number. */
 	if (!(survey->n & (survey->n - 1))) {
 		entry = realloc(survey->entries, 2 * (survey->n + 1) * sizeof(*entry));
 		if (!entry)
@@ -84,7 +84,7 @@ static int survey_list(struct connector *connector, unsigned int milliseconds,
 	if (visit_begin(&visit, connector, milliseconds, err))
 		return -1;
 	rc = handshake_list(&visit.hs, survey_add, survey, err);
-	/* One that keeps its list to itself may have a default export all the same. */
+	/* A server that does not list its exports may still have a default export. */
 	if (rc && visit.hs.phase != HANDSHAKE_DEAD && err->code != EXIT_TLS) {
 		log_note("%s", err->cause);
 		survey_free(survey);
@@ -95,7 +95,7 @@ static int survey_list(struct connector *connector, unsigned int milliseconds,
 	return rc;
 }
 
-/* Looks without opening, which some servers take for the visit of a client. */
+/* By NBD_OPT_INFO: some servers count NBD_OPT_GO as a client. */
 static int survey_look(struct visit *visit, struct survey_entry *entry, bool *known,
 		       struct error *err)
 {
@@ -137,10 +137,7 @@ static int survey_export(struct connector *connector, unsigned int milliseconds,
 	visit_end(&visit);
 	if (rc)
 		return -1;
-	/*
-	 * Old servers cannot do INFO, and nbd-server answers it with size 0:
-	 * only opening the export tells.
-	 */
+	/* Old servers do not support INFO, and nbd-server reports size 0 in it: open the export. */
 	refused = !known && err->code != EXIT_PROTOCOL;
 	if (refused)
 		return -1;

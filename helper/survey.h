@@ -12,7 +12,7 @@ struct target;
 
 /**
  * struct survey_entry - an export of a server
- * @name: as listed or asked for
+ * @name: as listed, or as the user named it
  * @description: from the list, or NULL
  * @escaped: @name is what text_escape() made of a name that is not UTF-8
  * @failed: @error says why nothing is known of it
@@ -27,9 +27,9 @@ struct survey_entry {
 };
 
 /**
- * struct survey - what a server has
- * @unlisted: it does not list its exports; the default one was tried
- * @structured: it has structured replies
+ * struct survey - the exports of a server
+ * @unlisted: the server does not list them; the default export was tried
+ * @structured: the server supports structured replies
  */
 struct survey {
 	bool unlisted;
@@ -39,8 +39,8 @@ struct survey {
 };
 
 /*
- * Asks for the export that @target names, or for all, on connections of @connector. Each connection
- * has @milliseconds.
+ * Queries the export that @target names, or all, on connections of @connector, each with
+ * @milliseconds. On success the caller frees @survey.
  */
 int survey_server(const struct target *target, struct connector *connector,
 		  unsigned int milliseconds, struct survey *survey, struct error *err);
