@@ -19,12 +19,12 @@
 #include "verbs.h"
 #include "waiting.h"
 
-/* udev looks at a disk for a moment after each change; that is waited for. */
+/* udev opens a disk for a moment after each change: how long to retry, and how often. */
 #define DETACH_BUSY_MS	5000
 #define DETACH_POLL_MS	100
-/* The driver's events tell of the end; this is for one that got lost. */
+/* How often to query the device, as an event may be lost; also how long to wait for one. */
 #define DETACH_LOOK_MS	1000
-/* The keeper ends by itself as soon as it hears of the detach. */
+/* How long to wait for the keeper, which exits when it is notified of the detach. */
 #define DETACH_KEEPER_MS	2000
 
 static const struct opt detach_opts[] = {
@@ -35,8 +35,8 @@ static const struct opt detach_opts[] = {
 };
 
 /**
- * struct detach - what all devices have in common
- * @timeout: milliseconds, NBDCTL_TIME_FOREVER, or 0 while the server answers
+ * struct detach - what the detaches of all devices share
+ * @timeout: milliseconds, NBDCTL_TIME_FOREVER, or 0 to wait as long as servers reply
  */
 struct detach {
 	struct kernel *kernel;
@@ -58,7 +58,7 @@ static void detach_name_holders(uint32_t index, struct error *err)
 	error_hint(err, "end what uses it; --force detaches anyway, and its users get errors");
 }
 
-/* A user that stays is told from one that is about to leave. */
+/* False if the disk has a user that will not close it soon by itself, such as a mount. */
 static bool detach_worth_waiting(uint32_t index)
 {
 	char who[700];
@@ -92,7 +92,7 @@ static int detach_called_off(uint32_t reason, struct error *err)
 			   "the server did not write out; the disk stays attached");
 }
 
-/* Whether the detach of a session goes on. If not, *@rc is how it ended. */
+/* True while the driver is detaching @session. Otherwise *@rc is the result, with @err. */
 static bool detach_goes_on(struct detach *detach, uint32_t index, uint64_t session,
 			   struct waiting *waiting, int *rc, struct error *err)
 {
@@ -115,13 +115,13 @@ static bool detach_goes_on(struct detach *detach, uint32_t index, uint64_t sessi
 	kernel_device_free(&device);
 	if (!ours)
 		return false;
-	/* The event may be on its way. */
+	/* The event with the reason may still be on its way. */
 	reason = kernel_events_called_off(detach->events, index, session, DETACH_LOOK_MS);
 	*rc = detach_called_off(reason, err);
 	return false;
 }
 
-/* The driver has begun to detach: wait for what comes of it. */
+/* Waits for the end of a detach that the driver has begun. */
 static int detach_wait(struct detach *detach, uint32_t index, uint64_t session, struct error *err)
 {
 	struct pollfd pfd = { .fd = kernel_events_fd(detach->events), .events = POLLIN };
@@ -133,7 +133,7 @@ static int detach_wait(struct detach *detach, uint32_t index, uint64_t session, 
 		kernel_events_take(detach->events, index);
 	} while (!kernel_events_ended(detach->events, session) &&
 		 detach_goes_on(detach, index, session, &waiting, &rc, err));
-	/* The device has a new disk when the event comes; that is all there is to wait for now. */
+	/* The session is gone, but only the event says that the device has its new, empty disk. */
 	if (!rc && !kernel_events_ended(detach->events, session))
 		poll(&pfd, 1, DETACH_LOOK_MS);
 	waiting_end(&waiting);
@@ -164,7 +164,7 @@ static int detach_one(struct detach *detach, uint32_t index, struct error *err)
 
 	for (;;) {
 		if (!detach_try(detach, index, err)) {
-			/* Who looks for processes afterwards should find none. */
+			/* No keeper should be running any more when this program exits. */
 			claim_is_taken(index, DETACH_KEEPER_MS);
 			return 0;
 		}
@@ -202,7 +202,7 @@ static int detach_all(struct detach *detach, char *const *names, int n, struct e
 				continue;
 			error_prefix(&mine, "%s", device_path(path, index));
 		}
-		/* The others get their turn; the last one is told by the caller. */
+		/* Continue with the other devices. The caller reports the last error. */
 		if (rc)
 			log_error(err);
 		*err = mine;

@@ -119,7 +119,10 @@ void device_json(struct json *json, const struct kernel_device *device, unsigned
 	json_object(json, NULL);
 	device_json_identity(json, device, members);
 	device_json_export(json, device, members);
-	/* Without a limit, a request has all the time; without a dead time it waits for ever. */
+	/*
+	 * No limit is 0 for the request timeout, NBDCTL_TIME_FOREVER for the dead-connection
+	 * timeout.
+	 */
 	if (members & DEVICE_JSON_REQUEST_TIMEOUT)
 		json_seconds(json, "request_timeout", device->request_timeout,
 			     !device->request_timeout);

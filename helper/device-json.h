@@ -6,7 +6,7 @@ struct json;
 struct kernel_device;
 struct kernel_slot;
 
-/* Members of the object that is a device. */
+/* Members of the JSON object of a device */
 enum device_json {
 	DEVICE_JSON_PATH = 1 << 0,
 	DEVICE_JSON_INDEX = 1 << 1,
@@ -24,23 +24,23 @@ enum device_json {
 	DEVICE_JSON_DEAD_TIMEOUT = 1 << 13,
 	DEVICE_JSON_QUEUE_SIZE = 1 << 14,
 	DEVICE_JSON_OPENERS = 1 << 15,
-	/* How many there are, and how many of them work */
+	/* Number of connections, and how many of them work */
 	DEVICE_JSON_TOTALS = 1 << 16,
-	/* Each, with its counters */
+	/* All connections, with their counters */
 	DEVICE_JSON_CONNECTIONS = 1 << 17,
 	DEVICE_JSON_ALL = (1 << 18) - 1,
 };
 
 /*
- * Writes @members of @device as an object, the next element of an array or the whole. All programs
- * call a thing by the same name; sizes are bytes, times are seconds, and null is no limit.
+ * Writes @members of @device as an object, at the top or in an array. The names are the same in all
+ * programs. Sizes are in bytes, times in seconds, and null is no limit.
  */
 void device_json(struct json *json, const struct kernel_device *device, unsigned int members);
 
-/* How many connections of @device work. */
+/* Number of connections of @device that work. */
 unsigned int device_connections_up(const struct kernel_device *device);
 
-/* "ADDRESS:PORT" of a connection, or NULL if the kernel does not tell; @to has DEVICE_PEER_ROOM. */
+/* Writes "ADDRESS:PORT" in DEVICE_PEER_ROOM bytes; NULL if the driver reports none, as for Unix. */
 #define DEVICE_PEER_ROOM	1100
 const char *device_peer(char *to, const struct kernel_slot *slot);
 

@@ -19,14 +19,14 @@ bool device_is_name(const char *s, uint32_t *index)
 		s += 5;
 	if (strncmp(s, "nbd", 3) || text_parse_number(s + 3, DEVICE_INDEX_MAX, &n))
 		return false;
-	/* "nbd03" is another name. */
+	/* "nbd03" is not the name of device 3. */
 	if (s[3] == '0' && s[4])
 		return false;
 	*index = n;
 	return true;
 }
 
-/* "/dev/nbd3p1" or "nbd3p1" */
+/* True for "/dev/nbd3p1" or "nbd3p1". */
 static bool device_is_partition(const char *s)
 {
 	const char *p = strrchr(s, 'p');
@@ -62,7 +62,9 @@ int device_refuse(const char *s, struct error *err)
 	return -1;
 }
 
-/* What sysfs knows a block device by, from its root; @to has PATH_MAX bytes. */
+/*
+ * Reads the link to a block device in sysfs; @to has PATH_MAX bytes. Returns 0 or a negative errno.
+ */
 static int device_sysfs(char *to, dev_t rdev)
 {
 	char link[64];
@@ -84,7 +86,7 @@ bool device_may_be_nbd(dev_t rdev)
 
 	if (device_sysfs(place, rdev))
 		return true;
-	/* A partition is in the directory of its disk. */
+	/* The directory of a partition is in that of its disk. */
 	for (i = 0; i < 2; i++) {
 		name = strrchr(place, '/');
 		if (!name)

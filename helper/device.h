@@ -11,28 +11,28 @@
 
 struct error;
 
-/* "/dev/nbd3" or "nbd3", in form only; the index is 3. */
+/* True for "nbd3" or "/dev/nbd3", whether it exists or not; *@index is 3 then. */
 bool device_is_name(const char *s, uint32_t *index);
 
-/*
- * The index behind anything that names an NBD disk, a symbolic link too. A
- * partition is none.
- */
+/* Finds the index of an NBD disk by any path, such as a symbolic link. A partition is an error. */
 int device_resolve(const char *s, uint32_t *index, struct error *err);
 
-/* True if @s can only be meant as a device: a path in /dev, or of a block device. */
+/* True if @s must be meant as a device: a path below /dev, or a path of a block device. */
 bool device_is_meant(const char *s);
 
-/* Says why @s, which is meant as a device, is not an NBD disk. Returns -1. */
+/* Fills in @err: why @s, which is meant as a device, is not an NBD disk. Returns -1. */
 int device_refuse(const char *s, struct error *err);
 
-/* An NBD disk, or a partition of one? True, too, if that can't be told. */
+/* True if @rdev is an NBD disk or a partition of one, or if sysfs cannot be read. */
 bool device_may_be_nbd(dev_t rdev);
 
-/* "/dev/nbdN"; @to has DEVICE_PATH_MAX bytes. Returns @to. */
+/* Writes "/dev/nbdN"; @to has DEVICE_PATH_MAX bytes. Returns @to. */
 char *device_path(char *to, uint32_t index);
 
-/* A path for open(): "nbd3p1" is short for "/dev/nbd3p1" unless such a file exists. */
+/*
+ * The path to open for @s: "nbd3p1" means "/dev/nbd3p1", unless a file "nbd3p1" exists. Returns @s
+ * or @room, which has @size bytes.
+ */
 const char *device_node(const char *s, char *room, unsigned int size);
 
 #endif

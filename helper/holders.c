@@ -18,11 +18,11 @@
 #include "holders.h"
 #include "text.h"
 
-/* The disk and its partitions. */
+/* Most block devices: the disk and its partitions. */
 #define HOLDERS_MAX_NODES	256
-/* Mount namespaces looked at. */
+/* Most mount namespaces that are searched. */
 #define HOLDERS_MAX_NAMESPACES	64
-/* Of all NBD disks. */
+/* Major number of all NBD disks. */
 #define HOLDERS_MAJOR		43
 
 struct node {
@@ -31,10 +31,11 @@ struct node {
 };
 
 /**
- * struct holders - who was found so far
+ * struct holders - users found so far
  * @nodes: the disk and its partitions
- * @to, @room: the text
- * @stay: one of them is not about to leave by itself
+ * @to, @room: the text, and its size in bytes
+ * @found: how many users, named or not
+ * @stay: one of them will not go away by itself
  */
 struct holders {
 	struct node nodes[HOLDERS_MAX_NODES];
@@ -84,8 +85,8 @@ static void holders_add_node(struct holders *holders, const char *folder, const 
 }
 
 /*
- * A disk that was taken away by force, and is still in use, is not in sysfs any more. Its numbers
- * stay what they were.
+ * A disk whose detach was forced, and that is still in use, is not in sysfs any more. Its device
+ * numbers follow from the parameters of the driver.
  */
 static void holders_add_gone(struct holders *holders, uint32_t index)
 {
@@ -150,8 +151,8 @@ static const struct node *holders_node_at(const struct holders *holders, const c
 }
 
 /*
- * The device number of a mount need not be that of its device (btrfs), so the source is looked at
- * as well, as @proc sees it.
+ * The device number of a mount may differ from that of its block device (btrfs), so its source is
+ * looked up as well, in the root directory of process @proc.
  */
 static const struct node *holders_mounted(const struct holders *holders, const char *proc,
 					  struct libmnt_fs *fs)
@@ -195,7 +196,7 @@ static void holders_add_mount(struct holders *holders, struct libmnt_fs *fs, con
 	holders->stay = true;
 }
 
-/* The mounts that a process sees; @whose is said of them. */
+/* The mounts in the namespace of a process; @whose is appended to each. */
 static void holders_find_mounts(struct holders *holders, const char *proc, const char *whose)
 {
 	char path[64];
@@ -204,7 +205,7 @@ static void holders_find_mounts(struct holders *holders, const char *proc, const
 	holders_for_each(holders, mnt_new_table_from_file(path), holders_add_mount, proc, whose);
 }
 
-/* Whether a process sees other mounts than those that were looked at. */
+/* True if a process is in a mount namespace that has not been searched; it is added to @seen. */
 static bool holders_is_elsewhere(const char *proc, ino_t *seen, unsigned int *n)
 {
 	struct stat st;
@@ -221,7 +222,7 @@ static bool holders_is_elsewhere(const char *proc, ino_t *seen, unsigned int *n)
 	return true;
 }
 
-/* Containers, and services with a view of their own. */
+/* The mounts in other namespaces: of containers, and of services with a private view. */
 static void holders_find_mounts_elsewhere(struct holders *holders)
 {
 	ino_t seen[HOLDERS_MAX_NAMESPACES];
@@ -294,10 +295,10 @@ static void holders_find_stacked(struct holders *holders)
 }
 
 /**
- * struct holders_file - files that name a device, of users that the device does not know of
- * @pattern: which files
- * @is: what the device is to them
- * @depth: which component of the path names the user
+ * struct holders_file - users that open a block device by path, and are not its holders in sysfs
+ * @pattern: files that contain such a path
+ * @is: what the block device is to the user
+ * @depth: component of the file's own path that names the user
  */
 struct holders_file {
 	const char *pattern;
@@ -312,7 +313,7 @@ static const struct holders_file holders_files[] = {
 	  "exported by the NVMe target", 6 },
 };
 
-/* The first line of a file; "" if there is none. */
+/* Reads the first line of a file, "" if there is none. */
 static void holders_line(char *to, size_t room, const char *path)
 {
 	FILE *file = fopen(path, "re");
@@ -371,8 +372,8 @@ static void holders_add_process(struct holders *holders, const char *pid, const 
 }
 
 /*
- * What a process has open at @name, if that is the disk, or, with @files, is on it. A file system
- * of somebody else's, which may wait for its own server, is not asked.
+ * The disk or partition that is open at @name, or, with @files, that has a file that is open there.
+ * AT_STATX_DONT_SYNC avoids waiting for the server of a network file system.
  */
 static const struct node *holders_opened(const struct holders *holders, int dir, const char *name,
 					 bool files, bool *is_file)
@@ -412,7 +413,7 @@ static const struct node *holders_find_opened(const struct holders *holders, con
 
 /*
  * Each process counts once. Files are looked for if no mount was found: a file system that was
- * unmounted lazily is there until the last of its files is closed.
+ * unmounted lazily is in use until the last of its files is closed.
  */
 static void holders_find_processes(struct holders *holders, bool files)
 {

@@ -6,13 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Most holders that are named. */
+/* Most users that are named */
 #define HOLDERS_MAX	8
 
 /*
- * Writes who uses the disk or its partitions, "nbd0 is mounted on /x, nbd0p2 is used as swap",
- * into @to. *@stay becomes true if one of them is not a mere process that has it open, which may be
- * about to close it. Returns how many were found, 0 if none was.
+ * Writes the users of a disk and its partitions to @to, as in "nbd0 is mounted on /x, nbd0p2 is
+ * used as swap". *@stay is set if one of them is more than a process that has the device open and
+ * may close it soon. Returns how many were found, even if not all are named.
  */
 unsigned int holders_find(uint32_t index, char *to, size_t room, bool *stay);
 

@@ -81,7 +81,7 @@ static void get_device(struct kernel_device *device, struct nlattr **attrs,
 	genl_text(attrs[NBDCTL_A_DEVICE_IDENTIFIER], device->identifier,
 		  sizeof(device->identifier));
 	genl_text(attrs[NBDCTL_A_DEVICE_DISPLAY], device->display, sizeof(device->display));
-	/* Of attributes that come more than once, the parser keeps one. */
+	/* Of attributes that occur more than once, the parser keeps one. */
 	nla_for_each_attr(attr, genlmsg_attrdata(header, 0), genlmsg_attrlen(header, 0), rest) {
 		if (nla_type(attr) == NBDCTL_A_DEVICE_CONTEXT)
 			get_contexts(attr, device);
@@ -120,7 +120,7 @@ int kernel_device(struct kernel *kernel, uint32_t index, struct kernel_device *d
 	}
 	switch (kernel_exchange(kernel, msg, &exchange)) {
 	case 0:
-		/* One that is ending has none. */
+		/* A device with only an earlier disk, which is still in use, has no session. */
 		if (device->state != NBDCTL_STATE_IDLE && device->session)
 			return 0;
 		kernel_device_free(device);
@@ -138,7 +138,7 @@ int kernel_device(struct kernel *kernel, uint32_t index, struct kernel_device *d
 	}
 }
 
-/* From the first device on that the dump has no room for, each is asked for by itself. */
+/* A dump. From the first abridged device on, each is queried by itself, to keep the order. */
 struct each_device {
 	kernel_device_fn fn;
 	void *context;
@@ -182,7 +182,7 @@ static void kernel_devices_rest(struct kernel *kernel, struct each_device *each)
 	size_t i;
 
 	for (i = 0; i < each->n_rest && !each->stopped; i++) {
-		/* It may have gone meanwhile; one that is ending is shown all the same. */
+		/* It may have been detached meanwhile; a disk that is ending is reported, too. */
 		if (kernel_device(kernel, each->rest[i], &device, &ignored) &&
 		    device.state != NBDCTL_STATE_DEAD)
 			continue;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Events of the driver. */
+/* Events of the driver: subscribing, receiving, and what they have reported */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -13,14 +13,14 @@
 #include "transport.h"
 
 /**
- * struct kernel_events - a socket in the group of events
- * @index: the device that is asked for at the moment
- * @heard: there was something about it
- * @called_off, @reason: session whose detach was called off last, and why
- * @ended: session that ended last, of the device that was asked for
- * @lost: there were more than the socket could hold
- * @downs: session that lost connections last, of the device that was asked for
- * @down: its slots whose connections they were
+ * struct kernel_events - a subscription to events
+ * @index: device of the current kernel_events_take(); events of others are ignored
+ * @heard: there was an event about it
+ * @called_off, @reason: session whose detach was called off last, and the errno
+ * @ended: session that ended last
+ * @lost: events may have been lost
+ * @downs: session of the last connections that were torn down
+ * @down: the slots of these connections
  */
 struct kernel_events {
 	struct nl_sock *sock;
@@ -125,7 +125,7 @@ bool kernel_events_take(struct kernel_events *events, uint32_t index)
 	do {
 		rc = nl_recvmsgs_default(events->sock);
 	} while (rc >= 0);
-	/* Too many came at once (ENOBUFS), say; better to look once too often than to miss one. */
+	/* Other errors, such as ENOBUFS, may have lost events: better query once too often. */
 	events->lost |= rc != -NLE_AGAIN;
 	return events->heard || rc != -NLE_AGAIN;
 }

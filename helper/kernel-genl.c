@@ -12,14 +12,14 @@
 #include "kernel-genl.h"
 #include "text.h"
 
-/* Room for an attach with many connections and long context names. */
+/* Bytes for an attach with many connections and long context names */
 #define KERNEL_MESSAGE_MAX	(256 * 1024)
 
 /**
  * struct kernel - a socket to the family
- * @errnum: what the last request ended with, positive, or 0
- * @answered: that is what the driver said
- * @text: the driver's own words for it, or ""
+ * @errnum: errno of the last request, or 0
+ * @answered: the driver has answered the last request
+ * @text: the message of its extended ACK, or an error of libnl, or ""
  */
 struct kernel {
 	struct nl_sock *sock;
@@ -50,7 +50,7 @@ struct kernel *kernel_open(struct error *err)
 		goto close;
 	}
 	nl_socket_set_buffer_size(kernel->sock, 2 * KERNEL_MESSAGE_MAX, 2 * KERNEL_MESSAGE_MAX);
-	/* Without it only the driver's words are lost. */
+	/* If this fails, only the extended ACKs are missing. */
 	setsockopt(nl_socket_get_fd(kernel->sock), SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
 	return kernel;
 
@@ -69,7 +69,7 @@ void kernel_close(struct kernel *kernel)
 	free(kernel);
 }
 
-/* The end of an earlier exchange, which failed on its way, say for lack of memory. */
+/* Skips messages of an earlier exchange that failed, for example for lack of memory. */
 static int exchange_check(struct nl_msg *msg, void *arg)
 {
 	const struct exchange *exchange = arg;
@@ -83,7 +83,7 @@ static int exchange_valid(struct nl_msg *msg, void *arg)
 	struct nlattr *attrs[NBDCTL_A_DEVICE_MAX + 1];
 	struct nlmsghdr *header = nlmsg_hdr(msg);
 
-	/* The largest set; the driver's set fits in as well. */
+	/* The attributes of a device are the largest set; those of the driver fit, too. */
 	if (exchange->reply && !genlmsg_parse(header, 0, attrs, NBDCTL_A_DEVICE_MAX, NULL))
 		exchange->reply(exchange->context, attrs, nlmsg_data(header));
 	return NL_OK;
@@ -99,7 +99,7 @@ static int exchange_end(struct nl_msg *msg, void *arg)
 	return NL_STOP;
 }
 
-/* Finds the driver's words behind the error ("extended ACK"). */
+/* Takes the errno, and the message of the extended ACK if there is one. */
 static int exchange_error(struct sockaddr_nl *from, struct nlmsgerr *nlerr, void *arg)
 {
 	const struct nlmsghdr *header = (const struct nlmsghdr *)nlerr - 1;

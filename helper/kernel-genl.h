@@ -3,8 +3,8 @@
 #define NBD_HELPER_KERNEL_GENL_H
 
 /*
- * Generic netlink for the rooms kernel*.c: one request, its replies, and the
- * driver's own words when it refuses.
+ * Generic netlink for the source files kernel*.c: one request, its replies, and the extended ACK if
+ * the driver refuses it.
  */
 
 #include <stdbool.h>
@@ -19,12 +19,11 @@ struct export;
 struct kernel;
 
 /**
- * struct exchange - a request under way
- * @reply: takes each reply; attributes are parsed with the ids of a device,
- *	the largest set
+ * struct exchange - a request in progress
+ * @reply: called for each reply; attributes are parsed with the ids of a device, the largest set
  * @context: for @reply
- * @sequence: number that its messages have
- * @done: the last message came
+ * @sequence: number of its messages
+ * @done: the last message has come
  */
 struct exchange {
 	void (*reply)(void *context, struct nlattr **attrs, const struct genlmsghdr *header);
@@ -34,20 +33,23 @@ struct exchange {
 	bool done;
 };
 
-/* NULL with @err filled in when there is no memory. */
+/* Allocates a message for kernel_exchange(); NULL with @err filled in if there is no memory. */
 struct nl_msg *kernel_message(struct kernel *kernel, int flags, uint8_t command,
 			      struct error *err);
 
-/* Sends @msg, frees it, and takes the answer. Returns 0 or a negative errno. */
+/* Sends @msg, frees it, and waits for the replies. Returns 0 or a negative errno. */
 int kernel_exchange(struct kernel *kernel, struct nl_msg *msg, struct exchange *exchange);
 
-/* Says why the last exchange failed. Returns -1. */
+/* Fills in @err: why the last exchange failed. Returns -1. */
 int kernel_refused(const struct kernel *kernel, const char *doing, struct error *err);
 
-/* What a connection has negotiated, but its contexts. Returns nonzero if there is no room. */
+/*
+ * Adds the negotiated parameters of a connection, except its contexts. Returns nonzero if there is
+ * no space.
+ */
 int genl_put_facts(struct nl_msg *msg, const struct export *export, uint32_t max_payload);
 
-/* 0 and "" for an attribute that is not there. */
+/* 0 or "" for an attribute that is missing. */
 uint64_t genl_number(const struct nlattr *attr);
 void genl_text(const struct nlattr *attr, char *to, size_t room);
 

@@ -66,7 +66,7 @@ static int map_open_error(const char *path, int errnum, struct error *err)
 {
 	uint32_t index;
 
-	/* Without the module, or with fewer disks, there is no such file. */
+	/* There is no such file if the module is not loaded, or has fewer devices. */
 	if (errnum == ENOENT && device_is_name(path, &index))
 		return error_set(err, EXIT_FALSE, "not attached");
 	return error_errno(err, errnum == ENOENT ? EXIT_USAGE : map_code(errnum), errnum,
@@ -82,7 +82,7 @@ static int map_look(struct kernel_map *map, struct error *err)
 		return error_set(err, EXIT_USAGE, "not a block device");
 	map->major = major(st.st_rdev);
 	map->minor = minor(st.st_rdev);
-	/* Others answer an ioctl that they don't know with any error. */
+	/* Other drivers fail with any errno on an ioctl that they do not know. */
 	if (!device_may_be_nbd(st.st_rdev))
 		return map_no_nbd(err);
 	if (ioctl(map->fd, BLKGETSIZE64, &map->size) || ioctl(map->fd, BLKSSZGET, &block))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What is done to a device that is attached: new connections, another size. */
+/* Changes of an attached device: new connections, another size */
 #include <errno.h>
 #include <string.h>
 
@@ -20,7 +20,7 @@ int genl_put_facts(struct nl_msg *msg, const struct export *export, uint32_t max
 	       nla_put_u32(msg, NBDCTL_A_DEVICE_MAX_PAYLOAD, max_payload);
 }
 
-/* The contexts of the device, each by its id on this connection, if it has one. */
+/* Adds the contexts of the device, each with its id on this connection, or as lost. */
 static int put_context_ids(struct nl_msg *msg, const struct kernel_device *device,
 			   const struct export *export)
 {
@@ -40,7 +40,7 @@ static int put_context_ids(struct nl_msg *msg, const struct kernel_device *devic
 	return 0;
 }
 
-/* How many connections the slot had when it was looked at tells whether it got one since. */
+/* By this number the driver sees whether the slot got another connection since. */
 static int put_condition(struct nl_msg *msg, const struct kernel_replace *replace, uint32_t slot)
 {
 	const struct kernel_device *device = replace->device;

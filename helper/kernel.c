@@ -49,7 +49,7 @@ static int put_contexts(struct nl_msg *msg, const struct export *export)
 	return 0;
 }
 
-/* Ids are this connection's own; the index of a context is that of the first. */
+/* An id is valid on this connection; an index is the position of a context on the first one. */
 static int put_context_ids(struct nl_msg *msg, const struct export *first,
 			   const struct export *export)
 {
@@ -90,7 +90,7 @@ static int put_attach(struct nl_msg *msg, const struct kernel_attach *attach)
 	if (attach->index != KERNEL_ANY_DEVICE &&
 	    nla_put_u32(msg, NBDCTL_A_DEVICE_INDEX, attach->index))
 		return -1;
-	/* What the first connection negotiated holds for the device. */
+	/* The device gets the negotiated parameters of the first connection. */
 	if (genl_put_facts(msg, &attach->exports[0], attach->max_payload) ||
 	    put_contexts(msg, &attach->exports[0]) ||
 	    nla_put_u32(msg, NBDCTL_A_DEVICE_REQUEST_TIMEOUT, attach->request_timeout) ||

@@ -3,8 +3,8 @@
 #define NBD_HELPER_KERNEL_H
 
 /*
- * The door to the driver. The rooms kernel*.c speak generic netlink and the
- * ioctls; nobody else does either.
+ * The interface to the driver. Only the source files kernel*.c use its netlink family and its
+ * ioctls.
  */
 
 #include <stdbool.h>
@@ -24,7 +24,7 @@ struct error;
 struct kernel;
 
 /**
- * struct kernel_driver - what the loaded driver is and can do
+ * struct kernel_driver - features and limits of the loaded driver
  */
 struct kernel_driver {
 	char version[64];
@@ -38,12 +38,12 @@ struct kernel_driver {
 };
 
 /**
- * struct kernel_attach - an attach
+ * struct kernel_attach - parameters of an attach
  * @index: device, or KERNEL_ANY_DEVICE
  * @max_payload: bytes
- * @exports: what each connection negotiated; the first speaks for all
- * @fds: their sockets
- * @request_timeout: milliseconds, 0 for never
+ * @exports: negotiated parameters of each connection; the device gets those of the first
+ * @fds: their sockets, which the caller closes
+ * @request_timeout: milliseconds, 0 for no limit
  * @dead_time: milliseconds, or NBDCTL_TIME_FOREVER
  * @queue_depth: or 0 for the driver's default
  * @identifier: or NULL
@@ -65,9 +65,9 @@ struct kernel_attach {
 
 /**
  * struct kernel_slot - a slot, and the connection in it
- * @reconnects: how many it had after the first; another one, another number
- * @reason: errno that ended the last, 0 for none
- * @peer: address of the server, if @peer_length is not 0: TCP only
+ * @reconnects: connections that it got after the first; each connection has another number
+ * @reason: errno that ended its last connection, 0 for none
+ * @peer: address of the server, if @peer_length is not 0: TCP only, and only for privileged users
  */
 struct kernel_slot {
 	uint32_t index;
@@ -87,7 +87,7 @@ struct kernel_slot {
 /**
  * struct kernel_device - a device as the driver describes it
  * @session: number of this attach; no other has it
- * @identifier, @display: "" when not set or not shown to us
+ * @identifier, @display: "" if not set, or not shown to this user
  */
 struct kernel_device {
 	uint32_t index;
@@ -113,15 +113,13 @@ struct kernel_device {
 	struct kernel_slot slots[KERNEL_MAX_CONNECTIONS];
 };
 
-/*
- * NULL with @err->code EXIT_MODULE when the driver is not there.
- */
+/* NULL with @err filled in on failure, EXIT_MODULE if the driver is missing. */
 struct kernel *kernel_open(struct error *err);
 void kernel_close(struct kernel *kernel);
 
 /*
- * Whether the driver answered the last request. If not, when memory was short
- * say, nobody knows whether it has done what it was asked for.
+ * True if the driver answered the last request. If not, for example for lack of memory, it is
+ * unknown whether it has executed it.
  */
 bool kernel_answered(const struct kernel *kernel);
 
@@ -134,12 +132,12 @@ int kernel_attach(struct kernel *kernel, const struct kernel_attach *attach, uin
 /**
  * struct kernel_replace - new connections for slots of a device
  * @device: as it was found; the request fails if it has another session now
- * @slots: which slots
- * @exports: what each connection negotiated; the first speaks for all
- * @fds: their sockets
- * @display: in place of the old one, or NULL to keep that
- * @force: the servers that the disk had are not waited for
- * @unless_changed: fail if a slot got another connection after @device was looked at
+ * @slots: numbers of the slots
+ * @exports: negotiated parameters of each connection; the driver checks those of the first
+ * @fds: their sockets, which the caller closes
+ * @display: replaces the old one; NULL to keep that
+ * @force: do not wait for old servers that do not reply
+ * @unless_changed: fail if a slot got another connection after @device was queried
  */
 struct kernel_replace {
 	const struct kernel_device *device;
@@ -153,8 +151,9 @@ struct kernel_replace {
 };
 
 /*
- * @err->code says EXIT_EXPORT if the export is not the one that was attached, or there is another
- * session; EXIT_REACH if the server hung up, or the device is ending.
+ * Gives all of the slots their connections, or none. EXIT_EXPORT if the export is not the one that
+ * was attached, the session is another one, or a slot has changed; EXIT_REACH if the server has
+ * disconnected, or the session has ended.
  */
 int kernel_replace(struct kernel *kernel, const struct kernel_replace *replace, struct error *err);
 
@@ -163,12 +162,12 @@ int kernel_resize(struct kernel *kernel, const struct kernel_device *device, uin
 		  struct error *err);
 
 /**
- * struct kernel_detach - a detach
- * @session: of this attach only
- * @force: at once; otherwise it has begun when kernel_detach() returns, and an event tells of the
- *	end
- * @timeout: milliseconds after which it is called off, NBDCTL_TIME_FOREVER, or 0 to wait while the
- *	servers answer
+ * struct kernel_detach - parameters of a detach
+ * @session: number of the attach
+ * @force: complete when kernel_detach() returns; otherwise the detach has begun then, and an event
+ *	reports its end
+ * @timeout: milliseconds after which the detach is called off, NBDCTL_TIME_FOREVER for never, 0 to
+ *	wait as long as servers reply at least once a minute
  */
 struct kernel_detach {
 	uint32_t index;
@@ -178,51 +177,51 @@ struct kernel_detach {
 };
 
 /*
- * @err->code says EXIT_BUSY while the device is open, EXIT_FALSE if it is not attached. One that
- * somebody else has begun is no error.
+ * EXIT_BUSY while the device is open, EXIT_FALSE if it is not attached. It is not an error if the
+ * detach has begun before.
  */
 int kernel_detach(struct kernel *kernel, const struct kernel_detach *detach, struct error *err);
 
 /*
- * Fills in @device, which kernel_device_free() empties. EXIT_FALSE if nothing is attached; then
- * @device->state may be NBDCTL_STATE_DEAD: an earlier disk is still in use.
+ * Queries a device; kernel_device_free() frees what @device refers to. EXIT_FALSE if nothing is
+ * attached; then @device->state may be NBDCTL_STATE_DEAD: an earlier disk is still in use.
  */
 int kernel_device(struct kernel *kernel, uint32_t index, struct kernel_device *device,
 		  struct error *err);
 void kernel_device_free(struct kernel_device *device);
 
-/* Calls @fn for each device that is not idle, until it returns nonzero. */
+/* Calls @fn for each device that is not idle, until it returns nonzero, which is not passed on. */
 typedef int (*kernel_device_fn)(void *context, const struct kernel_device *device);
 int kernel_devices(struct kernel *kernel, kernel_device_fn fn, void *context, struct error *err);
 
 struct kernel_events;
 
-/* Listens to what happens to devices from now on. */
+/* Subscribes to the events of the driver. NULL with @err filled in on failure. */
 struct kernel_events *kernel_events_open(struct error *err);
 void kernel_events_close(struct kernel_events *events);
 
-/* To wait for input on. */
+/* To poll for POLLIN. */
 int kernel_events_fd(const struct kernel_events *events);
 
 /*
- * Takes what has come. True if any of it was about device @index, or some was lost; what it was is
- * for the device to say.
+ * Takes the events that have come, without waiting. True if any was about device @index, or may
+ * have been lost: then query the device.
  */
 bool kernel_events_take(struct kernel_events *events, uint32_t index);
 
 /*
- * Errno for which the detach of a session was called off, 0 if nothing was heard of that. Waits up
- * to @milliseconds for it.
+ * Waits up to @milliseconds for the event that the detach of a session was called off. Returns its
+ * errno, 0 if there was none.
  */
 uint32_t kernel_events_called_off(struct kernel_events *events, uint32_t index, uint64_t session,
 				  int milliseconds);
 
-/* Whether it was heard that a session, which is not 0, has ended. */
+/* True if an event has reported the end of a session, which is not 0. */
 bool kernel_events_ended(const struct kernel_events *events, uint64_t session);
 
 /*
- * Whether a connection of that slot has gone down, and what it had in hand is answered, or is with
- * another one. True as well if that may have been missed.
+ * True if an event has reported that a connection of that slot is torn down: its commands are
+ * completed, or have moved. True as well if this event may have been lost.
  */
 bool kernel_events_down(const struct kernel_events *events, uint64_t session, uint32_t slot);
 
@@ -231,10 +230,10 @@ const char *kernel_slot_state_name(uint32_t state);
 const char *kernel_transport_name(uint32_t transport);
 
 /**
- * struct kernel_map - a block device open for its maps
- * @size: bytes of the node that was opened
- * @block: logical block size
- * @major, @minor: its numbers
+ * struct kernel_map - a block device that is open to query its maps
+ * @size: bytes of the block device that was opened
+ * @block: logical block size in bytes
+ * @major, @minor: its device number
  */
 struct kernel_map {
 	int fd;
@@ -248,15 +247,15 @@ int kernel_map_open(struct kernel_map *map, const char *path, struct error *err)
 void kernel_map_close(struct kernel_map *map);
 
 /*
- * Name of context @index; @name has NBDMAP_NAME_MAX + 1 bytes. Returns how many
- * contexts there are.
+ * Reads the name of context @index; @name has NBDMAP_NAME_MAX + 1 bytes. Returns the number of
+ * contexts, or -1 with @err filled in.
  */
 int kernel_map_context(const struct kernel_map *map, uint32_t index, char *name,
 		       struct error *err);
 
 /*
- * Extents of one context from @offset on. Returns how many were written, and
- * in *@covered how far they go.
+ * Reads up to @capacity extents of one context, from @offset on. Returns their number, and in
+ * *@covered the bytes that they describe, or -1 with @err filled in.
  */
 int kernel_map_status(const struct kernel_map *map, uint32_t context, uint64_t offset,
 		      uint64_t length, struct nbdmap_extent *extents, uint32_t capacity,

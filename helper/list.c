@@ -50,7 +50,7 @@ enum list_id {
 	LIST_IDS,
 };
 
-/* @members: what it is in JSON, DEVICE_JSON_* */
+/* @members: DEVICE_JSON_* of the column */
 struct list_column {
 	const char *name;
 	double width;
@@ -58,7 +58,7 @@ struct list_column {
 	unsigned int members;
 };
 
-/* The first LIST_INDEX of them are shown by default. */
+/* The columns before LIST_INDEX are shown by default. */
 static const struct list_column list_columns[LIST_IDS] = {
 	[LIST_NAME] = { "NAME", 5, 0, DEVICE_JSON_PATH },
 	[LIST_SIZE] = { "SIZE", 5, SCOLS_FL_RIGHT, DEVICE_JSON_SIZE },
@@ -89,7 +89,7 @@ struct list {
 	struct json json;
 };
 
-/* As they are: libsmartcols makes them safe for a terminal. */
+/* Not escaped: libsmartcols makes them safe for a terminal. */
 static void list_names(const struct kernel_device *device, char *to, size_t room)
 {
 	unsigned int i;
@@ -236,7 +236,7 @@ static int list_make_table(struct list *list)
 	const struct list_column *column;
 	unsigned int i;
 
-	/* How wide characters are. Not before: column names are compared as in English. */
+	/* For the width of characters. Not earlier: column names are compared in the C locale. */
 	setlocale(LC_CTYPE, "");
 	list->table = scols_new_table();
 	if (!list->table)
@@ -259,7 +259,7 @@ static int list_as_table(struct list *list, struct kernel *kernel, struct error 
 		rc = error_errno(err, EXIT_SYSTEM, ENOMEM, "no room for a table");
 	else if (kernel)
 		rc = kernel_devices(kernel, list_add_device, list, err);
-	/* Without devices there is nothing to say. */
+	/* Without devices, print nothing, not even headings. */
 	if (!rc && !scols_table_is_empty(list->table) && scols_print_table(list->table))
 		rc = error_output(stdout, err) ? -1 :
 		     error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot print the table");
@@ -278,7 +278,7 @@ static int list_json_device(void *context, const struct kernel_device *device)
 	return 0;
 }
 
-/* All or, after an error, nothing. */
+/* Prints the whole list or, after an error, nothing. */
 static int list_as_json(struct list *list, struct kernel *kernel, struct error *err)
 {
 	char *text = NULL;

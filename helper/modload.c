@@ -11,7 +11,7 @@
 #include "program.h"
 #include "text.h"
 
-/* A driver is there, but not one that knows our family. */
+/* A driver named nbd is loaded, but it does not have our netlink family. */
 static int modload_foreign(struct error *err)
 {
 	error_set(err, EXIT_MODULE, "the nbd driver that is loaded is not the one of this package");
@@ -25,7 +25,7 @@ static bool modload_driver_present(void)
 	return !access("/sys/module/nbd", F_OK);
 }
 
-/* What modprobe said, and what helps against that. */
+/* Fills in @err with the output of modprobe, and what helps. */
 static int modload_failed(const char *said, struct error *err)
 {
 	static const char *const unsigned_module[] = {
@@ -65,7 +65,7 @@ static int modload_probe(struct error *err)
 	return rc ? modload_failed(said, err) : 0;
 }
 
-/* modprobe knows another one only, the kernel's own. */
+/* modprobe finds only the driver of the kernel. */
 static void modload_other_loaded(struct error *err)
 {
 	struct utsname name;

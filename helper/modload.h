@@ -9,8 +9,8 @@ struct kernel;
 struct kernel *modload_open(struct error *err);
 
 /*
- * kernel_open() without loading anything: NULL with @err->code EXIT_FALSE when
- * no driver is loaded, so that nothing can be attached.
+ * kernel_open() without loading anything: NULL with @err->code EXIT_FALSE if no driver is loaded,
+ * so that nothing can be attached.
  */
 struct kernel *modload_open_loaded(struct error *err);
 

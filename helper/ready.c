@@ -24,10 +24,10 @@
 
 #define READY_POLL_MS		20
 #define READY_LOOK_MS		500
-/* udev may be busy with other devices; the disk is usable without it. */
+/* udev may be busy with other devices: do not wait longer, the disk is usable without it. */
 #define READY_UDEV_MS		10000
 
-/* What the child exits with when the size is wrong; else with an errno. */
+/* Exit status of the child if the size is wrong; otherwise it is 0 or an errno. */
 #define READY_WRONG_SIZE	255
 
 static uint64_t ready_sysfs_size(uint32_t index)
@@ -46,7 +46,7 @@ static uint64_t ready_sysfs_size(uint32_t index)
 	return sectors * 512;
 }
 
-/* Opening the disk makes the kernel look for partitions. Returns an errno. */
+/* Opens the disk, which makes the kernel look for partitions. Returns 0, an errno or the above. */
 static int ready_open(uint32_t index, uint64_t size)
 {
 	char path[DEVICE_PATH_MAX];
@@ -64,7 +64,7 @@ static int ready_open(uint32_t index, uint64_t size)
 	return rc;
 }
 
-/* Whether /dev has a node for each partition in sysfs. */
+/* True if /dev has a block device for each partition in sysfs. */
 static bool ready_partitions(uint32_t index)
 {
 	char path[DEVICE_PATH_MAX], node[300], prefix[32];
@@ -95,7 +95,7 @@ static int ready_try(uint32_t index, uint64_t size, const struct deadline *deadl
 		rc = ready_open(index, size);
 		if (!rc && ready_partitions(index))
 			return 0;
-		/* Neither of these goes away by waiting. */
+		/* Waiting does not help against these. */
 		if (rc == EACCES || rc == EPERM)
 			return rc;
 		if (!deadline_left(deadline))
@@ -136,8 +136,8 @@ static int ready_check_live(struct kernel *kernel, uint32_t index, struct error 
 }
 
 /*
- * Waits for the child, which keeps to the deadline by itself unless it is
- * stuck. Where the server has gone, reads may wait for a long time.
+ * Waits for the child, which keeps to the deadline unless open() blocks. If the connections are
+ * lost, that may take until the dead-connection timeout: check the state of the device meanwhile.
  */
 static int ready_watch(struct kernel *kernel, uint32_t index, pid_t pid,
 		       const struct deadline *deadline, siginfo_t *info, struct error *err)
@@ -158,9 +158,9 @@ static int ready_watch(struct kernel *kernel, uint32_t index, pid_t pid,
 }
 
 /*
- * A server that does not answer the reads for the partition table holds up
- * open() in the kernel, where no signal ends it. A child takes that on itself;
- * when the caller gives up and detaches, the child is freed.
+ * If the server does not reply to the reads of the partition table, open() blocks in the kernel,
+ * and no signal ends it. So a child opens the disk. If the caller gives up, its forced detach ends
+ * the wait.
  */
 static int ready_child(struct kernel *kernel, uint32_t index, uint64_t size,
 		       unsigned int milliseconds, struct error *err)
@@ -178,7 +178,9 @@ static int ready_child(struct kernel *kernel, uint32_t index, uint64_t size,
 		_exit(ready_try(index, size, &deadline));
 	}
 	if (ready_watch(kernel, index, pid, &deadline, &info, err)) {
-		/* When it is freed it must not open the disk again: it may be another one. */
+		/*
+		 * Once its wait ends, it must not open the device again: that may be another disk.
+		 */
 		kill(pid, SIGKILL);
 		return -1;
 	}

@@ -9,10 +9,9 @@ struct kernel;
 struct udev_watch;
 
 /*
- * Waits until the disk can be used: its node opens and has @size bytes, the
- * partitions are there, udev is done with it, if @udev was opened before the
- * attach. A server that hangs up before that is an error; nobody has been told
- * of the disk yet.
+ * Waits until the disk can be used: within @milliseconds it can be opened, has @size bytes, and its
+ * partitions are in /dev; then udev is done with it. @udev was opened before the attach, or is
+ * NULL. Fails if the server has disconnected by then.
  */
 int ready_wait(struct kernel *kernel, struct udev_watch *udev, uint32_t index, uint64_t size,
 	       unsigned int milliseconds, struct error *err);

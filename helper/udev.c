@@ -14,19 +14,20 @@
 #include "udev.h"
 
 #define UDEV_CONTROL	"/run/udev/control"
-/* There while udev has anything to do. */
+/* Exists while udev has uevents to handle. */
 #define UDEV_QUEUE	"/run/udev/queue"
-/* A udev that is idle so long, looked at so often, will not say anything. */
+/* Stop waiting for a udev that is idle for this long; how often to check. */
 #define UDEV_IDLE_MS	1000
 #define UDEV_LOOK_MS	100
 
 /**
- * struct udev_watch - events by number: each of the kernel's, udev sends again when it is done
+ * struct udev_watch - uevents; udev sends each of the kernel's on, by the same number, when it is
+ * done
  * @kernel: what the kernel sends
  * @done: what udev sends
- * @first: number of the first event of the disk
+ * @first: number of the first uevent of the disk
  * @due: how many the kernel has sent
- * @heard: how many of them came back
+ * @heard: how many of them udev has sent on
  */
 struct udev_watch {
 	struct udev *udev;
@@ -81,7 +82,7 @@ void udev_watch_close(struct udev_watch *watch)
 	free(watch);
 }
 
-/* "nbd1" is not "nbd10", and has "nbd1p1". */
+/* True for a disk and its partitions: "nbd1" has "nbd1p1", but "nbd10" is another disk. */
 static bool udev_is_of(struct udev_device *device, const char *disk)
 {
 	const char *name = udev_device_get_sysname(device);
@@ -90,7 +91,7 @@ static bool udev_is_of(struct udev_device *device, const char *disk)
 	return name && !strncmp(name, disk, length) && (!name[length] || name[length] == 'p');
 }
 
-/* Counts events of the disk from number *@first on, which is set by the first if it is 0. */
+/* Counts uevents of the disk from number *@first on; if that is 0, the first one sets it. */
 static unsigned int udev_count(struct udev_monitor *monitor, const char *disk,
 			       unsigned long long *first)
 {
@@ -110,7 +111,7 @@ static unsigned int udev_count(struct udev_monitor *monitor, const char *disk,
 	return n;
 }
 
-/* Nothing that udev says comes before what the kernel said of it. */
+/* The kernel sends each uevent before udev does, so its socket is read first. */
 static bool udev_is_done(struct udev_watch *watch, const char *disk)
 {
 	watch->due += udev_count(watch->kernel, disk, &watch->first);

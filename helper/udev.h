@@ -7,14 +7,14 @@
 struct udev_watch;
 
 /*
- * Hears from now on what the kernel tells udev of disks, and what udev is done with. NULL if no
- * udev is there, or it cannot be heard.
+ * Subscribes to the uevents of block devices, both as the kernel sends them and as udev sends them
+ * on when it is done. NULL if udev does not run, or this fails.
  */
 struct udev_watch *udev_watch_open(void);
 
 /*
- * Waits until udev is done with all that the kernel has told it of disk @index and its partitions,
- * but no longer than @milliseconds, nor for a udev that does nothing. @watch may be NULL.
+ * Waits until udev is done with all uevents so far of disk @index and its partitions, but at most
+ * @milliseconds, and not for a udev that is idle. @watch may be NULL.
  */
 void udev_watch_wait(struct udev_watch *watch, uint32_t index, unsigned int milliseconds);
 
