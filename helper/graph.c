@@ -13,10 +13,10 @@
 
 #define GRAPH_LABEL	8	/* columns of a row's offset */
 #define GRAPH_BAR	24	/* columns of a bar in the legend */
-#define GRAPH_LEGEND	12	/* statuses that the legend tells apart */
+#define GRAPH_LEGEND	12	/* statuses listed in the legend */
 #define GRAPH_SHADES	4
 
-/* How a class looks: in UTF-8, in ASCII, and its colour. */
+/* How a class is drawn: in UTF-8, in ASCII, and its colour as an SGR parameter. */
 struct look {
 	const char *utf8;
 	char ascii;
@@ -31,7 +31,7 @@ static const struct look graph_looks[MEANING_CLASSES] = {
 	[MEANING_OTHER] = { "▚", 'b', "36" },
 };
 
-/* The main class by how much of the cell is in use. */
+/* The main class, by the share of the cell that is in use. */
 static const struct look graph_shades[GRAPH_SHADES] = {
 	{ "░", '-', "32" },
 	{ "▒", '=', "32" },
@@ -68,7 +68,7 @@ void graph_init(struct graph *graph, const char *context, const struct graph_sty
 	graph->start = start;
 	graph->end = end;
 	run_totals_init(&graph->totals);
-	/* Powers of two, so that every row begins at a round number. */
+	/* Powers of two, so that rows begin at round offsets. */
 	graph->columns = GRAPH_COLUMNS_MIN;
 	while (graph->columns * 2 <= room && graph->columns < GRAPH_COLUMNS_MAX)
 		graph->columns *= 2;
@@ -99,7 +99,7 @@ static const struct look *graph_look(const uint64_t *cell)
 		return &graph_looks[MEANING_NOTHING];
 	if (most != MEANING_MAIN)
 		return &graph_looks[most];
-	/* A quarter, a half, less than all, all; sizes fit in 63 bits. */
+	/* Up to a quarter, up to a half, less than all, all. */
 	if (used == all)
 		return &graph_shades[3];
 	return &graph_shades[used <= all / 4 ? 0 : used <= all / 2 ? 1 : 2];
@@ -137,7 +137,7 @@ static void graph_bar(const struct graph *graph, FILE *out, double share)
 {
 	unsigned int n = share * GRAPH_BAR + 0.5;
 
-	/* What is there at all shows. */
+	/* At least one character for a status that occurs. */
 	for (n = n ? n : 1; n; n--)
 		fputs(graph->style.utf8 ? "━" : "=", out);
 }

@@ -27,13 +27,13 @@ struct graph_style {
 };
 
 /**
- * struct graph - a picture of a range, in rows of cells of equal size
+ * struct graph - a graph of a range, in rows of cells of equal size
  * @start, @end: the range, in bytes
  * @cell: bytes of a cell, a power of two
  * @columns: cells in a row, a power of two
  * @n_cells: cells in all
  * @cells: bytes of each class in each cell
- * @totals: the legend
+ * @totals: bytes of each status, for the legend
  */
 struct graph {
 	struct run_sink sink;
@@ -52,7 +52,7 @@ void graph_init(struct graph *graph, const char *context, const struct graph_sty
 		uint64_t start, uint64_t end);
 void graph_print(const struct graph *graph, FILE *out, const char *title);
 
-/* What stdout can do: size, locale, NO_COLOR. */
+/* Sets LC_CTYPE, and fills in @style from stdout, the locale, NO_COLOR and COLUMNS. */
 void graph_style_of_stdout(struct graph_style *style);
 
 #endif

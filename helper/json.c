@@ -22,7 +22,7 @@ void json_quote(FILE *out, const char *value)
 		} else if (c < 0x20 || c == 0x7f) {
 			fprintf(out, "\\u%04x", c);
 		} else if (c == 0xc2 && (unsigned char)value[1] < 0xa0) {
-			/* C1 controls can drive a terminal too */
+			/* C1 controls can drive a terminal, too. */
 			fprintf(out, "\\u%04x", (unsigned char)value[1]);
 		} else {
 			fwrite(value, 1, n, out);
@@ -31,7 +31,7 @@ void json_quote(FILE *out, const char *value)
 	putc('"', out);
 }
 
-/* Comma, new line, and key of what comes next. */
+/* Starts the next element: comma, new line, indentation, key. */
 static void json_next(struct json *json, const char *key)
 {
 	unsigned int i;

@@ -6,18 +6,18 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* It grows when a member is renamed, removed or means something else. */
+/* Incremented when a member is renamed or removed, or changes its meaning. */
 #define JSON_VERSION	1
 
-/* Levels of objects and arrays. */
+/* Most levels of objects and arrays */
 #define JSON_DEPTH_MAX	8
 
 /**
- * struct json - JSON on its way out; nothing is kept
+ * struct json - JSON that is written at once
  * @out: where to
- * @depth: open objects and arrays
+ * @depth: objects and arrays that are open
  * @closer: what ends each of them
- * @filled: whether something is in it already
+ * @filled: true for those that are not empty
  */
 struct json {
 	FILE *out;
@@ -29,8 +29,8 @@ struct json {
 void json_start(struct json *json, FILE *out);
 
 /*
- * @key is NULL at the top and in arrays. An object at the top begins with the version of the names
- * in it, which is documented in nbd-attach(8).
+ * @key is NULL at the top and in arrays. An object at the top begins with the version of its names,
+ * which are documented in nbd-attach(8).
  */
 void json_object(struct json *json, const char *key);
 void json_array(struct json *json, const char *key);
@@ -43,7 +43,7 @@ void json_number(struct json *json, const char *key, uint64_t value);
 void json_seconds(struct json *json, const char *key, uint32_t milliseconds, bool unlimited);
 void json_bool(struct json *json, const char *key, bool value);
 
-/* @value in quotes; what is not UTF-8 becomes the replacement character. */
+/* Writes @value in quotes; each byte that is not UTF-8 becomes the replacement character. */
 void json_quote(FILE *out, const char *value);
 
 #endif

@@ -10,7 +10,7 @@
 #include "meaning.h"
 #include "text.h"
 
-/* A line without its tail: two numbers and what is around them */
+/* Bytes of a line without its tail: two numbers and the text around them */
 #define MAP_LINE_ROOM	(2 * TEXT_NUMBER_ROOM + 64)
 
 static void map_print_tail(const struct map_printer *printer, uint64_t status, FILE *out)
@@ -48,7 +48,7 @@ static const struct map_tail *map_tail(struct map_printer *printer, uint64_t sta
 	return fclose(out) ? NULL : tail;
 }
 
-/* printf() would take longer than the driver, the server and all the rest. */
+/* printf() would take longer than the driver, the server and everything else together. */
 static size_t map_line(const struct map_printer *printer, const struct run *run, char *line)
 {
 	char *at = line;
@@ -77,7 +77,7 @@ static int map_printer_add(struct run_sink *sink, const struct run *run, struct 
 	fwrite_unlocked(line, 1, map_line(printer, run, line), printer->out);
 	fwrite_unlocked(tail->text, 1, tail->length, printer->out);
 	printer->filled = true;
-	/* A full disk ends a map of millions of lines early. */
+	/* Stop early if the output fails: the map may have millions of lines. */
 	if (ferror(printer->out))
 		return error_set(err, EXIT_SYSTEM, "cannot write the output");
 	return 0;

@@ -9,11 +9,11 @@
 #include "runs.h"
 
 /*
- * Maps and totals on paper, laid out as nbdinfo does, with the context as one
- * more key in JSON.
+ * Maps and totals as text and as JSON, laid out as in nbdinfo, with the context as an additional
+ * key in JSON.
  */
 
-/* What is printed behind offset and length is the same for each run of a status. */
+/* Statuses whose tail is cached: what is printed after offset and length depends only on them. */
 #define MAP_TAILS	8
 
 struct map_tail {
@@ -24,7 +24,7 @@ struct map_tail {
 
 /**
  * struct map_printer - prints each run as it comes; there may be millions
- * @tails: those met last, by status
+ * @tails: of the last statuses; the index is the status modulo MAP_TAILS
  */
 struct map_printer {
 	struct run_sink sink;
@@ -39,7 +39,7 @@ void map_printer_begin(struct map_printer *printer, FILE *out, const char *conte
 void map_printer_end(struct map_printer *printer);
 void map_printer_free(struct map_printer *printer);
 
-/* @size is what makes 100 %. */
+/* @size: bytes that are 100 %. */
 void map_print_totals(const struct run_totals *totals, FILE *out, const char *context,
 		      uint64_t size, bool json);
 

@@ -15,10 +15,10 @@
 #include "text.h"
 #include "verbs.h"
 
-/* Extents that one call to the driver may return: 2 MiB of them. */
+/* Most extents that one call to the driver returns: 2 MiB. */
 #define MAP_EXTENTS	65536
 
-/* Bytes that are written to a file or pipe at once. */
+/* Bytes of the output buffer, unless stdout is a terminal. */
 #define MAP_OUTPUT	65536
 
 static const struct opt map_opts[] = {
@@ -44,7 +44,7 @@ struct map_args {
 	bool json;
 };
 
-/* The map, the range of it that is shown, and the context. */
+/* A map, the range of it that is shown, and its context */
 struct map_job {
 	const struct map_args *args;
 	struct kernel_map map;
@@ -133,7 +133,7 @@ static int map_list(const struct kernel_map *map, bool as_json, struct error *er
 	return 0;
 }
 
-/* Finds the context that was asked for, or the one that is meant by default. */
+/* Finds the context that the user named, or the default: base:allocation, or the only one. */
 static int map_choose(struct map_job *job, struct error *err)
 {
 	const char *want = job->args->context;
@@ -187,7 +187,7 @@ static int map_join(struct run_joiner *joiner, const struct nbdmap_extent *exten
 	return n;
 }
 
-/* Reads the map from the driver, from @at to @end; fails with what came before in @joiner. */
+/* Reads the map from @at to @end. After a failure @joiner has what was read before it. */
 static int map_read_blocks(const struct map_job *job, uint64_t at, uint64_t end,
 			   struct run_joiner *joiner, struct error *err)
 {
@@ -210,7 +210,10 @@ static int map_read_blocks(const struct map_job *job, uint64_t at, uint64_t end,
 	return n < 0 ? -1 : 0;
 }
 
-/* The map, in whole blocks around the range, into @sink, which gets what is known in any case. */
+/*
+ * Passes the map of the range to @sink, reading whole blocks. After a failure @sink has what was
+ * read before it.
+ */
 static int map_read(const struct map_job *job, struct run_sink *sink, struct error *err)
 {
 	uint64_t at = job->start - job->start % job->map.block, end = job->end;
@@ -227,7 +230,7 @@ static int map_read(const struct map_job *job, struct run_sink *sink, struct err
 	return run_joiner_finish(&joiner, rc ? &second : err) || rc ? -1 : 0;
 }
 
-/* What is known comes before the error that says where it ends. */
+/* What was read is printed before the error message. */
 static int map_shown(int rc)
 {
 	if (rc)

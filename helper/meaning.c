@@ -22,7 +22,7 @@ const char *meaning_of(const char *context, uint64_t status, char *room)
 		return status < 2 ? (status ? "dirty" : "clean") : NULL;
 	if (strcmp(context, "qemu:allocation-depth"))
 		return NULL;
-	/* A number and no flags: 0 is nowhere, 1 the top layer, 2 the one below. */
+	/* A depth, not flags: 0 is unallocated, 1 the top layer, 2 the one below. */
 	if (status < 2)
 		return status ? "local" : "absent";
 	snprintf(room, MEANING_ROOM, "backing depth %" PRIu64, status);

@@ -8,11 +8,11 @@
 
 /*
  * enum meaning_class - how a status is drawn
- * @MEANING_NOTHING: there is nothing, or nothing new
+ * @MEANING_NOTHING: no data, or none that is new
  * @MEANING_MAIN: what the context is about: data, dirty, local
  * @MEANING_ZERO: allocated, reads as zeroes
- * @MEANING_HOLE: not allocated, of unknown content
- * @MEANING_OTHER: anything else, as what comes from a backing file
+ * @MEANING_HOLE: not allocated, may read as anything
+ * @MEANING_OTHER: anything else, such as data from a backing file
  */
 enum meaning_class {
 	MEANING_NOTHING,
@@ -24,8 +24,8 @@ enum meaning_class {
 };
 
 /*
- * Words for a status of a context, the ones nbdinfo has; NULL if there are
- * none. @room has MEANING_ROOM bytes.
+ * The words of nbdinfo for a status of a context, or NULL. @room has MEANING_ROOM bytes, and may
+ * store them.
  */
 const char *meaning_of(const char *context, uint64_t status, char *room);
 

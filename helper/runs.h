@@ -8,7 +8,7 @@
 struct error;
 
 /**
- * struct run - bytes of one status
+ * struct run - a range of bytes of equal status
  */
 struct run {
 	uint64_t offset;
@@ -17,7 +17,7 @@ struct run {
 };
 
 /**
- * struct run_sink - what takes a map, run after run in ascending order
+ * struct run_sink - consumer of a map, run after run in ascending order
  * @add: returns 0, or -1 with @err filled in to end the map
  */
 struct run_sink {
@@ -25,7 +25,7 @@ struct run_sink {
 };
 
 /**
- * struct run_joiner - joins neighbours of equal status and cuts the map to a range
+ * struct run_joiner - joins neighbours of equal status, and cuts the map to a range
  * @sink: gets the joined runs
  * @start, @end: the range, in bytes
  * @last: the run that may still grow; none while its length is 0
@@ -40,10 +40,10 @@ struct run_joiner {
 void run_joiner_init(struct run_joiner *joiner, struct run_sink *sink, uint64_t start,
 		     uint64_t end);
 int run_joiner_add(struct run_joiner *joiner, const struct run *run, struct error *err);
-/* Gives out the last run. */
+/* Passes the last run to the sink. */
 int run_joiner_finish(struct run_joiner *joiner, struct error *err);
 
-/* Most different statuses that are summed up. */
+/* Most different statuses that are counted */
 #define RUN_TOTALS_MAX	1024
 
 struct run_total {

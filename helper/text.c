@@ -52,7 +52,7 @@ bool text_is_utf8(const char *s, size_t len)
 	return true;
 }
 
-/* C1 controls are two bytes of valid UTF-8 and can drive a terminal too. */
+/* C1 controls are two bytes of valid UTF-8, and can drive a terminal, too. */
 static bool text_is_control(const char *s, size_t n)
 {
 	unsigned char c = s[0];
