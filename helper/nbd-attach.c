@@ -9,7 +9,7 @@
 #include "log.h"
 #include "verbs.h"
 
-/* The program does what it is called; the first is the default. */
+/* The name that the program is called by selects the verb; the default is the first. */
 static const struct verb *const verbs[] = {
 	&attach_verb,
 	&detach_verb,
@@ -31,8 +31,8 @@ static const struct verb *find_verb(const char *called)
 }
 
 /*
- * Whoever starts this may have closed the standard files: what is opened next must not be taken for
- * one. To use them goes on being an error.
+ * The caller may have closed standard files: no other file may get their numbers. Using them
+ * remains an error, as /dev/null is opened for the wrong direction.
  */
 static void open_standard_files(void)
 {
@@ -51,11 +51,11 @@ int main(int argc, char **argv)
 	int code;
 
 	open_standard_files();
-	/* Children are waited for. */
+	/* The caller may ignore SIGCHLD, but children have to be waited for. */
 	signal(SIGCHLD, SIG_DFL);
 	log_start(verb->name);
 	code = verb->run(verb, argc, argv, &err);
-	/* Output that got lost, on a full disk say, is a failure. */
+	/* Lost output, for example on a full disk, is a failure. */
 	if (!code)
 		code = error_output(stdout, &err);
 	if (code < 0) {

@@ -7,7 +7,7 @@
 #include "operands.h"
 #include "uri.h"
 
-/* Looks whether the last word is a device, and that none comes before others. */
+/* Checks whether the last word is a device, and that none comes before other words. */
 static int operands_device(struct operands *operands, bool *has_device, uint32_t *device,
 			   struct error *err)
 {
@@ -33,7 +33,7 @@ static int operands_device(struct operands *operands, bool *has_device, uint32_t
 	return 0;
 }
 
-/* Takes what names the server. Returns how many words that were, or -1. */
+/* Parses what names the server. Returns how many words that were, or -1. */
 static int operands_server(const struct operands *operands, struct target *target,
 			   struct error *err)
 {

@@ -10,7 +10,7 @@
 /**
  * struct operands - how a command line names a server
  * @unix_path, @port, @vsock, @name: options, or NULL
- * @words: what stands on the command line beside options
+ * @words: arguments that are not options
  * @n_words: how many
  */
 struct operands {
@@ -23,9 +23,9 @@ struct operands {
 };
 
 /*
- * HOST [EXPORT] [DEVICE], URI [DEVICE], or [EXPORT] [DEVICE] behind --unix or
- * --vsock. *@has_device is set when a device stands last; with @has_device
- * NULL none may. A target that needs TLS is an error.
+ * HOST [EXPORT] [DEVICE], URI [DEVICE], or [EXPORT] [DEVICE] with --unix or --vsock. *@has_device
+ * is true if the last word is a device, which is *@device then; with @has_device NULL it is not
+ * taken for one. A target that needs TLS is an error.
  */
 int operands_target(const struct operands *operands, struct target *target, bool *has_device,
 		    uint32_t *device, struct error *err);

@@ -85,8 +85,8 @@ static void __attribute__((noreturn)) opts_exit(void)
 }
 
 /*
- * Options of nbd-client, whose long ones may have one dash, and what replaces them here; the last
- * ones are as here, but for the dash.
+ * Options of nbd-client, which accepts long ones with one dash, and what replaces them. The last
+ * four exist here, too, but with two dashes.
  */
 static const struct { const char *name, *instead; } opts_old[] = {
 	{ "block-size", "the block size is negotiated with the server" },
@@ -112,7 +112,7 @@ static const struct { const char *name, *instead; } opts_old[] = {
 	{ "unix", "write --unix PATH" },
 };
 
-/* What stands here in place of the option @word of nbd-client, or NULL. */
+/* What replaces the option @word of nbd-client, or NULL. */
 static const char *opts_instead(const char *word)
 {
 	bool one_dash = word[0] == '-' && word[1] != '-';
@@ -127,7 +127,7 @@ static const char *opts_instead(const char *word)
 	return NULL;
 }
 
-/* With one dash they would be taken for short options and an argument. */
+/* Rejects options of nbd-client with one dash, which getopt would take for short ones. */
 static int opts_check_old(int argc, char **argv, struct error *err)
 {
 	const char *instead;
@@ -146,7 +146,7 @@ static int opts_check_old(int argc, char **argv, struct error *err)
 	return 0;
 }
 
-/* A short option is unknown, in a word that may go on, or lacks its argument, as the last word. */
+/* True if the error is about a short option: an unknown letter, or no argument after it. */
 static bool opts_is_short(const struct tables *tables, const char *word, int got)
 {
 	unsigned int i;

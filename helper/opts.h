@@ -2,7 +2,7 @@
 #ifndef NBD_HELPER_OPTS_H
 #define NBD_HELPER_OPTS_H
 
-/* Short options of a verb and of the getopt tables built from them. */
+/* Most options of a verb, with those that every verb has. */
 #define OPTS_MAX	40
 
 struct error;
@@ -48,8 +48,8 @@ enum {
  * @name: as called
  * @synopsis: lines of arguments, NULL-terminated
  * @summary: one sentence
- * @opts: ends with an entry of id 0; the options every verb has are not in it
- * @run: gets the arguments like main(); returns the exit code
+ * @opts: ends with an entry of id 0; the options that every verb has are not in it
+ * @run: gets the arguments like main(); returns the exit status, or -1 with @err filled in
  */
 struct verb {
 	const char *name;
@@ -63,9 +63,9 @@ struct verb {
 extern const struct opt opts_common[];
 
 /*
- * The next option: its id, with the argument in the global optarg; -1 after
- * the last, with optind at the first operand; 0 with @err filled in. --verbose,
- * --help and --version are dealt with here.
+ * Parses the next option. Returns its id, with the argument in the global optarg; -1 after the
+ * last, with optind at the first operand; 0 with @err filled in. Handles --verbose, --help and
+ * --version.
  */
 int opts_next(const struct verb *verb, int argc, char **argv, struct error *err);
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The rooms of the helper and the libraries they need, for the program, its tests and fuzzers.
+# The source files of the tools and the libraries they need, for the program, tests and fuzzers.
 
 helper_pkgs := libnl-genl-3.0 libnl-3.0 smartcols liburiparser libseccomp libudev mount
 

@@ -16,7 +16,7 @@ void target_init(struct target *target)
 	target->port = TARGET_PORT;
 }
 
-/* True for an IPv6 address, with a zone or without; a name has no colons. */
+/* True for an IPv6 address, with or without a zone. */
 static bool target_is_ipv6(const char *host, size_t len)
 {
 	char address[INET6_ADDRSTRLEN];

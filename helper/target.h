@@ -10,7 +10,7 @@
 #define TARGET_PATH_MAX		107	/* sun_path less the NUL */
 #define TARGET_HOST_MAX		255
 #define TARGET_EXPORT_MAX	4096	/* longest string of the protocol */
-/* Scheme, host, port, and export and socket with every byte as %XX. */
+/* Bytes of a URI, with each byte of host, export and socket as %XX. */
 #define TARGET_URI_ROOM		(3 * (TARGET_EXPORT_MAX + TARGET_HOST_MAX + TARGET_PATH_MAX) + 64)
 
 enum target_kind {
@@ -21,8 +21,8 @@ enum target_kind {
 
 /**
  * struct target - a server and an export on it
- * @tls: the URI insists on TLS
- * @named: an export was named, if only the empty one
+ * @tls: the URI requires TLS
+ * @named: an export was named, even if by an empty name
  * @host: name or address without brackets (TCP)
  * @port: of TCP or vsock
  * @path_length: bytes of @path; an abstract socket begins with NUL (Unix)
@@ -47,13 +47,13 @@ void target_init(struct target *target);
 int target_set_host(struct target *target, const char *host, struct error *err);
 int target_set_port(struct target *target, const char *port, struct error *err);
 int target_set_unix(struct target *target, const char *path, struct error *err);
-/* Makes the path independent of the working directory; false if there is no room for it. */
+/* Makes the path absolute; false if it is too long then, or the directory is unknown. */
 bool target_make_absolute(struct target *target);
 /* "CID" or "CID:PORT" */
 int target_set_vsock(struct target *target, const char *address, struct error *err);
 int target_set_export(struct target *target, const char *name, size_t length, struct error *err);
 
-/* Writes the URI that means @target; @to has TARGET_URI_ROOM bytes. Returns @to. */
+/* Writes the URI of @target; @to has TARGET_URI_ROOM bytes. Returns @to. */
 char *target_uri(const struct target *target, char *to);
 
 #endif

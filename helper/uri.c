@@ -24,7 +24,7 @@ static const struct scheme uri_schemes[] = {
 	{ "nbds+vsock",		TARGET_VSOCK,	true },
 };
 
-/* A piece of the URI, still percent-encoded. */
+/* A part of the URI, still percent-encoded. */
 struct piece {
 	const char *start;
 	size_t length;
@@ -53,9 +53,9 @@ static int uri_hex(char c)
 }
 
 /*
- * Decodes @piece into @to, which has @room bytes, and adds a NUL that is not
- * counted. Returns the length, or -1 if it does not fit. uriparser has checked
- * that two hexadecimal digits follow every %.
+ * Decodes @piece into @to, which has @room bytes, and adds a NUL that is not counted. Returns the
+ * length, or -1 if it does not fit. The caller or uriparser has checked that two hexadecimal digits
+ * follow every %.
  */
 static ssize_t uri_decode(struct piece piece, char *to, size_t room)
 {
@@ -108,8 +108,8 @@ static int uri_get_vsock(struct piece host, struct piece port, struct target *ta
 }
 
 /*
- * Takes the zone out of "[fe80::1%25eth0]" (RFC 6874) or "[fe80::1%eth0]", which many programs
- * write: uriparser understands neither. Returns it, without the percent sign.
+ * Copies @s to @without, less the zone of "[fe80::1%25eth0]" (RFC 6874) or "[fe80::1%eth0]", which
+ * many programs write: uriparser accepts neither. Returns the zone, without the percent sign.
  */
 static struct piece uri_cut_zone(const char *s, char *without)
 {
@@ -182,12 +182,12 @@ static int uri_get_authority(const UriUriA *uri, struct piece zone, struct targe
 	len = uri_decode(host, text, sizeof(text));
 	if (len < 0 || strlen(text) != (size_t)len)
 		return error_set(err, EXIT_USAGE, "bad host name in the URI");
-	/* An address may have colons, a name may not, however they are written */
+	/* An IPv6 address may have colons, a name may not, even if they are encoded. */
 	if (strchr(text, ':') && !uri->hostData.ip6)
 		return error_set(err, EXIT_USAGE, "bad host name in the URI");
 	if (uri_add_zone(zone, text, len, sizeof(text)))
 		return error_set(err, EXIT_USAGE, "bad zone of the address in the URI");
-	/* The format leaves an absent host to the client. */
+	/* The URI format leaves the default host to the client. */
 	if (target_set_host(target, len ? text : "localhost", err))
 		return -1;
 	if (!port.length)
@@ -200,9 +200,8 @@ static int uri_get_authority(const UriUriA *uri, struct piece zone, struct targe
 }
 
 /*
- * The export name is the path without its first slash, and only that one. The
- * path is taken from the text and not from the segments, which some versions
- * of uriparser normalise at "//".
+ * The export name is the path without its first slash, and only that one. It is taken from the text
+ * and not from the segments, as some versions of uriparser normalise "//".
  */
 static int uri_get_export(const char *s, struct target *target, struct error *err)
 {
@@ -241,7 +240,7 @@ static int uri_set_socket(struct piece value, struct target *target, struct erro
 	if (len <= 0)
 		return error_set(err, EXIT_USAGE, "the path of a Unix socket has 1 to %d bytes",
 				 TARGET_PATH_MAX);
-	/* NUL begins an abstract name; anywhere else it would cut a path short. */
+	/* A NUL begins an abstract name; anywhere else it would cut a path short. */
 	if (target->path[0] && strlen(target->path) != (size_t)len)
 		return error_set(err, EXIT_USAGE, "NUL inside the path of a Unix socket");
 	if (!target->path[0] && len == 1)
@@ -262,7 +261,7 @@ static int uri_get_key(struct piece key, struct piece value, struct target *targ
 
 	if (piece_is(key, "socket"))
 		return uri_set_socket(value, target, err);
-	/* Reserved for experiments of others. */
+	/* Reserved for experiments of other programs. */
 	if (key.length >= 2 && !strncmp(key.start, "x-", 2))
 		return 0;
 	for (i = 0; i < sizeof(tls) / sizeof(tls[0]); i++)

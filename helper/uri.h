@@ -7,15 +7,15 @@
 struct error;
 struct target;
 
-/* Longest URI looked at: an export name and a socket path, every byte as %XX. */
+/* Longest URI that is parsed: an export name and a socket path, every byte as %XX. */
 #define URI_MAX		(16 * 1024)
 
-/* Whether @s is meant as a URI, well formed or not. */
+/* True if @s is meant as a URI, well formed or not. */
 bool uri_is_uri(const char *s);
 
 /*
- * Parses an NBD URI ("The NBD Uniform Resource Indicator (URI) format"). TLS
- * schemes are parsed; whether TLS can be had is up to the caller.
+ * Parses an NBD URI ("The NBD Uniform Resource Indicator (URI) format"). Accepts TLS schemes; the
+ * caller checks @target->tls.
  */
 int uri_parse(const char *s, struct target *target, struct error *err);
 
