@@ -251,14 +251,18 @@ void nbd_conn_stop(struct nbd_conn *conn)
  * @conn: the connection
  *
  * A process that kept a descriptor may have attached a ULP such as TLS to a socket that is used in
- * place. That fails the connection.
+ * place. That fails the connection. A socket that has been given back was closed, which its
+ * connection knows: after DISC it is not a failure.
  *
  * Context: Any. The caller holds the socket lock, if nbd_socket.in_place.
- * Return: true if @conn has not failed.
+ * Return: true if @conn has not failed, and its socket is still there.
  */
 bool nbd_conn_socket_usable(struct nbd_conn *conn)
 {
-	if (conn->socket.in_place && unlikely(!nbd_socket_still_plain(&conn->socket)))
-		nbd_conn_fail(conn, -EBUSY);
+	if (conn->socket.in_place && unlikely(!nbd_socket_still_plain(&conn->socket))) {
+		if (conn->socket.taken)
+			nbd_conn_fail(conn, -EBUSY);
+		return false;
+	}
 	return !nbd_conn_failed(conn);
 }
