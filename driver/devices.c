@@ -240,6 +240,9 @@ void nbd_devices_renew(struct nbd_device *dev)
 /* udev looks at a disk for a moment when it has become idle */
 #define OPENERS_TIME	(2 * HZ)
 
+/* To replace a disk takes milliseconds, but more on a host that is busy with other things */
+#define CREATION_TIME	(10 * HZ)
+
 /* Sleep for a moment, unless the time is over or the caller is killed */
 static bool nap(unsigned long end)
 {
@@ -294,16 +297,18 @@ static struct nbd_device *lock_any(u32 queues, u32 depth, const char **why)
  */
 static struct nbd_device *lock_or_make(u32 index, u32 queues, u32 depth, const char **why)
 {
-	unsigned long end = jiffies + OPENERS_TIME;
+	unsigned long begin = jiffies, patience;
 	struct nbd_device *dev;
 	int err;
 
 	do {
+		patience = CREATION_TIME;
 		*why = "index is a device that another attach is making";
 		dev = nbd_devices_lock(index);
 		if (dev && !dev->gone)
 			return dev;
 		if (dev) {
+			patience = OPENERS_TIME;
 			*why = "index is a device whose detach was forced and that is still in use";
 			nbd_device_unlock(dev);
 		}
@@ -312,7 +317,7 @@ static struct nbd_device *lock_or_make(u32 index, u32 queues, u32 depth, const c
 			*why = "no device can be made";
 			return make_device(index, queues, depth);
 		}
-	} while (err == -EBUSY && nap(end));
+	} while (err == -EBUSY && nap(begin + patience));
 	return ERR_PTR(err);
 }
 
