@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sessions, and who gets a command: a connection that works, or the list of the
- * parked while there is one to come; else it fails. The same is asked again for
- * each command that has lost its connection, if that was not its own fault
- * (blame.c). How connections come and go is in slots.c.
+ * Sessions: dispatch of commands. A command goes to a connection that works; without one it is
+ * parked if one may still come, else it fails. A command that has lost its connection is submitted
+ * again, unless blame.c fails it. slots.c fills and empties the slots.
  */
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -18,9 +17,8 @@ struct workqueue_struct *nbd_ctl_wq;
 static atomic64_t last_number;
 
 /*
- * Numbers begin with the time since the machine was started, so that no attach has
- * one that another had before the module was reloaded. In microseconds programs
- * that keep numbers as doubles know them apart as well.
+ * Numbers begin with the time since boot, so that none is used again after the module was reloaded.
+ * Microseconds fit into a double, in which some programs keep numbers.
  */
 void nbd_sessions_init(void)
 {
@@ -45,9 +43,9 @@ static void free_work(struct work_struct *work)
 }
 
 /*
- * A disk that waits for a connection may be what memory is reclaimed by, and the connection needs
- * this lock. So who has it must not do I/O for memory, nor wait for anybody who does: lockdep is
- * told that reclaim takes it.
+ * Tell lockdep that reclaim takes @lock: reclaim may write to a disk that waits for a connection,
+ * and replacing that takes @lock. So its holder must not allocate with GFP_KERNEL, nor wait for a
+ * task that does.
  */
 static void needed_by_reclaim(struct mutex *lock)
 {
@@ -57,10 +55,11 @@ static void needed_by_reclaim(struct mutex *lock)
 }
 
 /**
- * nbd_session_alloc() - begin an attach
- * @nr_slots: connections it is to have
+ * nbd_session_alloc() - allocate a session
+ * @nr_slots: number of connections that it will have
  *
- * Return: the session in its set-up with one reference, or NULL.
+ * Context: Process context, may sleep.
+ * Return: the session in NBDCTL_STATE_SETUP, with one reference; or NULL.
  */
 struct nbd_session *nbd_session_alloc(u32 nr_slots)
 {
@@ -92,12 +91,13 @@ struct nbd_session *nbd_session_alloc(u32 nr_slots)
 }
 
 /**
- * nbd_session_shape() - suit a session to its device
- * @session: in its set-up
+ * nbd_session_shape() - allocate what depends on the device
+ * @session: session in NBDCTL_STATE_SETUP, with its negotiated parameters
  * @index: number of the device
- * @queues: hardware queues it has
- * @depth: tags of each
+ * @queues: number of hardware queues
+ * @depth: tags of each hardware queue, reserved ones included
  *
+ * Context: Process context, may sleep.
  * Return: 0 or -ENOMEM.
  */
 int nbd_session_shape(struct nbd_session *session, u32 index, u32 queues, u32 depth)
@@ -128,13 +128,20 @@ static void release(struct kref *ref)
 	queue_work(nbd_ctl_wq, &session->free_work);
 }
 
-/* Any context. */
+/* Any context: the session is freed by a work item */
 void nbd_session_put(struct nbd_session *session)
 {
 	kref_put(&session->ref, release);
 }
 
-/* Returns the old text, for the caller to free */
+/**
+ * nbd_session_set_display() - replace the human-readable origin of a session
+ * @session: the session
+ * @display: kmalloc'ed text, owned by the session from now on
+ *
+ * Context: Process context, may sleep. Takes the session's lock.
+ * Return: the previous text or NULL, for kfree().
+ */
 char *nbd_session_set_display(struct nbd_session *session, char *display)
 {
 	mutex_lock(&session->lock);
@@ -143,35 +150,36 @@ char *nbd_session_set_display(struct nbd_session *session, char *display)
 	return display;
 }
 
-/* Is there anything to wait for, for a command without a connection? */
+/* True if a command may wait for a connection to come */
 static bool may_park(const struct nbd_session *session)
 {
 	lockdep_assert_held(&session->park_lock);
 	return session->state != NBDCTL_STATE_DEAD && !session->gave_up && session->dead_time;
 }
 
-/* Each hardware queue has so many slots of its own */
+/* Slots of each hardware queue; some belong to two queues if the division has a remainder */
 static u32 nr_homes(const struct nbd_session *session)
 {
 	return DIV_ROUND_UP(session->nr_slots, session->table.queues);
 }
 
-/* A slot of a queue's own */
+/* Number of one of the queue's slots, selected by @turn */
 static u32 home(const struct nbd_session *session, u32 queue, u32 turn)
 {
 	return (queue + session->table.queues * (turn % nr_homes(session))) % session->nr_slots;
 }
 
-/* The one whose turn it is */
+/* Number of the queue's current slot */
 static u32 next_home(const struct nbd_session *session, u32 queue)
 {
 	return home(session, queue, READ_ONCE(session->queues[queue].turn));
 }
 
 /*
- * Whose turn is it? That of one of the queue's own slots; when none of them
- * works, any other will do. @healthy says whether any works at all. While the
- * session is held it is nobody's turn.
+ * Pick a connection that takes commands and whose server has the contexts of a query: that in the
+ * queue's current slot, else in the next slot by number, of any queue. @healthy says whether any
+ * connection takes commands. While the session is held it is false, and nothing is picked. Under
+ * RCU.
  */
 static struct nbd_conn *pick(struct nbd_session *session, const struct nbd_cmd *cmd, u32 queue,
 			     bool *healthy)
@@ -189,7 +197,7 @@ static struct nbd_conn *pick(struct nbd_session *session, const struct nbd_cmd *
 		if (!cmd->query || nbd_query_possible(cmd->query, conn))
 			break;
 	}
-	/* After the slots: one that sees a replacement sees the hold before it */
+	/* Pairs with swap_conn(): if a slot had a replacement, the hold before it is seen */
 	smp_rmb();
 	if (unlikely(READ_ONCE(session->holds)))
 		*healthy = false;
@@ -199,9 +207,9 @@ static struct nbd_conn *pick(struct nbd_session *session, const struct nbd_cmd *
 /*
  * Park a command for which no connection was found, or fail it.
  *
- * A connection that has failed but is not yet taken down counts as one to come:
- * whoever takes it down sees to the parked. If that has happened since @epoch
- * was read, the answer is false, and the caller looks again.
+ * A connection that has failed but is still in its slot counts as one to come: its teardown settles
+ * the parked commands. False if that has happened since @epoch was read; the caller then picks
+ * again.
  */
 static bool park(struct nbd_session *session, struct nbd_cmd *cmd, u32 epoch)
 {
@@ -229,9 +237,13 @@ static void set_df(struct nbd_cmd *cmd, bool df)
 }
 
 /**
- * nbd_session_dispatch() - give a command to a connection
- * @conn: found in its slot, under RCU; or the caller is its receiver, and it had the command
- * @cmd: prepared
+ * nbd_session_dispatch() - queue a command on a connection
+ * @conn: connection found in its slot, under RCU; or the caller is its receiver, and resends @cmd
+ * @cmd: prepared command, owned by the caller
+ *
+ * The sender is not started, see nbd_conn_kick().
+ *
+ * Context: Any context.
  */
 void nbd_session_dispatch(struct nbd_conn *conn, struct nbd_cmd *cmd)
 {
@@ -244,13 +256,13 @@ void nbd_session_dispatch(struct nbd_conn *conn, struct nbd_cmd *cmd)
 	nbd_conn_submit(conn, cmd);
 }
 
-/* What is in a slot of a queue's own, or NULL; under RCU */
+/* Connection in one of the queue's slots, or NULL; under RCU */
 static struct nbd_conn *home_conn(struct nbd_session *session, u32 queue, u32 turn)
 {
 	return rcu_dereference(session->slots[home(session, queue, turn)].conn);
 }
 
-/* The sum of something over the connections in the slots of a queue */
+/* Sum of @count over the connections in the queue's slots; under RCU */
 static __always_inline u32
 sum_homes(const struct nbd_session_queue *q, u32 (*count)(const struct nbd_conn *conn))
 {
@@ -278,11 +290,14 @@ static void kick_homes(const struct nbd_session_queue *q, void (*kick)(struct nb
 }
 
 /**
- * nbd_session_kick() - start the senders that a queue has given commands to
+ * nbd_session_kick() - send the queued commands of a hardware queue, or hold them back
  * @session: the session
  * @queue: number of the hardware queue
  *
- * Any context. It is another slot's turn when nothing waits for more to come.
+ * They are held back if a larger batch is likely. Else the queue's next slot becomes the current
+ * one.
+ *
+ * Context: Process or softirq context with interrupts enabled, does not sleep.
  */
 void nbd_session_kick(struct nbd_session *session, u32 queue)
 {
@@ -299,7 +314,7 @@ void nbd_session_kick(struct nbd_session *session, u32 queue)
 	rcu_read_unlock();
 }
 
-/* How many commands has the queue that wait for a sender? */
+/* Commands queued on the queue's connections, as nbd_conn_waiting() counts. Any context. */
 u32 nbd_gather_waiting(struct nbd_gather *g)
 {
 	u32 waiting;
@@ -310,7 +325,7 @@ u32 nbd_gather_waiting(struct nbd_gather *g)
 	return waiting;
 }
 
-/* And how many has it sent that are not answered? */
+/* Commands that the queue's connections have in flight, roughly. Any context. */
 u32 nbd_gather_under_way(struct nbd_gather *g)
 {
 	u32 under_way;
@@ -322,7 +337,7 @@ u32 nbd_gather_under_way(struct nbd_gather *g)
 	return under_way;
 }
 
-/* No more has come for a while */
+/* Queue the senders, for what the hardware queue has held back. Any context. */
 void nbd_gather_over(struct nbd_gather *g)
 {
 	rcu_read_lock();
@@ -331,13 +346,15 @@ void nbd_gather_over(struct nbd_gather *g)
 }
 
 /**
- * nbd_session_answered() - a server has replied: neighbours send what waits for more to come,
- *	if their servers have little left to do
+ * nbd_session_answered() - send commands held back for other slots of a hardware queue
  * @session: the session
- * @conn: by this connection, which has done so itself
+ * @conn: connection that has received replies, and has sent its own commands
  *
- * Any context, perhaps with the spinlock of @conn's socket. Its neighbours are the other slots of
- * the first queue that has it.
+ * The queue is the first one that submits to @conn's slot. Connections whose servers still have
+ * enough in flight send nothing.
+ *
+ * Context: Process or softirq context with interrupts enabled, does not sleep. The caller may hold
+ * the spinlock of @conn's socket.
  */
 void nbd_session_answered(struct nbd_session *session, const struct nbd_conn *conn)
 {
@@ -354,14 +371,16 @@ void nbd_session_answered(struct nbd_session *session, const struct nbd_conn *co
 }
 
 /**
- * nbd_session_submit() - send a command by any connection
+ * nbd_session_submit() - send a command over any connection, or park it
  * @session: the session
- * @cmd: prepared, its request started
- * @queue: hardware queue the command came by
- * @kick: nothing follows at once
+ * @cmd: prepared command; its request, if any, was started
+ * @queue: number of the hardware queue that it came from
+ * @kick: no other command follows at once
  *
- * Any context, does not sleep. What came before this command may have gone to
- * another slot of the queue, so @kick is for them all.
+ * Commands that came before this one may be queued on other slots of the hardware queue, so @kick
+ * starts the senders of all of them.
+ *
+ * Context: Process or softirq context with interrupts enabled, does not sleep.
  */
 void nbd_session_submit(struct nbd_session *session, struct nbd_cmd *cmd, u32 queue, bool kick)
 {
@@ -376,12 +395,12 @@ void nbd_session_submit(struct nbd_session *session, struct nbd_cmd *cmd, u32 qu
 		conn = pick(session, cmd, queue, &healthy);
 		if (conn) {
 			nbd_session_dispatch(conn, cmd);
-			/* No kick is for it, if it is not one of the queue's own */
+			/* nbd_session_kick() may not cover a slot other than the current one */
 			if (conn->index != next_home(session, queue))
 				nbd_conn_kick(conn);
 			break;
 		}
-		/* Servers are there, but none has the context asked for any more */
+		/* Connections work, but none of their servers has the queried contexts any more */
 		if (healthy) {
 			nbd_cmd_abort(cmd);
 			break;
@@ -393,13 +412,14 @@ void nbd_session_submit(struct nbd_session *session, struct nbd_cmd *cmd, u32 qu
 }
 
 /**
- * nbd_session_timeout() - a command has waited for its deadline
+ * nbd_session_timeout() - check a command against the request timeout
  * @session: the session
- * @cmd: the command, whose request blk-mq holds
+ * @cmd: command to whose request blk-mq holds a reference
  *
- * The connection is to blame; taking it down moves the command on. One that was
- * given to another connection meanwhile waits anew. Parked commands have the
- * dead time instead.
+ * If the current connection has had it for that long, the connection fails, and its teardown
+ * resends the command. Parked commands are subject to the dead-connection timeout instead.
+ *
+ * Context: Any context.
  */
 void nbd_session_timeout(struct nbd_session *session, struct nbd_cmd *cmd)
 {
@@ -420,13 +440,16 @@ void nbd_session_timeout(struct nbd_session *session, struct nbd_cmd *cmd)
 }
 
 /**
- * nbd_session_leave() - a server says that it is being shut down
+ * nbd_session_leave() - stop using a server that is being shut down
  * @session: the session
- * @conn: by this connection
+ * @conn: connection on which the server has replied NBD_ESHUTDOWN
  *
- * Whatever leads to it is left, so that it can end, and what it has refused waits for a connection
- * that is made from now on. Where none is waited for, the others may be good for something.
- * Any context.
+ * If @conn is in its slot, all connections stop taking commands, as the server may wait until the
+ * last one is closed. What it has refused is parked until a new connection comes. With a
+ * dead-connection timeout of 0 nothing is parked, so the other connections stay in use; so they do
+ * during a replacement, which may be to another server.
+ *
+ * Context: Any context.
  */
 void nbd_session_leave(struct nbd_session *session, struct nbd_conn *conn)
 {
@@ -439,7 +462,7 @@ void nbd_session_leave(struct nbd_session *session, struct nbd_conn *conn)
 		goto unlock;
 	for (i = 0; i < session->nr_slots; i++) {
 		other = rcu_dereference(session->slots[i].conn);
-		/* As in pick(): connections that take part in a move may be to another server */
+		/* As in pick(): connections of a replacement may lead to another server */
 		smp_rmb();
 		if (READ_ONCE(session->holds))
 			break;
@@ -450,14 +473,20 @@ unlock:
 	rcu_read_unlock();
 }
 
-/* Send a command again, by what is there now; it is the caller's alone. Any context. */
+/**
+ * nbd_session_resubmit() - resend a command over any connection, or park it
+ * @session: the session
+ * @cmd: command owned by the caller, on no list
+ *
+ * Context: Process or softirq context with interrupts enabled, does not sleep.
+ */
 void nbd_session_resubmit(struct nbd_session *session, struct nbd_cmd *cmd)
 {
 	WRITE_ONCE(cmd->conn, NULL);
 	nbd_session_submit(session, cmd, cmd->index / session->table.depth, true);
 }
 
-/* What is parked, for the caller to submit or to fail */
+/* Move the parked commands to a list of the caller, for it to submit or to fail */
 static void take_parked(struct nbd_session *session, struct list_head *parked)
 {
 	spin_lock_irq(&session->park_lock);
@@ -475,7 +504,13 @@ static void unpark(struct nbd_session *session)
 		nbd_session_resubmit(session, cmd);
 }
 
-/* For the end of the dead time, and of the session */
+/**
+ * nbd_session_fail_parked() - fail the parked commands and the suspects
+ * @session: session whose dead-connection timeout has expired, or that ends
+ *
+ * Context: Process context, does not sleep. Takes the session's park_lock; the caller may hold its
+ * lock.
+ */
 void nbd_session_fail_parked(struct nbd_session *session)
 {
 	struct nbd_cmd *cmd, *next;
@@ -489,7 +524,16 @@ void nbd_session_fail_parked(struct nbd_session *session)
 		nbd_cmd_abort(cmd);
 }
 
-/* The set of connections has changed: see to what is parked */
+/**
+ * nbd_session_settle_parked() - submit or fail parked commands after a change
+ * @session: session whose connections or holds have changed
+ *
+ * They fail if there is no connection and none may come. They stay parked if one may, or while the
+ * session is held. Suspects are left to alone_work.
+ *
+ * Context: Process context, does not sleep. Takes the session's park_lock; the caller may hold its
+ * lock.
+ */
 void nbd_session_settle_parked(struct nbd_session *session)
 {
 	bool usable, wait, suspects;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Sessions: one attach, from its set-up to its end. The session knows which
- * connections work, gives commands to them, parks commands while none does
- * (session.c), and takes connections down (slots.c). One function changes its
- * state.
+ * Sessions: a session is one attach, from its set-up to its end. It gives commands to connections
+ * that work and parks them while there is none (session.c), and it fills and empties slots and
+ * changes its state (slots.c).
  */
 #ifndef NBD_SESSION_H
 #define NBD_SESSION_H
@@ -22,33 +21,34 @@
 #include "export.h"
 #include "gather.h"
 
-/* Most connections of a device, requests in flight per queue, requests for maps */
+/* Limits: connections of a device, requests in flight per hardware queue, queries in flight */
 #define NBD_MAX_SLOTS		128u
 #define NBD_MAX_DEPTH		1024u
 #define NBD_DEFAULT_DEPTH	128u
 #define NBD_PRIVATE_TAGS	4u
-/* Those, and one for the flush of a detach, which has to wait for none of them */
+/* One more, so that the flush of a detach does not wait for queries */
 #define NBD_RESERVED_TAGS	(NBD_PRIVATE_TAGS + 1)
 
 /**
  * struct nbd_slot - a place for a connection
- * @conn: the connection in it, or NULL; written under the session's @lock
- * @reconnects: connections it had after the first
- * @reason: errno that ended the last one, positive, 0 for none
- * @own_lock: held by who uses the command of its own that the session has for it
+ * @conn: its connection, or NULL; RCU, written under the session's @lock
+ * @reconnects: connections that it got after the first; written under the session's @lock
+ * @reason: errno of the connection that was lost, positive; 0 if none was, or it was replaced;
+ *	written under the session's @lock
+ * @own_lock: held by the user of the slot's internal command
  */
 struct nbd_slot {
 	struct nbd_conn __rcu *conn;
 	u32 reconnects;
 	u32 reason;
-	struct mutex own_lock;	/* its own command */
+	struct mutex own_lock;	/* the internal command */
 };
 
 /**
- * struct nbd_session_queue - what submitters to a hardware queue share
+ * struct nbd_session_queue - submission to a hardware queue
  * @session: the session
- * @gather: decides whether what they submit waits for more
- * @turn: whose turn it is among the queue's slots
+ * @gather: decides whether queued commands are held back for a larger batch
+ * @turn: selects the current slot, see home(); written without a lock
  */
 struct nbd_session_queue {
 	struct nbd_session *session;
@@ -57,10 +57,10 @@ struct nbd_session_queue {
 } ____cacheline_aligned_in_smp;
 
 /**
- * struct nbd_pieces - how much of a TRIM or WRITE_ZEROES is sent at once
- * @size: bytes, a power of two; 0 for all
- * @least: it becomes no smaller
- * @most: and no larger
+ * struct nbd_pieces - size of the parts in which TRIM and WRITE_ZEROES are sent
+ * @size: in bytes, a power of two; 0 to send each request as a whole. Written without a lock
+ * @least: minimum of @size, in bytes
+ * @most: maximum of @size, in bytes
  */
 struct nbd_pieces {
 	u32 size;
@@ -69,39 +69,43 @@ struct nbd_pieces {
 };
 
 /**
- * struct nbd_session - an attach
- * @ref: the device has one while it is attached, each connection, each private request
- * @number: no other session has or had it since the machine was started
+ * struct nbd_session - one attach
+ * @ref: held by the device while it is attached, each connection, each driver-private request, an
+ *	orderly detach, and callers of nbd_device_get_session()
+ * @number: unique since boot
  * @index: number of the device
- * @export: the facts; only the size changes
- * @identifier: free text, or NULL
- * @display: what to show people, or NULL; under @lock
- * @request_timeout: in jiffies, 0 for never
- * @dead_time: in milliseconds, NBDCTL_TIME_FOREVER for no end
- * @pieces: of commands without payload
+ * @export: negotiated parameters; only the size changes
+ * @identifier: free text that says what is attached, or NULL
+ * @display: human-readable origin, such as a URI, or NULL; under @lock
+ * @request_timeout: in jiffies, 0 for none
+ * @dead_time: dead-connection timeout in milliseconds, NBDCTL_TIME_FOREVER for no limit
+ * @pieces: part size of TRIM and WRITE_ZEROES
  * @table: the commands
- * @lock: serialises what changes slots and state; held for short
- * @born: connections it has made so far; written under @lock
- * @forced: the first so many are not waited for; likewise
- * @leaving: connections that are out of their slot and not yet taken down; under @lock
- * @left: @leaving has become 0
- * @abrupt: nothing of the session is waited for any more
+ * @lock: serialises changes of slots and state; no peer is waited for under it
+ * @born: connections that were put into slots so far; written under @lock
+ * @forced: value of @born at the last forced replacement: wait_on() waits a second at most for the
+ *	servers of connections up to it; written under @lock
+ * @leaving: connections that are out of their slots and not yet torn down; under @lock
+ * @left: woken when @leaving becomes 0
+ * @abrupt: the detach is forced, no server is waited for any more; written under @lock
  * @state: written under @lock and @park_lock
- * @gave_up: the dead time ran out; likewise
- * @park_lock: protects @parked, @suspects, and what a submitter must see with it
+ * @gave_up: the dead-connection timeout has expired, and no connection has come since; written
+ *	under @lock and @park_lock
+ * @park_lock: protects @parked, @suspects, @usable, @holds and @epoch; writers of @state and
+ *	@gave_up take it, too
  * @parked: commands that wait for a connection
- * @suspects: commands that connections may have died of, to be sent alone
- * @alone_work: sends them
- * @usable: connections that take commands; under @park_lock
- * @holds: reasons to park commands though connections work; under @park_lock
- * @epoch: counts changes of the set of connections; written under @park_lock
- * @dead_work: ends the dead time
- * @privates: bounds the private requests in flight to their reserved tags
- * @free_work: the last reference may go in any context
- * @complaints: bounds what is logged of its servers
- * @queues: one for each hardware queue
+ * @suspects: commands that may have caused the loss of connections, to be sent alone
+ * @alone_work: sends @suspects, one at a time
+ * @usable: slots with a connection, even if that has failed; written under @lock and @park_lock
+ * @holds: calls of nbd_session_hold() in effect: if not 0, commands are parked; under @park_lock
+ * @epoch: incremented after each change of the set of connections; written under @park_lock
+ * @dead_work: runs when the dead-connection timeout expires
+ * @privates: limits queries in flight to NBD_PRIVATE_TAGS
+ * @free_work: frees the session, as the last reference may be dropped in atomic context
+ * @complaints: rate limit of log messages about its servers
+ * @queues: submission state, one for each hardware queue
  * @nr_slots: entries in @slots
- * @slots: the connections
+ * @slots: the slots
  */
 struct nbd_session {
 	struct kref ref;
@@ -122,7 +126,7 @@ struct nbd_session {
 	bool abrupt;
 	enum nbdctl_state state;
 	bool gave_up;
-	spinlock_t park_lock;	/* parked, suspects, usable, holds, epoch, state for submitters */
+	spinlock_t park_lock;	/* parked, suspects, usable, holds, epoch, gave_up, state */
 	struct list_head parked;
 	struct list_head suspects;
 	struct work_struct alone_work;
