@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Slots: how connections come and go, and with them the state of the session.
- * What happens when a connection ends is one path, whatever the reason: take it
- * out of its slot, wait until no submitter can still see it, stop it, then let
- * the session find another place for its commands.
+ * Slots: how they are filled and emptied, and with them the state of the session. Each connection
+ * ends the same way, whatever the reason: it is taken out of its slot, no submitter sees it after
+ * an RCU grace period, it is stopped, and its commands are submitted again.
  */
 #include <linux/errno.h>
 
@@ -25,7 +24,10 @@ static const char *state_name(enum nbdctl_state state)
 	return names[state];
 }
 
-/* The one writer of the state; what may follow what is written here */
+/*
+ * Change the state of a session; no other function does. The table has the states that may follow
+ * each one.
+ */
 static void change_state(struct nbd_session *session, enum nbdctl_state state)
 {
 	static const u8 allowed[] = {
@@ -49,6 +51,7 @@ static void change_state(struct nbd_session *session, enum nbdctl_state state)
 	spin_unlock_irq(&session->park_lock);
 }
 
+/* The last slot was emptied: start the dead-connection timeout */
 static void lost_last(struct nbd_session *session)
 {
 	if (session->state == NBDCTL_STATE_LIVE)
@@ -58,7 +61,7 @@ static void lost_last(struct nbd_session *session)
 	mod_delayed_work(nbd_ctl_wq, &session->dead_work, msecs_to_jiffies(session->dead_time));
 }
 
-/* The dead time has run out */
+/* The dead-connection timeout has expired: fail parked commands, and park no more */
 void nbd_session_dead_work(struct work_struct *work)
 {
 	struct nbd_session *session = container_of(to_delayed_work(work), struct nbd_session,
@@ -77,11 +80,14 @@ void nbd_session_dead_work(struct work_struct *work)
 }
 
 /**
- * nbd_session_hold() - let all commands wait
+ * nbd_session_hold() - park all commands from now on
  * @session: the session
  *
- * Commands that come from now on are parked, until as many calls of
- * nbd_session_release().
+ * Lasts until nbd_session_release() was called as often. Commands that are being submitted may
+ * still get to connections that were in their slots before.
+ *
+ * Context: Process context, does not sleep. Takes the session's park_lock; the caller may hold its
+ * lock.
  */
 void nbd_session_hold(struct nbd_session *session)
 {
@@ -90,6 +96,15 @@ void nbd_session_hold(struct nbd_session *session)
 	spin_unlock_irq(&session->park_lock);
 }
 
+/**
+ * nbd_session_release() - undo one nbd_session_hold()
+ * @session: the session
+ *
+ * The last call submits or fails what was parked, see nbd_session_settle_parked().
+ *
+ * Context: Process context, does not sleep. Takes the session's park_lock; the caller may hold its
+ * lock.
+ */
 void nbd_session_release(struct nbd_session *session)
 {
 	bool last;
@@ -101,15 +116,15 @@ void nbd_session_release(struct nbd_session *session)
 		nbd_session_settle_parked(session);
 }
 
-/* How long a server that is left is waited for without a word */
+/* A wait for an old server is logged after this time */
 #define PATIENCE	(10 * HZ)
 
 /**
- * struct wait - for a server that is left
- * @conn: its connection, which is out of its slot
- * @what: it owes, for people
- * @since: when this began
- * @told: the log has it
+ * struct wait - a wait for the server of a connection that is torn down
+ * @conn: the connection, which is out of its slot
+ * @what: what the server owes, for the log
+ * @since: start of the wait, in jiffies
+ * @told: the wait was logged
  */
 struct wait {
 	struct nbd_conn *conn;
@@ -119,9 +134,9 @@ struct wait {
 };
 
 /*
- * Wait a moment; false if there is no reason to go on. What a server has in hand and goes on with
- * after the same was done elsewhere, undoes what came later. So there is no limit but what the user
- * has set: the deadline of requests, or force.
+ * Sleep for a jiffy; false if the wait is to end. A server that executes a command after it was
+ * resent elsewhere may overwrite newer data. So the wait lasts until the connection fails, also by
+ * the request timeout, or until a replacement or detach is forced.
  */
 static bool wait_on(struct nbd_session *session, struct wait *wait)
 {
@@ -129,7 +144,7 @@ static bool wait_on(struct nbd_session *session, struct wait *wait)
 
 	if (nbd_conn_failed(conn) || READ_ONCE(session->abrupt))
 		return false;
-	/* One that is well needs less, and its flush is worth it */
+	/* A healthy server needs less than a second, and its flush is worth that */
 	if (conn->born <= READ_ONCE(session->forced) && time_after(jiffies, wait->since + HZ))
 		return false;
 	if (!wait->told && time_after(jiffies, wait->since + PATIENCE)) {
@@ -142,9 +157,8 @@ static bool wait_on(struct nbd_session *session, struct wait *wait)
 }
 
 /*
- * Wait until a connection that gets no more commands has answered all it has;
- * false if it did not. It is out of its slot, so nobody else starts its sender
- * for what was submitted last.
+ * Wait until the server has replied to all commands of a connection that is out of its slot; false
+ * if it did not. Submitters no longer kick the connection, so that is done here.
  */
 static bool wait_idle(struct nbd_session *session, struct nbd_conn *conn)
 {
@@ -157,7 +171,10 @@ static bool wait_idle(struct nbd_session *session, struct nbd_conn *conn)
 	return !nbd_conn_failed(conn);
 }
 
-/* blk-mq knows nothing of this command, so its deadline is looked at here */
+/*
+ * Wait for an internal command; false if it was refused or the wait has ended. blk-mq does not time
+ * it, so the request timeout is checked here.
+ */
 static bool wait_for_own(struct nbd_session *session, struct nbd_conn *conn,
 			 const struct nbd_cmd *cmd)
 {
@@ -179,9 +196,9 @@ static void left_without_flush(const struct nbd_session *session, const struct n
 }
 
 /*
- * Have a server that is left make stable what it has answered: a flush that is
- * sent to the next one need not reach it. The connection is idle. A server that
- * does not do it is as one that has died.
+ * Flush the server of an idle connection that is torn down: a flush that its successor gets need
+ * not cover the writes that this one has replied to. If it fails, this is as if the server had
+ * crashed.
  */
 static void flush_last(struct nbd_session *session, struct nbd_conn *conn)
 {
@@ -192,7 +209,10 @@ static void flush_last(struct nbd_session *session, struct nbd_conn *conn)
 
 	if (!nbd_export_has(&session->export, NBD_TF_SEND_FLUSH) || session->export.read_only)
 		return;
-	/* Its holder may wait for as long as another server pleases: in a way that nobody minds */
+	/*
+	 * The holder may wait for another server without limit. So poll: that can be ended, and
+	 * does not look like a hung task.
+	 */
 	while (!mutex_trylock(own_lock)) {
 		if (!wait_on(session, &turn)) {
 			left_without_flush(session, conn);
@@ -203,7 +223,7 @@ static void flush_last(struct nbd_session *session, struct nbd_conn *conn)
 	nbd_conn_submit(conn, cmd);
 	nbd_conn_kick(conn);
 	if (!wait_for_own(session, conn, cmd)) {
-		/* Joins its receiver, so the command is ours or done */
+		/* Joins both workers: the command has completed, or this task owns it */
 		nbd_conn_stop(conn);
 		if (!completion_done(&done))
 			nbd_cmd_abort(cmd);
@@ -213,7 +233,7 @@ static void flush_last(struct nbd_session *session, struct nbd_conn *conn)
 	mutex_unlock(own_lock);
 }
 
-/* The last word on a connection that was taken down */
+/* Log and report the end of a connection, and stop counting it as leaving */
 static void connection_down(struct nbd_session *session, struct nbd_conn *conn, u32 moved)
 {
 	u32 reason = -conn->error;
@@ -221,7 +241,7 @@ static void connection_down(struct nbd_session *session, struct nbd_conn *conn, 
 	if (reason)
 		pr_err("nbd%u: conn %u: lost, error %d\n", session->index, conn->index,
 		       conn->error);
-	/* If a server goes on with them nonetheless, it undoes what was done later */
+	/* If the old server executes them later, it may overwrite newer data */
 	if (moved && READ_ONCE(session->state) != NBDCTL_STATE_DEAD)
 		pr_warn("nbd%u: conn %u: %u requests move on unanswered\n", session->index,
 			conn->index, moved);
@@ -234,19 +254,19 @@ static void connection_down(struct nbd_session *session, struct nbd_conn *conn, 
 }
 
 /*
- * Take a connection down. The caller has taken it out of its slot, and is
- * therefore the only one who does. Sleeps, without locks. If @orderly, it is let
- * finish what it has, and the server is told; what a server was given must not
- * come to its mind after the same went to another.
+ * Tear down a connection. The caller has taken it out of its slot, and so is the only one to do
+ * this. If @orderly, the server may reply and flush, and is sent DISC. The connection is stopped
+ * before its commands are resent, so that it sends no late copy of them. Sleeps; no lock may be
+ * held.
  */
 static void take_down(struct nbd_session *session, struct nbd_conn *conn, bool orderly)
 {
 	u32 moved;
 
-	/* No submitter sees it any more, and what they gave it is on its list */
+	/* After this no submitter sees it, and all commands that it was given are queued */
 	synchronize_rcu_expedited();
 	if (orderly && wait_idle(session, conn)) {
-		/* One that is being shut down would refuse it */
+		/* A server that is being shut down would refuse the flush */
 		if (READ_ONCE(session->state) != NBDCTL_STATE_DEAD &&
 		    !test_bit(NBD_CONN_LEAVING, &conn->flags))
 			flush_last(session, conn);
@@ -263,14 +283,17 @@ static void take_down(struct nbd_session *session, struct nbd_conn *conn, bool o
 	nbd_conn_put(conn);
 }
 
-/* What is in a slot, for those who hold the session's lock */
+/* Connection in a slot, or NULL; under the session's lock */
 static struct nbd_conn *slot_conn(struct nbd_session *session, u32 index)
 {
 	return rcu_dereference_protected(session->slots[index].conn,
 					 lockdep_is_held(&session->lock));
 }
 
-/* Change what is in a slot; returns what was there, for the caller to take down */
+/*
+ * Put a connection or NULL into a slot; returns the previous one, for the caller to tear down.
+ * Under the session's lock.
+ */
 static struct nbd_conn *swap_conn(struct nbd_session *session, u32 index, struct nbd_conn *conn)
 {
 	struct nbd_conn *old = slot_conn(session, index);
@@ -290,7 +313,7 @@ static struct nbd_conn *swap_conn(struct nbd_session *session, u32 index, struct
 	return old;
 }
 
-/* Take a slot's connection out; if @conn is given, that one only */
+/* Take the connection out of a slot, if @conn is not NULL only that one; returns it or NULL */
 static struct nbd_conn *empty_slot(struct nbd_session *session, u32 index, struct nbd_conn *conn)
 {
 	struct nbd_conn *old = NULL;
@@ -306,7 +329,10 @@ static struct nbd_conn *empty_slot(struct nbd_session *session, u32 index, struc
 	return old;
 }
 
-/* A connection has failed; it may have been taken out for another reason meanwhile */
+/*
+ * A connection has failed, or its server is being shut down. It may have been taken out of its slot
+ * since.
+ */
 void nbd_session_fail_work(struct work_struct *work)
 {
 	struct nbd_conn *conn = container_of(work, struct nbd_conn, fail_work);
@@ -317,7 +343,7 @@ void nbd_session_fail_work(struct work_struct *work)
 	nbd_conn_put(conn);
 }
 
-/* A connection was replaced */
+/* Tear down a connection that was replaced */
 void nbd_session_retire_work(struct work_struct *work)
 {
 	struct nbd_conn *conn = container_of(work, struct nbd_conn, retire_work);
@@ -326,11 +352,11 @@ void nbd_session_retire_work(struct work_struct *work)
 }
 
 /**
- * nbd_session_start() - the set-up is complete
- * @session: shaped, and not yet published by its device
- * @conns: a connection for each slot; the session takes the references
+ * nbd_session_start() - fill the slots and leave NBDCTL_STATE_SETUP
+ * @session: session after nbd_session_shape(), not yet published by its device
+ * @conns: one connection for each slot; the session takes the references
  *
- * Cannot fail.
+ * Context: Process context, may sleep. Takes the session's lock.
  */
 void nbd_session_start(struct nbd_session *session, struct nbd_conn **conns)
 {
@@ -345,7 +371,7 @@ void nbd_session_start(struct nbd_session *session, struct nbd_conn **conns)
 	mutex_unlock(&session->lock);
 }
 
-/* May these connections take their slots? */
+/* Check that no slot is given twice, and that none was filled since the caller looked */
 static int check_slots(struct nbd_session *session, struct nbd_conn **conns, u32 n,
 		       const char **why)
 {
@@ -377,7 +403,7 @@ static int check_replacement(struct nbd_session *session, struct nbd_conn **conn
 	err = check_slots(session, conns, n, why);
 	if (err)
 		return err;
-	/* Also while it is drained, which may need a connection */
+	/* NBDCTL_STATE_DRAINING is fine: the drain may need a connection */
 	if (session->state == NBDCTL_STATE_DEAD) {
 		*why = "index is a device that is ending";
 		return -ENOTCONN;
@@ -393,8 +419,8 @@ static int check_replacement(struct nbd_session *session, struct nbd_conn **conn
 }
 
 /*
- * All commands wait until what was in the slot has answered what it has, and
- * flushed: then it no longer matters which server gets the next flush.
+ * Put a new connection into a slot. The session is held until the old one has failed, or has
+ * replied to all its commands and flushed: then any server may get the next flush.
  */
 static void fill_slot(struct nbd_session *session, struct nbd_conn *conn)
 {
@@ -410,7 +436,7 @@ static void fill_slot(struct nbd_session *session, struct nbd_conn *conn)
 	if (session->state == NBDCTL_STATE_WAITING)
 		change_state(session, NBDCTL_STATE_LIVE);
 	pr_info("nbd%u: conn %u: new connection\n", session->index, conn->index);
-	/* Before anybody can hear that the old one went down */
+	/* Before retire_work reports the old one as down */
 	nbd_event_slot(session->index, session->number, NBDCTL_CMD_CONNECTION_UP_EVENT,
 		       conn->index, 0);
 	if (!old) {
@@ -422,19 +448,21 @@ static void fill_slot(struct nbd_session *session, struct nbd_conn *conn)
 }
 
 /**
- * nbd_session_replace() - give slots other connections
+ * nbd_session_replace() - put new connections into slots
  * @session: the session
- * @conns: the connections, whose references the session takes if this succeeds
- * @n: how many, at least one
- * @export: what they have negotiated
- * @force: wait for none of the servers that the disk has or had until now
+ * @conns: the connections; the session takes the references on success
+ * @n: number of connections, at least 1
+ * @export: what was negotiated on the connections
+ * @force: limit each wait for the server of an earlier connection to a second
  * @why: set to a human-readable reason on failure
  *
- * All of them get their slots, or none does. If what was in a slot lives, it answers what it has
- * and flushes, while all commands wait; else its commands move on. That is not waited for here.
+ * All connections get their slots, or none does. The old ones are torn down by retire_work after
+ * this has returned. For one that works, this first waits for replies and a flush, while all other
+ * commands are parked.
  *
- * Return: 0; -ENOTCONN if the session is ending; -ESTALE if a slot was filled
- * since it was looked at; -EINVAL for the same slot twice; as nbd_export_fits().
+ * Context: Process context, may sleep. Takes the session's lock.
+ * Return: 0; -EINVAL if a slot is given twice; -ESTALE if a slot was filled since the caller
+ * looked; -ENOTCONN if the session has ended; or an error of nbd_export_fits().
  */
 int nbd_session_replace(struct nbd_session *session, struct nbd_conn **conns, u32 n,
 			const struct nbd_export *export, bool force, const char **why)
@@ -447,7 +475,7 @@ int nbd_session_replace(struct nbd_session *session, struct nbd_conn **conns, u3
 	if (!err) {
 		if (force)
 			WRITE_ONCE(session->forced, session->born);
-		/* Nothing is sent by the first ones before the last one is there */
+		/* No command is sent before all slots are filled */
 		nbd_session_hold(session);
 		for (i = 0; i < n; i++)
 			fill_slot(session, conns[i]);
@@ -458,11 +486,12 @@ int nbd_session_replace(struct nbd_session *session, struct nbd_conn **conns, u3
 }
 
 /**
- * nbd_session_drain() - begin an orderly end
+ * nbd_session_drain() - begin an orderly detach
  * @session: the session
- * @usable: set to whether any connection works, so that there is something to drain to
+ * @usable: set to whether any slot has a connection, which could flush
  *
- * Return: 0; -EALREADY if that has begun; -ENOTCONN if it has ended.
+ * Context: Process context, may sleep. Takes the session's lock.
+ * Return: 0; -EALREADY if it is being drained; -ENOTCONN if it has ended.
  */
 int nbd_session_drain(struct nbd_session *session, bool *usable)
 {
@@ -480,7 +509,13 @@ int nbd_session_drain(struct nbd_session *session, bool *usable)
 	return err;
 }
 
-/* The end is called off; false if it came by force meanwhile */
+/**
+ * nbd_session_undrain() - call off an orderly detach
+ * @session: session that was drained
+ *
+ * Context: Process context, may sleep. Takes the session's lock.
+ * Return: false if the session has ended, by a forced detach.
+ */
 bool nbd_session_undrain(struct nbd_session *session)
 {
 	bool back;
@@ -503,7 +538,7 @@ static void begin_end(struct nbd_session *session, bool orderly)
 		WRITE_ONCE(session->abrupt, true);
 	if (session->state != NBDCTL_STATE_DEAD)
 		change_state(session, NBDCTL_STATE_DEAD);
-	/* All servers close at the same time */
+	/* All servers get DISC before any is waited for */
 	for (i = 0; orderly && i < session->nr_slots; i++) {
 		conn = slot_conn(session, i);
 		if (conn)
@@ -515,12 +550,12 @@ static void begin_end(struct nbd_session *session, bool orderly)
 /**
  * nbd_session_end() - end a session
  * @session: the session
- * @orderly: nothing is in flight, say goodbye to the servers; otherwise what is
- *	in flight or parked fails
+ * @orderly: nothing is in flight, and servers are sent DISC; else all commands fail
  *
- * When this returns no command is under way. Sleeps for a bounded time.
- * Commands that come later fail at once. An end by force may come while an
- * orderly one is under way, and hastens it.
+ * When this returns, no command is in flight, and those that come later fail at once. A forced end
+ * may come during an orderly one, and hastens it.
+ *
+ * Context: Process context, sleeps; for a bounded time if not @orderly. Takes the session's lock.
  */
 void nbd_session_end(struct nbd_session *session, bool orderly)
 {
