@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The life of an attach: a session becomes the content of a device, and ends. */
+/* Attach, detach and resize of a device. */
 #include <linux/blkdev.h>
 #include <linux/module.h>
 #include <linux/sched/mm.h>
@@ -16,11 +16,13 @@ void nbd_device_put(struct nbd_device *dev)
 
 /**
  * nbd_device_lock() - lock a device
- * @dev: referenced
+ * @dev: referenced device
  *
- * Memory may be reclaimed by writing to a disk that waits for its server. Nobody should wait for
- * that with this lock, so who has it does no I/O for memory. But it is held while the disk's
- * open_mutex is waited for, under which the block layer does; so no connection needs it.
+ * Reclaim may write to a disk that waits for its server. The holder of this lock must not wait for
+ * that, so its allocations do no I/O. But it may wait for the disk's open_mutex, under which the
+ * block layer allocates with I/O; so connections are replaced without this lock.
+ *
+ * Context: Process context, may sleep. nbd_device_unlock() releases the lock.
  */
 void nbd_device_lock(struct nbd_device *dev)
 {
@@ -36,7 +38,12 @@ bool nbd_device_trylock(struct nbd_device *dev)
 	return true;
 }
 
-/* Let go of the lock and of a reference */
+/**
+ * nbd_device_unlock() - unlock a device, and drop a reference to it
+ * @dev: device locked by the caller
+ *
+ * Context: Process context, may sleep.
+ */
 void nbd_device_unlock(struct nbd_device *dev)
 {
 	unsigned int noio = dev->noio;
@@ -46,7 +53,13 @@ void nbd_device_unlock(struct nbd_device *dev)
 	nbd_device_put(dev);
 }
 
-/* The session of a device, referenced, or NULL. Any process context. */
+/**
+ * nbd_device_get_session() - get the session of a device
+ * @dev: referenced device
+ *
+ * Context: Any context.
+ * Return: the session, for nbd_session_put(), or NULL.
+ */
 struct nbd_session *nbd_device_get_session(struct nbd_device *dev)
 {
 	struct nbd_session *session;
@@ -59,7 +72,14 @@ struct nbd_session *nbd_device_get_session(struct nbd_device *dev)
 	return session;
 }
 
-/* NBDCTL_STATE_*; any process context */
+/**
+ * nbd_device_state() - get the state of a device
+ * @dev: referenced device
+ *
+ * Context: Any context.
+ * Return: the state of its session; without one, NBDCTL_STATE_DEAD if the device is gone, else
+ * NBDCTL_STATE_IDLE.
+ */
 u32 nbd_device_state(struct nbd_device *dev)
 {
 	u32 state = nbd_devices_is_gone(dev) ? NBDCTL_STATE_DEAD : NBDCTL_STATE_IDLE;
@@ -73,7 +93,10 @@ u32 nbd_device_state(struct nbd_device *dev)
 	return state;
 }
 
-/* The page cache keeps the blocks that the disk had when it was opened, of one page at most */
+/*
+ * Set the queue limits. Blocks larger than a page need a disk that is not open: its page cache
+ * keeps the block size of when it was opened, which is a page at most.
+ */
 static int set_limits(struct nbd_device *dev, const struct nbd_export *export, const char **why)
 {
 	bool large = nbd_export_block(export) > PAGE_SIZE;
@@ -94,13 +117,15 @@ static int set_limits(struct nbd_device *dev, const struct nbd_export *export, c
 }
 
 /**
- * nbd_device_attach() - make a session the content of a device
- * @dev: idle and locked
- * @session: complete; the device takes the reference if this succeeds
- * @conns: a connection for each slot, likewise
+ * nbd_device_attach() - attach a session to a device
+ * @dev: idle device, locked by the caller
+ * @session: session after nbd_session_shape(); the device takes the reference on success
+ * @conns: one connection for each slot; the session takes the references on success
  * @why: set to a human-readable reason on failure
  *
- * Return: 0 or negative errno.
+ * Context: Process context, may sleep. Takes the disk's open_mutex and the session's lock.
+ * Return: 0; -EBUSY if the disk is open and blocks are larger than a page; -ENODEV if the module is
+ * being unloaded; or the error of the block layer for the limits.
  */
 int nbd_device_attach(struct nbd_device *dev, struct nbd_session *session,
 		      struct nbd_conn **conns, const char **why)
@@ -110,7 +135,7 @@ int nbd_device_attach(struct nbd_device *dev, struct nbd_session *session,
 	err = set_limits(dev, &session->export, why);
 	if (err)
 		return err;
-	/* It is there till the device is idle again */
+	/* forget_session() drops this */
 	*why = "the module is being unloaded";
 	if (!try_module_get(THIS_MODULE))
 		return -ENODEV;
@@ -118,15 +143,16 @@ int nbd_device_attach(struct nbd_device *dev, struct nbd_session *session,
 	blk_queue_rq_timeout(dev->disk->queue, session->request_timeout ?: 30 * HZ);
 	nbd_session_start(session, conns);
 	rcu_assign_pointer(dev->session, session);
-	/* The size last: from now on there is something to open */
+	/* Last, as it makes the disk usable */
 	nbd_disk_set_size(dev, nbd_export_usable(&session->export));
 	nbd_event(dev->index, session->number, NBDCTL_CMD_ATTACHED_EVENT);
 	return 0;
 }
 
 /*
- * The end of every session: nothing of it is in use when its reference goes. The
- * device, which is locked, goes with it, and is unlocked.
+ * Clear the pointer to a session that has ended, and replace its device, which is locked by the
+ * caller and is unlocked. After the grace period queue_rq() and other readers do not see the
+ * session, so the device's reference can go.
  */
 static void forget_session(struct nbd_device *dev, struct nbd_session *session)
 {
@@ -142,9 +168,9 @@ static void forget_session(struct nbd_device *dev, struct nbd_session *session)
 }
 
 /*
- * Nobody may come in between the look at the openers and the state that keeps them out. Who has the
- * mutex is one of them, and may wait for a server: for as long as the dead time lasts, which is
- * too long for a lock that a forced detach needs.
+ * Check openers and change the state under open_mutex, so that no open comes in between. Only try
+ * to lock it: its holder may wait for a server until the dead-connection timeout, and a forced
+ * detach needs the device's lock, which is held here.
  */
 static int begin_drain(struct nbd_device *dev, struct nbd_session *session, bool *usable)
 {
@@ -160,17 +186,17 @@ static int begin_drain(struct nbd_device *dev, struct nbd_session *session, bool
 	return err;
 }
 
-/* Who set no limit waits for as long as servers answer something, once in that time */
+/* NBD_DETACH_WHILE_ANSWERED: call the detach off after this time without a reply */
 #define SILENCE_TIME	(60 * HZ)
-/* It is looked that often at whether to go on waiting */
+/* Interval of the checks whether to wait any longer */
 #define LOOK_TIME	(HZ / 5)
 
 /**
  * struct patience - how long a detach waits for servers
- * @session: what is detached
- * @timeout: milliseconds, NBDCTL_TIME_FOREVER for no end, NBD_DETACH_WHILE_ANSWERED
- * @since: jiffies, when it began; or when a server answered last
- * @replies: how many there had been then
+ * @session: the session that is detached
+ * @timeout: milliseconds, NBDCTL_TIME_FOREVER for no limit, or NBD_DETACH_WHILE_ANSWERED
+ * @since: start of the detach, or time of the last reply, in jiffies
+ * @replies: number of replies at that time
  */
 struct patience {
 	struct nbd_session *session;
@@ -188,7 +214,7 @@ static u64 count_replies(struct nbd_session *session)
 	rcu_read_lock();
 	for (i = 0; i < session->nr_slots; i++) {
 		conn = rcu_dereference(session->slots[i].conn);
-		/* A new connection is news as well */
+		/* A new connection counts as a reply */
 		replies += READ_ONCE(session->slots[i].reconnects);
 		if (conn)
 			replies += READ_ONCE(conn->stats.replies);
@@ -227,7 +253,7 @@ static int flush(struct nbd_session *session, struct request_queue *q, struct pa
 	struct nbd_private *flush;
 	int err;
 
-	/* One that was given up before may still be under way */
+	/* The flush of a detach that was called off may still be in flight */
 	while (IS_ERR(flush = nbd_flush_start(session, q))) {
 		if (PTR_ERR(flush) != -EAGAIN)
 			return PTR_ERR(flush);
@@ -242,7 +268,7 @@ static int flush(struct nbd_session *session, struct request_queue *q, struct pa
 	return err;
 }
 
-/* Wait until nothing is in flight. Nobody has the disk open, so nothing comes any more. */
+/* Wait until nothing is in flight. The disk is not open, so no request is added. */
 static int drain(struct request_queue *q, struct patience *p)
 {
 	bool drained;
@@ -255,7 +281,9 @@ static int drain(struct request_queue *q, struct patience *p)
 	return drained ? 0 : -ETIMEDOUT;
 }
 
-/* Write out what a session has; as long as a server takes for it, so without any lock */
+/*
+ * Flush the server and drain the queue. No lock is held, as this takes as long as the server needs.
+ */
 static int write_out(struct nbd_device *dev, struct nbd_session *session)
 {
 	struct request_queue *q = dev->disk->queue;
@@ -269,8 +297,10 @@ static int write_out(struct nbd_device *dev, struct nbd_session *session)
 }
 
 /**
- * nbd_device_detach_work() - the orderly end of a session
- * @work: of a device, whose reference and that of its detaching session it takes over
+ * nbd_device_detach_work() - carry out an orderly detach
+ * @work: detach_work of a device; its references to the device and to @detaching are dropped
+ *
+ * Context: Worker of nbd_disk_wq, sleeps.
  */
 void nbd_device_detach_work(struct work_struct *work)
 {
@@ -286,7 +316,7 @@ void nbd_device_detach_work(struct work_struct *work)
 		nbd_event_detach_failed(dev->index, session->number, -err);
 	}
 	nbd_device_lock(dev);
-	/* Force may have come first */
+	/* A forced detach may have come first */
 	if (!err && nbd_device_session(dev) == session)
 		forget_session(dev, session);
 	else
@@ -295,18 +325,18 @@ void nbd_device_detach_work(struct work_struct *work)
 }
 
 /**
- * nbd_device_detach() - begin to end a session in order
- * @dev: locked
+ * nbd_device_detach() - begin an orderly detach
+ * @dev: attached device, locked by the caller
  * @timeout: milliseconds after which it is called off, NBDCTL_TIME_FOREVER for never;
- *	NBD_DETACH_WHILE_ANSWERED: when no server has answered anything for a minute
+ *	NBD_DETACH_WHILE_ANSWERED to call it off when no server has replied to anything for a minute
  * @why: set to a human-readable reason on failure
  *
- * Nobody may have the disk open, or be about to open or close it. Caches are
- * flushed to the server, requests in flight are waited for, the servers are
- * told; all that after this has returned. An event tells of the end, or that all
- * is as before.
+ * After this has returned, detach_work flushes the server, drains the queue and disconnects. An
+ * event reports that this is done, or was called off.
  *
- * Return: 0; -EALREADY; -ENOTCONN; -EBUSY while the disk is open.
+ * Context: Process context, does not wait for servers. Takes the session's lock.
+ * Return: 0; -EBUSY if the disk is open, or being opened or closed; -EALREADY if it is being
+ * detached; -ENOTCONN if its session has ended.
  */
 int nbd_device_detach(struct nbd_device *dev, u32 timeout, const char **why)
 {
@@ -333,19 +363,21 @@ int nbd_device_detach(struct nbd_device *dev, u32 timeout, const char **why)
 }
 
 /**
- * nbd_device_detach_now() - end a session, whatever it is doing
- * @dev: not locked; takes over a reference
- * @session: what was attached to it, referenced
+ * nbd_device_detach_now() - force a detach
+ * @dev: device, not locked by the caller; its reference is dropped
+ * @session: referenced session that was attached to it
  *
- * What is in flight fails, which ends an orderly detach as well. If the disk is
- * open, its users keep it, dead, and the number, so that nothing they have
- * cached can ever reach what is attached next, or be taken for its content.
+ * All commands fail, which ends an orderly detach as well. If the disk is open, its users keep it,
+ * marked dead, together with the number. So nothing that they have cached is written to what is
+ * attached next, or taken for data of that.
+ *
+ * Context: Process context, may sleep. Takes the device's and the session's lock.
  */
 void nbd_device_detach_now(struct nbd_device *dev, struct nbd_session *session)
 {
 	nbd_session_end(session, false);
 	nbd_device_lock(dev);
-	/* It may have ended in order meanwhile */
+	/* An orderly detach may have come first */
 	if (nbd_device_session(dev) == session)
 		forget_session(dev, session);
 	else
@@ -353,11 +385,12 @@ void nbd_device_detach_now(struct nbd_device *dev, struct nbd_session *session)
 }
 
 /**
- * nbd_device_resize() - give an attached device another size
- * @dev: locked
- * @size: in bytes, at least one block
+ * nbd_device_resize() - change the size of an attached device
+ * @dev: device locked by the caller
+ * @size: of the export, in bytes, at least one block; the disk gets the whole blocks of it
  *
- * Return: 0, -ENOTCONN or -EINVAL.
+ * Context: Process context, may sleep.
+ * Return: 0; -ENOTCONN if nothing is attached; -EINVAL if @size is out of range.
  */
 int nbd_device_resize(struct nbd_device *dev, u64 size)
 {

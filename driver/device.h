@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Devices: /dev/nbdN, with or without a session. A device is made when the
- * module is loaded or when somebody asks for its number (devices.h). It has one
- * session at most, and another takes its number after that.
+ * Devices: /dev/nbdN, with or without a session. The registry (devices.h) creates them, when the
+ * module is loaded or on demand. A device has one session at most; when that has ended, a new
+ * device takes the number.
  */
 #ifndef NBD_DEVICE_H
 #define NBD_DEVICE_H
@@ -15,26 +15,28 @@
 
 #define NBD_MAJOR_NR	43
 
-/* Time-out of a detach: as long as servers answer something */
+/* Timeout of a detach: none while servers reply to anything */
 #define NBD_DETACH_WHILE_ANSWERED	0
 
 /**
  * struct nbd_device - /dev/nbdN
  * @index: N
- * @depth: requests in flight on each queue that were asked for; the block layer may grant fewer
- * @gone: its disk was taken away, or is about to be; for the registry, written under @lock
+ * @depth: requests in flight per hardware queue, as requested; the block layer may have granted
+ *	fewer
+ * @gone: the disk was removed, or is about to be; written under @lock
  * @lock: serialises attach, detach and resize; see nbd_device_lock()
- * @noio: what the holder of @lock may allocate by when he lets go of it
- * @session: what is attached, or NULL; written under @lock
- * @tag_set: queues and tags
+ * @noio: allocation scope to restore when @lock is released; under @lock
+ * @session: what is attached, or NULL; RCU, written under @lock
+ * @tag_set: hardware queues and tags
  * @disk: the disk; its reference count is the device's
- * @detach_work: ends @detaching in order
- * @detaching: the session, referenced for the work; this and the next two under @lock
- * @detach_timeout: how long servers may take, see nbd_device_detach()
- * @detach_flush: there is something to flush to
+ * @detach_work: orderly detach of @detaching
+ * @detaching: the session, referenced for @detach_work; this and the next two are written under
+ *	@lock, before @detach_work is queued
+ * @detach_timeout: limit in milliseconds, see nbd_device_detach()
+ * @detach_flush: flush the server before the detach
  * @del_work: removes the disk
- * @renew_work: makes the next device of this number
- * @rcu: frees
+ * @renew_work: creates the next device of this number
+ * @rcu: frees the device
  */
 struct nbd_device {
 	u32 index;
@@ -66,7 +68,7 @@ void nbd_device_detach_work(struct work_struct *work);
 void nbd_device_detach_now(struct nbd_device *dev, struct nbd_session *session);
 int nbd_device_resize(struct nbd_device *dev, u64 size);
 
-/* The session of a device whose lock is held */
+/* Session of a device, or NULL; the caller holds the device's lock */
 static inline struct nbd_session *nbd_device_session(struct nbd_device *dev)
 {
 	return rcu_dereference_protected(dev->session, lockdep_is_held(&dev->lock));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The registry: which device is behind a number. It alone knows which numbers
- * are taken, and makes and removes devices. No lock is held while a disk is
- * made or removed: the number stays reserved.
+ * The registry: which device has which number. It alone knows the numbers that are in use, and
+ * creates and removes devices. A number stays reserved while its disk is added or removed. No lock
+ * is held then, but that of a device whose disk is removed while it is not open.
  */
 #ifndef NBD_DEVICES_H
 #define NBD_DEVICES_H
