@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The registry. Devices are found under RCU. A number is free, reserved for
- * whoever is making its device, or a device's; and that device can be gone: its
- * disk was removed, and the number is free when the last user of that is gone.
+ * The registry. Devices are found under RCU. A number is free, reserved for the task that creates
+ * its device, or a device's. That device may be gone: its disk was removed, and when the last user
+ * is gone, too, a new device gets the number.
  */
 #include <linux/blkdev.h>
 #include <linux/module.h>
@@ -20,15 +20,15 @@ unsigned int max_part = 16;
 
 static DEFINE_XARRAY_ALLOC(devices);
 /*
- * Detaches and removes disks. The one may wait for a server, the other calls into
- * file systems, which may wait for other disks of ours; so it must be no queue
- * that those need.
+ * Detaches and removes disks. A detach waits for a server, and del_gendisk() calls into file
+ * systems, which may wait for other disks of this driver. So this must not be a workqueue that
+ * those disks need.
  */
 struct workqueue_struct *nbd_disk_wq;
 static bool exiting;
-static DECLARE_WAIT_QUEUE_HEAD(released);	/* while @exiting */
+static DECLARE_WAIT_QUEUE_HEAD(released);	/* a number was; for nbd_devices_exit() */
 
-/* Highest index whose minors still have numbers */
+/* Highest index whose minors fit into MINORBITS */
 u32 nbd_index_max(void)
 {
 	unsigned int minors = max_part ? roundup_pow_of_two(max_part + 1) : 1;
@@ -44,11 +44,10 @@ static bool get_device_ref(struct nbd_device *dev)
 }
 
 /**
- * nbd_devices_find() - find a device
- * @index: its number
+ * nbd_devices_find() - find a device by its number
+ * @index: the number
  *
- * Any context.
- *
+ * Context: Any context.
  * Return: the device, which may be gone, for nbd_device_put(); or NULL.
  */
 struct nbd_device *nbd_devices_find(u32 index)
@@ -64,11 +63,10 @@ struct nbd_device *nbd_devices_find(u32 index)
 }
 
 /**
- * nbd_devices_next() - walk over the devices
- * @index: in: lowest number wanted; out: number of the device
+ * nbd_devices_next() - find the next device
+ * @index: in: lowest number to return; out: number of the device
  *
- * Any context.
- *
+ * Context: Any context.
  * Return: the device, which may be gone, for nbd_device_put(); or NULL after the last.
  */
 struct nbd_device *nbd_devices_next(u32 *index)
@@ -89,9 +87,10 @@ struct nbd_device *nbd_devices_next(u32 *index)
 }
 
 /**
- * nbd_devices_lock() - find a device and lock it
- * @index: its number
+ * nbd_devices_lock() - find a device by its number, and lock it
+ * @index: the number
  *
+ * Context: Process context, may sleep.
  * Return: the device, for nbd_device_unlock(); or NULL. If it is gone, nothing is attached to it.
  */
 struct nbd_device *nbd_devices_lock(u32 index)
@@ -108,7 +107,7 @@ bool nbd_devices_is_gone(const struct nbd_device *dev)
 	return READ_ONCE(dev->gone);
 }
 
-/* ---- making and removing ---- */
+/* ---- creating and removing ---- */
 
 static void del_work(struct work_struct *work)
 {
@@ -123,7 +122,10 @@ static void release_index(u32 index)
 
 static void renew_work(struct work_struct *work);
 
-/* Make a device of a number that is reserved for the caller. It is locked and referenced. */
+/*
+ * Create the device of a number that the caller has reserved; it is returned locked and referenced.
+ * On failure the number is free again.
+ */
 static struct nbd_device *make_device(u32 index, u32 queues, u32 depth)
 {
 	struct nbd_device *dev = kzalloc(sizeof(*dev), GFP_KERNEL);
@@ -142,7 +144,7 @@ static struct nbd_device *make_device(u32 index, u32 queues, u32 depth)
 		goto free;
 	get_device(disk_to_dev(dev->disk));
 	nbd_device_lock(dev);
-	/* The place is there, so this can't fail */
+	/* Cannot fail: the reserved entry has its memory */
 	xa_store(&devices, index, dev, GFP_KERNEL);
 	return dev;
 
@@ -153,7 +155,7 @@ release:
 	return ERR_PTR(err);
 }
 
-/* Its last user is gone, so the number may have a disk again */
+/* The last reference to a device that is gone was dropped: create the next one */
 static void renew_work(struct work_struct *work)
 {
 	struct nbd_device *old = container_of(work, struct nbd_device, renew_work), *new;
@@ -170,12 +172,14 @@ static void renew_work(struct work_struct *work)
 }
 
 /**
- * nbd_devices_forget() - the last reference to a device has gone
- * @dev: the device; nobody has its disk open any more
+ * nbd_devices_forget() - free a device, and have the next one created if it still has its number
+ * @dev: device without references, whose disk is being freed
+ *
+ * Context: Process context, may sleep.
  */
 void nbd_devices_forget(struct nbd_device *dev)
 {
-	/* The number is another's already, if the device was replaced */
+	/* Not if the device was replaced: the number belongs to its successor */
 	if (xa_cmpxchg(&devices, dev->index, dev, XA_ZERO_ENTRY, GFP_KERNEL) == dev)
 		queue_work(nbd_disk_wq, &dev->renew_work);
 	else
@@ -183,8 +187,8 @@ void nbd_devices_forget(struct nbd_device *dev)
 }
 
 /*
- * Take the number of a device that nobody has open; it is the caller's from here
- * on. Who opened it keeps the number.
+ * Reserve the number of a device for the caller, and mark the device as gone; false if the disk is
+ * open, as its users keep the number.
  */
 static bool take_index(struct nbd_device *dev)
 {
@@ -200,7 +204,10 @@ static bool take_index(struct nbd_device *dev)
 	return !open;
 }
 
-/* Put a new device in the place of one whose number was taken; locked, as the old one was */
+/*
+ * Create a device in place of one whose number take_index() has reserved. The old one is unlocked,
+ * the new one is returned locked.
+ */
 static struct nbd_device *replace_device(struct nbd_device *dev, u32 queues, u32 depth)
 {
 	u32 index = dev->index;
@@ -211,13 +218,14 @@ static struct nbd_device *replace_device(struct nbd_device *dev, u32 queues, u32
 }
 
 /**
- * nbd_devices_renew() - a device has had its session
- * @dev: locked, without a session; is unlocked
+ * nbd_devices_renew() - replace a device whose session has ended
+ * @dev: device without a session, locked by the caller; it is unlocked, and a reference is dropped
  *
- * What is attached next gets a new disk: nothing of what was set, cached or has
- * failed may stay. If somebody has the disk open, he keeps what is left of it,
- * and the number gets a new one when he is gone: what he has cached would be
- * taken for content of what is attached next.
+ * What is attached next gets a new disk, without settings, cached data or errors of this one. If
+ * the disk is open, its users keep it, and the number gets a new device after them: what they have
+ * cached would be taken for data of what is attached next.
+ *
+ * Context: Process context, may sleep.
  */
 void nbd_devices_renew(struct nbd_device *dev)
 {
@@ -237,13 +245,16 @@ void nbd_devices_renew(struct nbd_device *dev)
 
 /* ---- for an attach ---- */
 
-/* udev looks at a disk for a moment when it has become idle */
+/* Longest wait for users to close a disk: udev opens one for a moment when it becomes idle */
 #define OPENERS_TIME	(2 * HZ)
 
-/* To replace a disk takes milliseconds, but more on a host that is busy with other things */
+/*
+ * Longest wait for a disk that is being created. That takes milliseconds, but more if the host is
+ * busy with other things.
+ */
 #define CREATION_TIME	(10 * HZ)
 
-/* Sleep for a moment, unless the time is over or the caller is killed */
+/* Sleep for 10 ms; false if @end has passed, or a fatal signal is pending */
 static bool nap(unsigned long end)
 {
 	if (time_after_eq(jiffies, end) || fatal_signal_pending(current))
@@ -252,7 +263,13 @@ static bool nap(unsigned long end)
 	return true;
 }
 
-/* Wait for a short time until nobody has the disk open */
+/**
+ * nbd_devices_wait_closed() - wait until a disk is not open
+ * @dev: referenced device
+ *
+ * Context: Process context, sleeps for OPENERS_TIME at most; a fatal signal ends the wait.
+ * Return: false if the disk is still open.
+ */
 bool nbd_devices_wait_closed(struct nbd_device *dev)
 {
 	unsigned long end = jiffies + OPENERS_TIME;
@@ -267,7 +284,7 @@ static bool is_free(struct nbd_device *dev)
 	return !dev->gone && !rcu_access_pointer(dev->session) && !disk_openers(dev->disk);
 }
 
-/* Lock the first device that nothing is attached to, or make one */
+/* Lock the first idle device that is neither open nor locked, or create one */
 static struct nbd_device *lock_any(u32 queues, u32 depth, const char **why)
 {
 	struct nbd_device *dev;
@@ -292,8 +309,8 @@ static struct nbd_device *lock_any(u32 queues, u32 depth, const char **why)
 }
 
 /*
- * Lock a device, or make it. Who is about to leave a disk that is gone, or to
- * make one, is waited for.
+ * Lock the device of a number, or create it. This waits for users of a device that is gone, and for
+ * a task that creates the device, for OPENERS_TIME at most.
  */
 static struct nbd_device *lock_or_make(u32 index, u32 queues, u32 depth, const char **why)
 {
@@ -321,7 +338,10 @@ static struct nbd_device *lock_or_make(u32 index, u32 queues, u32 depth, const c
 	return ERR_PTR(err);
 }
 
-/* Get a device of another depth in the place of this one, which is locked and has no session */
+/*
+ * Replace a device by one of another queue depth. The old one is locked and has no session; it is
+ * unlocked, and the new one is returned locked.
+ */
 static struct nbd_device *change_depth(struct nbd_device *dev, u32 queues, u32 depth,
 				       const char **why)
 {
@@ -336,16 +356,17 @@ static struct nbd_device *change_depth(struct nbd_device *dev, u32 queues, u32 d
 }
 
 /**
- * nbd_devices_lock_for_attach() - find or make a device, and lock it
+ * nbd_devices_lock_for_attach() - find or create an idle device, and lock it
  * @index: its number
- * @any: any idle one will do
- * @slots: connections it will have: as many hardware queues, up to one per CPU
- * @depth: requests in flight on each, 0 for the default
+ * @any: use any number, not @index
+ * @slots: number of connections; there will be as many hardware queues, up to one per CPU
+ * @depth: requests in flight per hardware queue, 0 for the default
  * @why: set to a human-readable reason on failure
  *
- * The block layer may have granted fewer queues or requests; that is what there is.
+ * The block layer may grant fewer queues or requests, see the device's tag_set.
  *
- * Return: an idle device that was asked for like this, for nbd_device_unlock(); or an ERR_PTR.
+ * Context: Process context, sleeps.
+ * Return: the device, for nbd_device_unlock(); or an ERR_PTR.
  */
 struct nbd_device *nbd_devices_lock_for_attach(u32 index, bool any, u32 slots, u32 depth,
 					       const char **why)
@@ -398,7 +419,7 @@ static int make_first(u32 index)
 	return 0;
 }
 
-/* Make the devices that are there from the start */
+/* Set up the registry, and create the devices that exist from the start */
 int nbd_devices_init(void)
 {
 	u32 i;
@@ -422,14 +443,14 @@ int nbd_devices_init(void)
 	return err;
 }
 
-/* Nothing is attached, and nobody has a disk open, as both pin the module */
+/* No device is attached, and no disk is open: both pin the module */
 void nbd_devices_exit(void)
 {
 	struct nbd_device *dev;
 	u32 index = 0;
 
 	WRITE_ONCE(exiting, true);
-	/* Disks that are gone, or about to come */
+	/* Removals of disks, and creation of the devices after them */
 	flush_workqueue(nbd_disk_wq);
 	unregister_blkdev(NBD_MAJOR_NR, "nbd");
 	while ((dev = nbd_devices_next(&index))) {

@@ -2,7 +2,7 @@
 /*
  * The registry: which device has which number. It alone knows the numbers that are in use, and
  * creates and removes devices. A number stays reserved while its disk is added or removed. No lock
- * is held then, but that of a device whose disk is removed while it is not open.
+ * is held then, except for that of a device whose disk is removed while it is not open.
  */
 #ifndef NBD_DEVICES_H
 #define NBD_DEVICES_H

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The gendisk of a device: made, sized, removed. */
+/* The gendisk of a device: how it is created, sized and removed. */
 #include <linux/blkdev.h>
 #include <linux/kobject.h>
 #include <linux/module.h>
@@ -9,7 +9,7 @@
 #include "device.h"
 #include "devices.h"
 
-/* Opening an idle disk is harmless, opening one that is on its way out is not */
+/* An idle disk can be opened, one that is being detached cannot */
 static int disk_open(NBD_OPEN_ARGS)
 {
 	struct nbd_device *dev = nbd_open_disk()->private_data;
@@ -45,9 +45,8 @@ static int alloc_tag_set(struct nbd_device *dev, u32 queues, u32 depth)
 	dev->tag_set.numa_node = NUMA_NO_NODE;
 	dev->tag_set.cmd_size = sizeof(struct nbd_pdu);
 	/*
-	 * Stacking: a processor goes offline without waiting for the answers to what it
-	 * asked for. They come to another; and when the machine goes to sleep the network
-	 * sleeps already, so they would never come.
+	 * BLK_MQ_F_STACKING: CPU hotplug does not drain hardware queues. Replies arrive on any CPU;
+	 * and in suspend the wait would not end, as the network is down by then.
 	 */
 	dev->tag_set.flags = NBD_MQ_SHOULD_MERGE | BLK_MQ_F_NO_SCHED_BY_DEFAULT |
 			     BLK_MQ_F_STACKING;
@@ -67,13 +66,13 @@ static void name_disk(struct gendisk *disk, struct nbd_device *dev)
 }
 
 /**
- * nbd_disk_add() - give a device its disk
- * @dev: the device; its index is set. On success the disk's reference count is
- *	the device's
- * @queues: hardware queues
- * @depth: requests in flight on each
+ * nbd_disk_add() - create the disk of a device
+ * @dev: device with its index; its life ends with the disk's references on success
+ * @queues: number of hardware queues
+ * @depth: requests in flight per hardware queue, without those with reserved tags
  *
- * Return: 0 or negative errno, then the device is still the caller's.
+ * Context: Process context, may sleep.
+ * Return: 0; or negative errno, and the caller still owns @dev.
  */
 int nbd_disk_add(struct nbd_device *dev, u32 queues, u32 depth)
 {
@@ -97,7 +96,7 @@ int nbd_disk_add(struct nbd_device *dev, u32 queues, u32 depth)
 	return 0;
 
 put_disk:
-	/* Not yet added, so this does not free the device */
+	/* It was not added, so this does not free the device */
 	disk->fops = NULL;
 	put_disk(disk);
 free_tag_set:
@@ -105,7 +104,15 @@ free_tag_set:
 	return err;
 }
 
-/* Remove the disk, whoever uses it. The device goes with its last reference. */
+/**
+ * nbd_disk_del() - remove the disk of a device
+ * @dev: the device, which is freed with the last reference to its disk
+ *
+ * Users of the disk keep it, marked dead.
+ *
+ * Context: Process context, sleeps. If the disk may be open, no lock may be held: file systems are
+ * called.
+ */
 void nbd_disk_del(struct nbd_device *dev)
 {
 	blk_mark_disk_dead(dev->disk);
@@ -114,11 +121,13 @@ void nbd_disk_del(struct nbd_device *dev)
 }
 
 /**
- * nbd_disk_set_size() - let the disk have a size
+ * nbd_disk_set_size() - set the capacity of a disk
  * @dev: the device
  * @size: in bytes
  *
- * The partition table is read when the disk is next opened. udev is told.
+ * The partition table is read when the disk is next opened. A uevent is sent in any case.
+ *
+ * Context: Process context, may sleep.
  */
 void nbd_disk_set_size(struct nbd_device *dev, u64 size)
 {
@@ -127,7 +136,10 @@ void nbd_disk_set_size(struct nbd_device *dev, u64 size)
 		kobject_uevent(&disk_to_dev(dev->disk)->kobj, KOBJ_CHANGE);
 }
 
-/* Before the size, whose event tells of both: of this alone udev should not hear */
+/*
+ * Call this before nbd_disk_set_size(), whose uevent covers both; set_disk_ro() would send one of
+ * its own.
+ */
 void nbd_disk_set_ro(struct nbd_device *dev, bool read_only)
 {
 	if (read_only)
