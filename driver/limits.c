@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Queue limits from the facts of an export, see "Size constraints" in the NBD protocol. */
+/*
+ * Queue limits from the negotiated parameters of an export, see "Size constraints" in the NBD
+ * protocol.
+ */
 #include <linux/backing-dev.h>
 #include <linux/blkdev.h>
 #include <linux/pagemap.h>
@@ -8,12 +11,12 @@
 #include "export.h"
 
 /*
- * Requests are made this large by default, if the server takes them. The block layer would also
- * take that from io_opt, but file systems take io_opt for a stripe.
+ * Default of max_sectors, in bytes, for servers that accept as much. The block layer would also
+ * derive it from io_opt, but file systems take io_opt for a stripe width.
  */
 #define DEFAULT_IO	(4u << 20)
 
-/* Effect lengths have 32 bits on the wire; a request must be of whole blocks */
+/* Most sectors of a TRIM or WRITE_ZEROES: lengths have 32 bits on the wire, and are whole blocks */
 static u32 max_effect(const struct nbd_export *export)
 {
 	u32 unit = max(nbd_export_block(export), export->preferred_block);
@@ -22,8 +25,8 @@ static u32 max_effect(const struct nbd_export *export)
 }
 
 /*
- * File systems and partition tables align to it, and take smaller writes for atomic no longer. More
- * than a page it need not be: what the server prefers beyond that is the optimal size.
+ * File systems and partition tables align to the physical block size, and do not rely on smaller
+ * writes being atomic. A preferred size above a page is left to io_opt.
  */
 static u32 physical_block(const struct nbd_export *export)
 {
@@ -31,8 +34,9 @@ static u32 physical_block(const struct nbd_export *export)
 }
 
 /*
- * A rotational disk gets more read-ahead from newer kernels, and keeps it. Seeks are the server's,
- * and so is the read-ahead that saves them.
+ * The block layer raises the read-ahead for a large io_opt, newer kernels for rotational disks,
+ * too, and for good. Keep what is set: seeks are the server's, and so is the read-ahead that avoids
+ * them.
  */
 static int commit(struct gendisk *disk, const struct nbd_limits *l)
 {
@@ -45,10 +49,12 @@ static int commit(struct gendisk *disk, const struct nbd_limits *l)
 }
 
 /**
- * nbd_reset_limits() - give a queue to which nothing is attached its limits
- * @disk: the disk, of size 0 and not open
+ * nbd_reset_limits() - set the limits of a disk without an export
+ * @disk: disk that was not added yet
  *
- * Without a write cache not even an empty flush gets as far as the driver.
+ * Without a write cache, the block layer completes empty flushes itself.
+ *
+ * Context: Process context, may sleep.
  */
 void nbd_reset_limits(struct gendisk *disk)
 {
@@ -64,14 +70,14 @@ void nbd_reset_limits(struct gendisk *disk)
 }
 
 /**
- * nbd_set_limits() - make the queue suit an export
- * @disk: the disk, idle: of size 0 and without a write cache, so that no I/O gets as far as
- *	the limits, and the queue need not be frozen, which would take longer than all the
- *	rest of an attach
- * @export: the facts
+ * nbd_set_limits() - set the limits of a disk for an export
+ * @disk: disk of capacity 0 and without a write cache
+ * @export: the negotiated parameters
  *
- * TRIM says nothing of content, so discards never count as zeroes.
+ * No I/O gets to such a disk, so its queue is not frozen, which would take longer than the rest of
+ * an attach. After TRIM the data is undefined, so discards never count as zeroing.
  *
+ * Context: Process context, may sleep. The caller holds the disk's open_mutex.
  * Return: 0 or negative errno.
  */
 int nbd_set_limits(struct gendisk *disk, const struct nbd_export *export)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Order of start and end of the module. */
+/* Load and unload of the module, and their order. */
 #include <linux/module.h>
 #include <linux/workqueue.h>
 
@@ -18,7 +18,7 @@ static int __init nbd_init(void)
 {
 	int err;
 
-	/* Short work on the CPU that asked for it, also when memory is short */
+	/* Senders and receivers run on the CPU that queues them; reclaim may depend on them */
 	nbd_io_wq = alloc_workqueue("nbd", WQ_MEM_RECLAIM | WQ_HIGHPRI | NBD_WQ_PERCPU, 0);
 	if (!nbd_io_wq)
 		return -ENOMEM;
@@ -49,10 +49,10 @@ destroy_io_wq:
 
 static void __exit nbd_exit(void)
 {
-	/* First nobody can attach any more; an attached device pins the module */
+	/* First no device can be attached any more; one that is would pin the module */
 	nbdctl_exit();
 	nbd_devices_exit();
-	/* Then the last references to sessions go, and what they left to RCU */
+	/* Then the RCU callbacks and work items run that free what is left */
 	rcu_barrier();
 	destroy_workqueue(nbd_ctl_wq);
 	destroy_workqueue(nbd_io_wq);
