@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The control face: the commands of the family. What they ask for is done by
- * the device.
+ * The control interface: the operations of the family. They read requests by way of parse.c, have
+ * the device carry them out, and reply by way of show.c.
  *
  * The family is described in Documentation/netlink/specs/nbdctl.yaml.
  */
@@ -25,7 +25,7 @@ static const struct nla_policy get_policy[NBDCTL_A_DEVICE_INDEX + 1] = {
 	[NBDCTL_A_DEVICE_INDEX] = { .type = NLA_U32 },
 };
 
-/* What a server has told of an export, for nbd_parse_facts() */
+/* Negotiated parameters of an export, for nbd_parse_facts() */
 #define FACTS_POLICY								\
 	[NBDCTL_A_DEVICE_SIZE] = { .type = NLA_U64 },				\
 	[NBDCTL_A_DEVICE_TRANSMISSION_FLAGS] = { .type = NLA_U16 },		\
@@ -87,7 +87,7 @@ static struct sk_buff *new_reply(struct genl_info *info, size_t size, void **hea
 	return skb;
 }
 
-/* Make the session the device's; the number of the device is put into @index */
+/* Attach a session to a device, whose number is stored in @index */
 static int attach_session(struct genl_info *info, struct nbd_session *session,
 			  struct nbd_conn **conns, u32 *index)
 {
@@ -130,7 +130,7 @@ static int attach_doit(struct sk_buff *skb, struct genl_info *info)
 	if (index > nbd_index_max())
 		return nbd_refuse(info, info->attrs[NBDCTL_A_DEVICE_INDEX], -EINVAL,
 				  "index is too large");
-	/* After the attach nothing may fail any more */
+	/* Allocated first, as nothing may fail after the attach */
 	reply = new_reply(info, nla_total_size(sizeof(u32)) + nla_total_size_64bit(sizeof(u64)),
 			  &head);
 	if (!reply)
@@ -151,7 +151,7 @@ static int attach_doit(struct sk_buff *skb, struct genl_info *info)
 	nla_put_u32(reply, NBDCTL_A_DEVICE_INDEX, index);
 	nla_put_u64_64bit(reply, NBDCTL_A_DEVICE_SESSION, number, NBDCTL_A_DEVICE_PAD);
 	genlmsg_end(reply, head);
-	/* It is attached, also if its reply has no room at the caller's */
+	/* It is attached even if the receive buffer of the caller is full */
 	genlmsg_reply(reply, info);
 	return 0;
 
@@ -164,7 +164,7 @@ free_reply:
 	return err;
 }
 
-/* A request to change a device must be privileged, and name it */
+/* Check a request that changes a device: it needs the privilege, and an index */
 static int need_index(struct sk_buff *skb, struct genl_info *info)
 {
 	int err = need_privilege(skb, info);
@@ -176,7 +176,7 @@ static int need_index(struct sk_buff *skb, struct genl_info *info)
 	return 0;
 }
 
-/* The device a request is for, locked */
+/* Find and lock the device of a request; or an ERR_PTR */
 static struct nbd_device *lock_named(struct sk_buff *skb, struct genl_info *info)
 {
 	const struct nlattr *attr = info->attrs[NBDCTL_A_DEVICE_INDEX];
@@ -192,7 +192,7 @@ static struct nbd_device *lock_named(struct sk_buff *skb, struct genl_info *info
 	return dev;
 }
 
-/* Does a request that names a session mean this one? */
+/* Check that a session is attached, and that it is the one that the request names, if any */
 static int check_session(struct genl_info *info, const struct nbd_session *session)
 {
 	const struct nlattr *attr = info->attrs[NBDCTL_A_DEVICE_SESSION];
@@ -205,7 +205,10 @@ static int check_session(struct genl_info *info, const struct nbd_session *sessi
 	return 0;
 }
 
-/* Find the device and the session a request is for, both referenced. No lock is waited for. */
+/*
+ * Find the device and the session of a request, and reference both. Not under the device's lock:
+ * its holder may be waiting for the server.
+ */
 static int find_named(struct sk_buff *skb, struct genl_info *info, struct nbd_device **dev,
 		      struct nbd_session **session)
 {
@@ -228,7 +231,7 @@ static int find_named(struct sk_buff *skb, struct genl_info *info, struct nbd_de
 	return err;
 }
 
-/* The session a request is for, whose device is locked, or an ERR_PTR */
+/* Session of a request, whose device is locked by the caller; or an ERR_PTR */
 static struct nbd_session *named_session(struct genl_info *info, struct nbd_device *dev)
 {
 	struct nbd_session *session = nbd_device_session(dev);
@@ -236,7 +239,10 @@ static struct nbd_session *named_session(struct genl_info *info, struct nbd_devi
 	return ERR_PTR(check_session(info, session)) ?: session;
 }
 
-/* Whatever the disk is doing, and whoever has its lock */
+/*
+ * Forced detach. The session ends before the device's lock is taken, whose holder may be waiting
+ * for the disk.
+ */
 static int detach_by_force(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nbd_session *session;
@@ -275,7 +281,7 @@ static int detach_doit(struct sk_buff *skb, struct genl_info *info)
 	return err;
 }
 
-/* All that is needed for it is there before the first slot changes */
+/* Everything that may fail is done before the first slot changes */
 static int replace_slots(struct genl_info *info, struct nbd_session *session)
 {
 	const struct nlattr *attr = info->attrs[NBDCTL_A_DEVICE_SLOT];
@@ -321,8 +327,9 @@ static int slot_replace(struct genl_info *info, struct nbd_session *session)
 }
 
 /*
- * The device's lock is not needed, so whoever has it can wait for this disk. Reclaim may, so
- * nothing here does I/O for memory; and a socket can be in use for as long as a program pleases.
+ * Reclaim may be waiting for this disk, so allocations here do no I/O. The device's lock is not
+ * taken, as its holder may be waiting for the disk, too, and as a program may keep a socket locked
+ * for any time.
  */
 static int slot_replace_doit(struct sk_buff *skb, struct genl_info *info)
 {
@@ -415,10 +422,10 @@ put_dev:
 	return err;
 }
 
-/* The least that a message of a dump holds. Programs read with 16 KiB at least. */
+/* Least size of a message of a dump. Programs read with 16 KiB or more. */
 #define DUMP_SIZE	(16u << 10)
 
-/* One device of a dump; one that is too long for a message is shown in short */
+/* Add a device to a dump; abridged if it is too long for a message of its own */
 static int dump_device(struct sk_buff *skb, struct netlink_callback *cb, struct nbd_device *dev)
 {
 	bool privileged = netlink_capable(cb->skb, CAP_SYS_ADMIN), full = true;
@@ -440,7 +447,7 @@ static int dump_device(struct sk_buff *skb, struct netlink_callback *cb, struct 
 	}
 }
 
-/* Room for a device with the longest texts; without it a dump begins with less than a page */
+/* Space for a device with the longest texts; by default a dump begins with less than a page */
 static int device_get_start(struct netlink_callback *cb)
 {
 	cb->min_dump_alloc = DUMP_SIZE;

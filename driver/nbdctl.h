@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The control face: the generic netlink family "nbdctl". */
+/* The control interface: the generic netlink family "nbdctl". */
 #ifndef NBD_NBDCTL_H
 #define NBD_NBDCTL_H
 

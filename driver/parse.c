@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Requests of the control face: attributes are checked, and become a session
- * and its connections. Whatever is refused is refused with a text that names
- * the attribute.
+ * Requests of the control interface: attributes are checked, and turned into a session and its
+ * connections. If a request is refused, the extended ACK names the attribute.
  */
 #include <linux/log2.h>
 #include <linux/slab.h>
@@ -29,9 +28,17 @@ const struct nla_policy nbd_slot_policy[NBDCTL_A_SLOT_RECONNECTS + 1] = {
 	[NBDCTL_A_SLOT_RECONNECTS] = { .type = NLA_U32 },
 };
 
-/*
- * Refuse a request; the text names the attribute, @attr says where it is, if it is there. That
- * memory is short is nobody's fault, whatever was about to be refused.
+/**
+ * nbd_refuse() - refuse a request with an extended ACK
+ * @info: the request
+ * @attr: the attribute that is wrong, or NULL if it is missing or there is none
+ * @err: negative errno
+ * @why: text that names the attribute, a string constant
+ *
+ * Without memory there is no text, as the request is not wrong.
+ *
+ * Context: Any context.
+ * Return: @err.
  */
 int nbd_refuse(struct genl_info *info, const struct nlattr *attr, int err, const char *why)
 {
@@ -63,7 +70,7 @@ static bool is_block(u32 size, u32 least, u32 most)
 	return is_power_of_2(size) && size >= least && size <= most;
 }
 
-/* "Size constraints" in the NBD protocol, and what this kernel can do with them */
+/* Block sizes: "Size constraints" in the NBD protocol, and what this kernel can use */
 static int parse_blocks(struct genl_info *info, struct nbd_export *export)
 {
 	struct nlattr **attrs = info->attrs;
@@ -88,7 +95,14 @@ static int parse_blocks(struct genl_info *info, struct nbd_export *export)
 	return 0;
 }
 
-/* What a server has told of an export, but its contexts */
+/**
+ * nbd_parse_facts() - parse the negotiated parameters of an export, except for its contexts
+ * @info: the request
+ * @export: where they go
+ *
+ * Context: Any context.
+ * Return: 0; or negative errno, with an extended ACK.
+ */
 int nbd_parse_facts(struct genl_info *info, struct nbd_export *export)
 {
 	struct nlattr **attrs = info->attrs;
@@ -175,7 +189,7 @@ static int parse_contexts(struct genl_info *info, struct nbd_export *export)
 	return 0;
 }
 
-/* Ids of contexts on one connection, as they are gathered */
+/* Context ids of a connection, while they are parsed */
 struct id_set {
 	struct nbd_context_id ids[NBD_MAX_CONTEXTS];
 	DECLARE_BITMAP(given, NBD_MAX_CONTEXTS);
@@ -243,8 +257,8 @@ static int parse_ids(struct genl_info *info, const struct nlattr *slot, u32 n, b
 }
 
 /*
- * Make a connection of what is said of a slot. @position is its number; or
- * negative, then the slot must say which it is.
+ * Create a connection from a slot attribute. @position is the number of the slot; if it is
+ * negative, the attribute must have it.
  */
 static struct nbd_conn *parse_slot(struct genl_info *info, const struct nlattr *attr,
 				   struct nbd_session *session, int position)
@@ -295,13 +309,16 @@ void nbd_put_conns(struct nbd_conn **conns, u32 n)
 }
 
 /**
- * nbd_parse_slots() - make connections of what is said of slots
+ * nbd_parse_slots() - create connections from the slot attributes of a request
  * @info: the request
- * @session: they are for
- * @nr: how many slots it names
- * @attach: these are all slots of the session, in their order; else each must say which it is
+ * @session: session that the connections are for
+ * @nr: number of slot attributes
+ * @attach: they are all slots of the session, in order; else each must have its index
  *
- * Return: @nr connections, for nbd_put_conns(), or an ERR_PTR.
+ * The file descriptors are those of the calling process.
+ *
+ * Context: Process context, may sleep.
+ * Return: @nr connections, for nbd_put_conns(); or an ERR_PTR, with an extended ACK.
  */
 struct nbd_conn **nbd_parse_slots(struct genl_info *info, struct nbd_session *session, u32 nr,
 				  bool attach)
@@ -352,7 +369,15 @@ static int check_slots(struct genl_info *info, u32 n)
 	return 0;
 }
 
-/* Everything of an attach but its device and its sockets */
+/**
+ * nbd_parse_session() - create a session from an attach request
+ * @info: the request
+ *
+ * The session lacks its connections, and what nbd_session_shape() allocates.
+ *
+ * Context: Process context, may sleep.
+ * Return: the session with one reference; or an ERR_PTR, with an extended ACK.
+ */
 struct nbd_session *nbd_parse_session(struct genl_info *info)
 {
 	u32 n = nbd_count_attrs(info, NBDCTL_A_DEVICE_SLOT), depth, timeout;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What requests of the control face say, checked. */
+/* Requests of the control interface: checked, and parsed. */
 #ifndef NBD_PARSE_H
 #define NBD_PARSE_H
 
