@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What netlink shows of the driver and its devices. Counters are read as they stand. */
+/*
+ * Descriptions of the driver and of its devices in netlink messages. Counters are read without
+ * locks.
+ */
 #include <net/netlink.h>
 
 #include "../uapi/linux/nbdctl.h"
@@ -8,10 +11,11 @@
 #include "show.h"
 
 /**
- * nbd_show_driver() - tell what this driver is and can do
+ * nbd_show_driver() - add version, features and limits of the driver to a message
  * @skb: the message
  *
- * Return: 0, or nonzero if there is no room.
+ * Context: Any context.
+ * Return: 0, or nonzero if @skb lacks the space.
  */
 int nbd_show_driver(struct sk_buff *skb)
 {
@@ -29,12 +33,18 @@ int nbd_show_driver(struct sk_buff *skb)
 	       nla_put_u32(skb, NBDCTL_A_DRIVER_MAX_INDEX, nbd_index_max());
 }
 
-/* Room for the fixed attributes of a device, of a slot, and of a list entry */
+/* Space for the fixed attributes of a device, of a slot, and of a list entry */
 #define DEVICE_SIZE	512u
 #define SLOT_SIZE	192u
 #define ENTRY_SIZE	32u
 
-/* Bytes that nbd_show_device() may take for this device */
+/**
+ * nbd_show_size() - get the space that nbd_show_device() needs
+ * @dev: referenced device
+ *
+ * Context: Any context.
+ * Return: upper limit in bytes.
+ */
 size_t nbd_show_size(struct nbd_device *dev)
 {
 	struct nbd_session *session = nbd_device_get_session(dev);
@@ -45,7 +55,7 @@ size_t nbd_show_size(struct nbd_device *dev)
 		return size;
 	if (session->identifier)
 		size += nla_total_size(strlen(session->identifier) + 1);
-	/* It may change meanwhile */
+	/* The display text may change until it is copied */
 	size += nla_total_size(NBDCTL_NAME_MAX + 1);
 	for (i = 0; i < session->export.nr_contexts; i++)
 		size += ENTRY_SIZE + nla_total_size(strlen(session->export.contexts[i]) + 1);
@@ -188,13 +198,14 @@ static int put_facts(struct sk_buff *skb, const struct nbd_session *session)
 }
 
 /**
- * nbd_show_device() - tell of a device
+ * nbd_show_device() - add the description of a device to a message
  * @skb: the message
- * @dev: the device, referenced
- * @privileged: the reader may see names that people have given, and addresses
- * @full: with contexts and slots
+ * @dev: referenced device
+ * @privileged: include identifier, display text and addresses
+ * @full: include contexts and slots, else mark the description as abridged
  *
- * Return: 0, or -EMSGSIZE if there is no room.
+ * Context: Process context, may sleep. Takes the session's lock if @privileged.
+ * Return: 0, or -EMSGSIZE if @skb lacks the space.
  */
 int nbd_show_device(struct sk_buff *skb, struct nbd_device *dev, bool privileged, bool full)
 {

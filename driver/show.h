@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Puts what is known of the driver and its devices into netlink messages. */
+/* Descriptions of the driver and of its devices in netlink messages. */
 #ifndef NBD_SHOW_H
 #define NBD_SHOW_H
 
