@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Events of the family "nbdctl", to its group "events" in every network namespace. */
+/* Events of the family "nbdctl", multicast to its group "events" in every network namespace. */
 #include <linux/sched/mm.h>
 #include <net/genetlink.h>
 
@@ -21,8 +21,8 @@ static struct sk_buff *begin(u32 index, u64 session, u8 cmd, void **head)
 }
 
 /*
- * An event that gets lost can't be helped; whoever must know asks for the
- * device. Memory must not be waited for from the disk that the event is about.
+ * Best effort: listeners that miss an event can query the device. No I/O for memory, as reclaim may
+ * wait for the disk that the event is about.
  */
 static void send(struct sk_buff *skb, void *head)
 {
@@ -34,12 +34,12 @@ static void send(struct sk_buff *skb, void *head)
 }
 
 /**
- * nbd_event() - tell of a device
- * @index: its number
- * @session: number of the attach
+ * nbd_event() - send an event about a device
+ * @index: number of the device
+ * @session: number of the session
  * @cmd: NBDCTL_CMD_*_EVENT
  *
- * Process context.
+ * Context: Process context, may sleep; does no I/O.
  */
 void nbd_event(u32 index, u64 session, u8 cmd)
 {
@@ -51,7 +51,16 @@ void nbd_event(u32 index, u64 session, u8 cmd)
 		send(skb, head);
 }
 
-/* Tell of a slot; @reason is an errno, positive, or 0. Process context. */
+/**
+ * nbd_event_slot() - send an event about a slot
+ * @index: number of the device
+ * @session: number of the session
+ * @cmd: NBDCTL_CMD_*_EVENT
+ * @slot: number of the slot
+ * @reason: positive errno, or 0
+ *
+ * Context: Process context, may sleep; does no I/O.
+ */
 void nbd_event_slot(u32 index, u64 session, u8 cmd, u32 slot, u32 reason)
 {
 	struct sk_buff *skb;
@@ -71,7 +80,14 @@ void nbd_event_slot(u32 index, u64 session, u8 cmd, u32 slot, u32 reason)
 	send(skb, head);
 }
 
-/* Tell of a new size, in bytes. Process context. */
+/**
+ * nbd_event_resized() - send the event that the size has changed
+ * @index: number of the device
+ * @session: number of the session
+ * @size: new size of the export, in bytes
+ *
+ * Context: Process context, may sleep; does no I/O.
+ */
 void nbd_event_resized(u32 index, u64 session, u64 size)
 {
 	struct sk_buff *skb;
@@ -86,7 +102,14 @@ void nbd_event_resized(u32 index, u64 session, u64 size)
 		send(skb, head);
 }
 
-/* Tell that a detach was called off; @reason is an errno, positive. Process context. */
+/**
+ * nbd_event_detach_failed() - send the event that a detach was called off
+ * @index: number of the device
+ * @session: number of the session
+ * @reason: positive errno
+ *
+ * Context: Process context, may sleep; does no I/O.
+ */
 void nbd_event_detach_failed(u32 index, u64 session, u32 reason)
 {
 	struct sk_buff *skb;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Events for user space; the one thing that lower rooms ask of the control face. */
+/* Netlink events; the only part of the control interface that lower layers use. */
 #ifndef NBD_EVENT_H
 #define NBD_EVENT_H
 

@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Is what a server offers now still the export that was attached? */
+/* Checks that what a server offers is still the export that was attached. */
 #include <linux/compiler.h>
 
 #include "export.h"
 
-/* What requests are built by; a disk that was told of them goes on using them */
+/* Flags that decide which commands and command flags are sent, for the whole session */
 #define FLAGS_KEPT	(NBD_TF_SEND_FLUSH | NBD_TF_SEND_FUA | NBD_TF_SEND_TRIM | \
 			 NBD_TF_WRITE_ZEROES | NBD_TF_SEND_DF)
 
 /**
- * nbd_export_fits() - may a new connection serve a disk?
- * @disk: what the disk was made of
- * @conn: what the new connection has negotiated
+ * nbd_export_fits() - check whether a new connection can serve a disk
+ * @disk: negotiated parameters of the disk's session
+ * @conn: negotiated parameters of the new connection
  * @several: the disk has more than one slot
- * @why: set to a human-readable reason if not
+ * @why: set to a human-readable reason on failure
  *
- * More than the disk was promised does no harm; less does.
+ * The connection may offer more than the disk relies on, but not less.
  *
- * Return: 0; -EROFS if the export has become read-only; -ESTALE.
+ * Context: Any context.
+ * Return: 0; -EROFS if the export has become read-only; -ESTALE if it differs otherwise.
  */
 int nbd_export_fits(const struct nbd_export *disk, const struct nbd_export *conn, bool several,
 		    const char **why)

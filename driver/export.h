@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The facts of an export, as they were negotiated. Plain data. */
+/* The negotiated parameters of an export. Plain data. */
 #ifndef NBD_EXPORT_H
 #define NBD_EXPORT_H
 
 #include "proto.h"
 
-/* Most metadata contexts of a device; a request for block status answers them all */
+/* Most metadata contexts of a device; the reply to one BLOCK_STATUS covers them all */
 #define NBD_MAX_CONTEXTS	64u
 
 /**
- * struct nbd_export - what all connections of a session agree on
- * @size: in bytes; may change while the session lives
+ * struct nbd_export - negotiated parameters of an export
+ * @size: in bytes; the only one that changes during a session
  * @flags: transmission flags (NBD_TF_*) as the server sent them
- * @read_only: the disk is read-only, by the server's word or the user's
+ * @read_only: the disk is read-only, because of @flags or because the user said so
  * @structured: structured replies were negotiated
  * @min_block: minimum block size in bytes, a power of two
  * @preferred_block: preferred block size in bytes, a power of two
- * @max_payload: most bytes in one READ or WRITE, a multiple of @min_block
- * @nr_contexts: metadata contexts that were negotiated
- * @contexts: their names; the position is the index
+ * @max_payload: most bytes in one READ or WRITE, a multiple of @min_block and of 512
+ * @nr_contexts: number of negotiated metadata contexts
+ * @contexts: names of the contexts; the position is the index
  */
 struct nbd_export {
 	u64 size;
@@ -32,19 +32,19 @@ struct nbd_export {
 	char **contexts;
 };
 
-/* Does the server have all of these NBD_TF_*? */
+/* True if all of these transmission flags (NBD_TF_*) are set */
 static inline bool nbd_export_has(const struct nbd_export *e, u16 flags)
 {
 	return (e->flags & flags) == flags;
 }
 
-/* Smallest unit of the disk in bytes: the kernel wants 512 at least */
+/* Logical block size of the disk, in bytes: the kernel requires 512 at least */
 static inline u32 nbd_export_block(const struct nbd_export *e)
 {
 	return e->min_block > 512 ? e->min_block : 512;
 }
 
-/* The part of the export that a disk of whole blocks can show, in bytes */
+/* Size of the disk, in bytes: the whole blocks of the export */
 static inline u64 nbd_export_usable(const struct nbd_export *e)
 {
 	return e->size & ~((u64)nbd_export_block(e) - 1);
