@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The ioctls of linux/nbdmap.h: is it a call, and what does it want? Offsets of
- * the caller are those of the node it has open, a disk or a partition.
+ * The ioctls of linux/nbdmap.h: their arguments are checked here, walk.c queries the status.
+ * Offsets count from the start of the block device that was opened, a disk or a partition.
  */
 #include <linux/blkdev.h>
 #include <linux/compat.h>
@@ -14,8 +14,8 @@
 #include "walk.h"
 
 /*
- * Does the caller mean this node? Device mapper hands ioctls down, also from where its device is
- * only a part of this one, or several.
+ * Check that the caller has opened this block device. Device mapper passes ioctls down, also from
+ * devices that are a part of this one only, or span several.
  */
 static int check_node(const struct block_device *bdev, u32 major, u32 minor)
 {
@@ -95,8 +95,8 @@ static int ioctl_context(struct block_device *bdev, struct nbd_session *session,
 }
 
 /*
- * Is the range one of the server's blocks, and inside of the node? Its end may be
- * the node's.
+ * Check that the range is inside the block device, and consists of the server's minimum blocks. The
+ * end may instead be that of the block device.
  */
 static int check_range(const struct nbd_session *session, struct block_device *bdev,
 		       const struct nbdmap_status *arg)
@@ -174,6 +174,6 @@ int nbd_ioctl(struct block_device *bdev, nbd_mode_t mode, unsigned int cmd, unsi
 int nbd_compat_ioctl(struct block_device *bdev, nbd_mode_t mode, unsigned int cmd,
 		     unsigned long arg)
 {
-	/* The structures are the same; only the pointer is short */
+	/* The structures are the same for 32-bit callers, the pointer is not */
 	return nbd_ioctl(bdev, mode, cmd, (unsigned long)compat_ptr(arg));
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Maps. A request for block status is a private request of the queue, so it has
- * a tag, a deadline and a replay like reads; see "Metadata querying" and
- * "NBD_CMD_BLOCK_STATUS" in the NBD protocol.
+ * Block status queries. A query is a driver-private request, so it has a tag and a request timeout
+ * and is resent, as a READ is; see "Metadata querying" and "NBD_CMD_BLOCK_STATUS" in the NBD
+ * protocol.
  */
 #include <linux/blk-mq.h>
 #include <linux/mm.h>
@@ -20,13 +20,14 @@ static void query_free(struct nbd_private *private)
 }
 
 /**
- * nbd_query_alloc() - make a query, to be started once or several times
- * @session: whose contexts; referenced
- * @first: first context to ask for
- * @nr: how many
- * @cap: extents to keep of each of them at most
+ * nbd_query_alloc() - allocate a query, to be started once or several times
+ * @session: referenced session whose contexts are queried
+ * @first: index of the first context to query
+ * @nr: number of contexts to query
+ * @cap: most extents to keep for each of them
  *
- * Return: the query, or NULL without memory.
+ * Context: Process context, may sleep.
+ * Return: the query, for nbd_query_put(); or NULL.
  */
 struct nbd_query *nbd_query_alloc(struct nbd_session *session, u32 first, u32 nr, u32 cap)
 {
@@ -59,9 +60,12 @@ void nbd_query_put(struct nbd_query *query)
 }
 
 /**
- * nbd_query_possible() - can this connection's server answer?
+ * nbd_query_possible() - check whether a server has the contexts of a query
  * @query: the query
- * @conn: the connection, under RCU
+ * @conn: connection to the server, under RCU
+ *
+ * Context: Any context.
+ * Return: false if the server lacks one of the queried contexts.
  */
 bool nbd_query_possible(const struct nbd_query *query, const struct nbd_conn *conn)
 {
@@ -73,7 +77,12 @@ bool nbd_query_possible(const struct nbd_query *query, const struct nbd_conn *co
 	return true;
 }
 
-/* The query goes out, perhaps not for the first time */
+/**
+ * nbd_query_restart() - forget what was received, before a query is sent
+ * @query: the query; no server is replying to it
+ *
+ * Context: Any context.
+ */
 void nbd_query_restart(struct nbd_query *query)
 {
 	u32 i;
@@ -82,7 +91,14 @@ void nbd_query_restart(struct nbd_query *query)
 		nbd_extents_reset(&query->extents[i], query->private.req.length);
 }
 
-/* One chunk for each context that the server has? */
+/**
+ * nbd_query_answered() - check that a reply is complete
+ * @query: the query
+ * @conn: connection that the reply came on; the caller is its receiver
+ *
+ * Context: Any context.
+ * Return: true if a chunk has come for each context that the server has.
+ */
 bool nbd_query_answered(const struct nbd_query *query, const struct nbd_conn *conn)
 {
 	u32 i;
@@ -94,13 +110,15 @@ bool nbd_query_answered(const struct nbd_query *query, const struct nbd_conn *co
 }
 
 /**
- * nbd_query_context() - find the context a chunk is for
- * @query: the query it answers
- * @conn: the connection it came on, which alone gives the id a meaning
- * @id: from the chunk
- * @extents: set to where its descriptors go
+ * nbd_query_context() - find the context of a chunk, and mark it as seen
+ * @query: query that the chunk is a reply to
+ * @conn: connection that the chunk came on, as ids belong to a connection; the caller is its
+ *	receiver
+ * @id: id from the chunk
+ * @extents: set to where the descriptors go
  *
- * Return: NULL, or which rule the server broke.
+ * Context: Any context.
+ * Return: NULL, or a description of the protocol violation.
  */
 const char *nbd_query_context(struct nbd_query *query, const struct nbd_conn *conn, u32 id,
 			      struct nbd_extents **extents)
@@ -120,12 +138,13 @@ const char *nbd_query_context(struct nbd_query *query, const struct nbd_conn *co
 }
 
 /**
- * nbd_query_start() - ask a server
- * @query: where the answer goes; not under way
+ * nbd_query_start() - send a query
+ * @query: the query, not in flight
  * @q: queue of the disk
- * @req: offset and length in bytes, and whether one extent for each context is enough
- * @wait: until it can be asked
+ * @req: offset and length in bytes, and NBD_CF_REQ_ONE for a single extent per context
+ * @wait: wait for a tag, and while the queue is frozen
  *
+ * Context: Process context; a fatal signal ends the wait.
  * Return: as nbd_private_start().
  */
 int nbd_query_start(struct nbd_query *query, struct request_queue *q, const struct nbd_req *req,
@@ -140,7 +159,13 @@ int nbd_query_start(struct nbd_query *query, struct request_queue *q, const stru
 	return nbd_private_start(&query->private, q, wait);
 }
 
-/* Have the answer; as nbd_private_wait() */
+/**
+ * nbd_query_wait() - wait for the reply to a query
+ * @query: query that was started
+ *
+ * Context: Process context, sleeps; a fatal signal ends the wait.
+ * Return: as nbd_private_wait() without a limit.
+ */
 int nbd_query_wait(struct nbd_query *query)
 {
 	return nbd_private_wait(&query->private, MAX_SCHEDULE_TIMEOUT);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Maps: asks a server for block status, by requests that go the way of all others. */
+/* Block status queries: driver-private requests that ask a server for the status of a range. */
 #ifndef NBD_MAP_H
 #define NBD_MAP_H
 
@@ -12,12 +12,12 @@ struct nbd_conn;
 struct nbd_session;
 
 /**
- * struct nbd_query - one request for block status
- * @private: the request
- * @first: first context asked for
- * @nr: contexts asked for
- * @rcu: to free it, in any context
- * @extents: what came, one for each context of the session
+ * struct nbd_query - a block status query
+ * @private: the driver-private request
+ * @first: index of the first queried context
+ * @nr: number of queried contexts
+ * @rcu: frees the query, also in atomic context
+ * @extents: the reply, one entry for each context of the session
  */
 struct nbd_query {
 	struct nbd_private private;
