@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Private requests. */
+/* Driver-private requests: how they are sent and waited for. */
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
@@ -43,7 +43,10 @@ static enum rq_end_io_ret private_end(NBD_END_IO_ARGS)
 	return RQ_END_IO_FREE;
 }
 
-/* A request from the reserved tags: there is one for each holder of @privates */
+/*
+ * Allocate a request with a reserved tag. There is one for each holder of the session's @privates,
+ * and one for a flush.
+ */
 static struct request *alloc_rq(const struct nbd_session *session, struct request_queue *q,
 				bool wait)
 {
@@ -54,16 +57,16 @@ static struct request *alloc_rq(const struct nbd_session *session, struct reques
 					  BLK_MQ_REQ_RESERVED | BLK_MQ_REQ_NOWAIT);
 		if (!IS_ERR(rq) || PTR_ERR(rq) != -EAGAIN || !wait)
 			return rq;
-		/* The queue of a disk that is gone is frozen for good */
+		/* The queue of a removed disk stays frozen */
 		if (READ_ONCE(session->state) == NBDCTL_STATE_DEAD)
 			return ERR_PTR(-EIO);
-		/* It is frozen for a moment */
+		/* The queue is frozen for a moment */
 		if (schedule_timeout_killable(msecs_to_jiffies(2)) || fatal_signal_pending(current))
 			return ERR_PTR(-EINTR);
 	}
 }
 
-/* The request has a reference until it ends */
+/* Submit a request; it holds a reference until it ends */
 static void issue(struct nbd_private *private, struct request *rq)
 {
 	struct nbd_pdu *pdu = blk_mq_rq_to_pdu(rq);
@@ -79,14 +82,14 @@ static void issue(struct nbd_private *private, struct request *rq)
 }
 
 /**
- * nbd_private_start() - ask the server
- * @private: what; not under way
+ * nbd_private_start() - queue a driver-private request
+ * @private: what to send, not in flight
  * @q: queue of the disk
- * @wait: for a tag, and for a queue that is frozen
+ * @wait: wait for a tag, and while the queue is frozen
  *
- * Process context; a fatal signal ends the wait.
- *
- * Return: 0, then it is under way; -EAGAIN without @wait; -EINTR; -EIO.
+ * Context: Process context; a fatal signal ends the wait.
+ * Return: 0 if it is in flight; -EAGAIN if it would have to wait; -EINTR after a fatal signal; -EIO
+ * if it waited until the session had ended.
  */
 int nbd_private_start(struct nbd_private *private, struct request_queue *q, bool wait)
 {
@@ -109,14 +112,13 @@ int nbd_private_start(struct nbd_private *private, struct request_queue *q, bool
 }
 
 /**
- * nbd_private_wait() - have the answer
- * @private: was started
- * @timeout: jiffies to wait, MAX_SCHEDULE_TIMEOUT for no end
+ * nbd_private_wait() - wait until a driver-private request has ended
+ * @private: request that was started
+ * @timeout: in jiffies, MAX_SCHEDULE_TIMEOUT for no limit
  *
- * Process context; a fatal signal ends the wait.
- *
- * Return: 0 or what the server said, then it may be started again; -EIO if no
- * server could be asked; -EINTR or -ETIMEDOUT, then it is still under way.
+ * Context: Process context, sleeps; a fatal signal ends the wait.
+ * Return: 0, or how it failed: the error of the server, or -EIO if no server replied. After that it
+ * may be started again. -ETIMEDOUT, or -EINTR after a fatal signal: it is still in flight.
  */
 int nbd_private_wait(struct nbd_private *private, unsigned long timeout)
 {
@@ -134,15 +136,15 @@ static void free_flush(struct nbd_private *private)
 }
 
 /**
- * nbd_flush_start() - have the server make stable what was written
- * @session: the server
+ * nbd_flush_start() - queue a flush of all that was written
+ * @session: session to flush
  * @q: queue of the disk
  *
- * It has a reserved tag that no other private request can have: whatever else
- * the server owes an answer, this is asked. Does not wait.
+ * Queries leave a reserved tag free for it, so it does not wait for their replies.
  *
- * Return: the request, for nbd_private_wait() and nbd_private_put(); -EAGAIN
- * while an earlier one is under way or the queue is frozen; -ENOMEM; -EIO.
+ * Context: Process context, may sleep.
+ * Return: the request, for nbd_private_wait() and nbd_private_put(); or an ERR_PTR: -EAGAIN if an
+ * earlier flush has the tag or the queue is frozen, -ENOMEM.
  */
 struct nbd_private *nbd_flush_start(struct nbd_session *session, struct request_queue *q)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Private requests: what the driver itself asks of a server. They go through
- * the queue like all others, with tags set aside for them.
+ * Driver-private requests: flushes and block status queries that the driver sends by itself. They
+ * pass through the queue as all requests do, with reserved tags.
  */
 #ifndef NBD_PRIVATE_H
 #define NBD_PRIVATE_H
@@ -16,16 +16,16 @@ struct nbd_query;
 struct nbd_session;
 
 /**
- * struct nbd_private - a private request
- * @ref: the asker has one, and the request while it is under way; so an asker
- *	that is killed can leave
- * @req: what is asked
- * @query: where the answer to block status goes, else NULL
- * @session: who is asked; referenced
- * @counted: it is one of those that the session's semaphore bounds
- * @done: the request has ended
- * @error: how, negative errno or 0
- * @free: frees what this is part of; any context
+ * struct nbd_private - a driver-private request
+ * @ref: held by the caller, and by the request while it is in flight, so that a caller that is
+ *	killed can leave
+ * @req: the command to send
+ * @query: the query, for a block status; else NULL
+ * @session: session to send it in, referenced
+ * @counted: it counts against the session's @privates
+ * @done: completed when the request has ended
+ * @error: negative errno or 0, when @done is completed
+ * @free: frees what this is a part of; any context
  */
 struct nbd_private {
 	struct kref ref;
