@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Tracepoints. */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM nbd
 
@@ -21,7 +22,7 @@
 		{ NBD_ZEROES, "WRITE_ZEROES" },		\
 		{ NBD_BLOCK_STATUS, "BLOCK_STATUS" })
 
-/* A request goes into a batch for the socket */
+/* A command is added to a batch for the socket */
 TRACE_EVENT(nbd_send,
 
 	TP_PROTO(const struct nbd_conn *conn, const struct nbd_cmd *cmd),
@@ -49,7 +50,7 @@ TRACE_EVENT(nbd_send,
 		  __entry->length, __entry->flags, __entry->cookie)
 );
 
-/* A reply header, or the header of a chunk, has come */
+/* The header of a simple reply or of a chunk was received */
 TRACE_EVENT(nbd_reply,
 
 	TP_PROTO(const struct nbd_conn *conn, const struct nbd_reply *reply),
@@ -77,7 +78,7 @@ TRACE_EVENT(nbd_reply,
 		  __entry->payload, __entry->cookie)
 );
 
-/* Content of a READ, or a hole in it, is announced */
+/* Data of a READ follows, or a hole in it was received */
 TRACE_EVENT(nbd_chunk,
 
 	TP_PROTO(const struct nbd_conn *conn, const struct nbd_cmd *cmd, u64 offset, u32 length),
@@ -100,7 +101,7 @@ TRACE_EVENT(nbd_chunk,
 		  __entry->offset, __entry->length, __entry->cookie)
 );
 
-/* A request ends */
+/* A command is completed */
 TRACE_EVENT(nbd_done,
 
 	TP_PROTO(const struct nbd_cmd *cmd),
@@ -122,7 +123,7 @@ TRACE_EVENT(nbd_done,
 		  MINOR(__entry->dev), __entry->cookie, __entry->error, __entry->status)
 );
 
-/* A session changes its state, see enum nbdctl_state */
+/* The state of a session changes, see enum nbdctl_state */
 TRACE_EVENT(nbd_state,
 
 	TP_PROTO(const struct nbd_session *session, u32 state),
