@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Walks: a range of a disk is asked for in stretches, and what came is put out
- * in their order. While one is put out the next are under way already.
+ * Walks: the block status of a range is queried in subranges, several at a time, and the extents
+ * are copied out in order.
  */
 #include <linux/blkdev.h>
 #include <linux/mm.h>
@@ -13,23 +13,23 @@
 #include "session.h"
 #include "walk.h"
 
-/* Bytes asked of a server at once; some answer much slower, or not at all, to more */
+/* Most bytes of one query; some servers reply to larger ones much slower, or not at all */
 #define MAX_STRETCH	(1u << 30)
 
-/* Stretches under way at once */
+/* Most subranges queried at a time */
 #define MAX_AHEAD	NBD_PRIVATE_TAGS
 
-/* Extents taken from one reply, of all contexts asked for */
+/* Most extents kept of one reply, of all queried contexts */
 #define MAX_EXTENTS	65536u
 
-/* How often a server may answer less than one block in a row */
+/* The walk fails after this many replies in a row for less than one block */
 #define MAX_STUCK	3u
 
 /**
- * struct stretch - part of a range
- * @query: asks for it; made when it is first needed
- * @offset: of what is not yet put out, in the node
- * @length: likewise, in bytes
+ * struct stretch - a subrange
+ * @query: its query, allocated when it is first used
+ * @offset: start of what was not yet copied out, in bytes from the start of the block device
+ * @length: length of that, in bytes
  */
 struct stretch {
 	struct nbd_query *query;
@@ -38,23 +38,24 @@ struct stretch {
 };
 
 /**
- * struct walk - a block status call under way
+ * struct walk - a call of NBDMAP_IOC_STATUS
  * @arg: what the caller wants, and gets
- * @session: what is asked
+ * @session: session that is queried
  * @q: queue of the disk
- * @start: offset of the node on the disk, in bytes
- * @first: first context asked for
- * @nr: how many
- * @stuck: answers in a row that brought nothing
- * @stretches: a ring
- * @head: the stretch that is put out next
- * @asked: stretches from @head on that are under way, or answered
- * @next: end of those, in the node
- * @window: how many there may be, as the server's answers are
- * @brought: extents of one context in the answer before, at most
- * @out: memory for what is copied out at once
- * @last: per context, the extent written last, which the next may extend
- * @last_at: per context, its place in the caller's array
+ * @start: offset of the block device on the disk, in bytes
+ * @first: index of the first queried context
+ * @nr: number of queried contexts
+ * @stuck: replies in a row for less than one block
+ * @stretches: ring of subranges
+ * @head: index of the subrange to copy out next
+ * @asked: number of subranges, from @head on, that were queried
+ * @next: end of those, in bytes from the start of the block device
+ * @window: limit of @asked: 1 at first and after a reply for a part of a subrange, doubled after
+ *	others
+ * @brought: extents of the last reply, for the context with the most
+ * @out: buffer for the extents that are copied out together
+ * @last: per context, the extent written last, which the next one may extend
+ * @last_at: per context, index of @last in the caller's array
  */
 struct walk {
 	struct nbdmap_status *arg;
@@ -80,7 +81,7 @@ static u64 end(const struct walk *w)
 	return w->arg->offset + w->arg->length;
 }
 
-/* Extents of each context that the caller has room for */
+/* Extents of each context that fit into what is left of the caller's array */
 static u32 room(const struct walk *w)
 {
 	return (w->arg->capacity - w->arg->count) / w->nr;
@@ -91,28 +92,28 @@ static bool only_one(const struct walk *w)
 	return w->arg->flags & NBDMAP_REQ_ONE;
 }
 
-/* Extents that are kept of each context's answer */
+/* Most extents that are kept of a reply, for each context */
 static u32 list_size(const struct walk *w)
 {
 	return min(w->arg->capacity, MAX_EXTENTS) / w->nr;
 }
 
 /*
- * How many stretches are worth asking for: answers for which there will be no
- * room are work for nothing.
+ * Number of subranges worth querying: replies whose extents will not fit into the caller's array
+ * are wasted.
  */
 static u32 window(const struct walk *w)
 {
 	return clamp(room(w) / (w->brought + 1), 1u, w->window);
 }
 
-/* ---- asking ---- */
+/* ---- querying ---- */
 
 static int ask(struct walk *w, struct stretch *s, bool wait)
 {
 	struct nbd_req req = {
 		.offset = w->start + s->offset,
-		/* A node that ends within a block is asked for as a whole */
+		/* The whole block, if the block device ends inside of one */
 		.length = round_up(s->length, w->session->export.min_block),
 		.flags = only_one(w) ? NBD_CF_REQ_ONE : 0,
 	};
@@ -127,7 +128,7 @@ static int ask(struct walk *w, struct stretch *s, bool wait)
 	return nbd_query_start(s->query, w->q, &req, wait);
 }
 
-/* Only the first must be asked; the others can be when it is their turn */
+/* Query subranges. Only the first one has to be; the others can be when they are first. */
 static int ask_ahead(struct walk *w)
 {
 	struct stretch *s;
@@ -146,7 +147,7 @@ static int ask_ahead(struct walk *w)
 	return 0;
 }
 
-/* ---- putting out ---- */
+/* ---- copying out ---- */
 
 static int put_extents(struct walk *w, u32 at, const struct nbdmap_extent *extents, u32 nr)
 {
@@ -155,7 +156,7 @@ static int put_extents(struct walk *w, u32 at, const struct nbdmap_extent *exten
 	return copy_to_user(to + at, extents, nr * sizeof(*extents)) ? -EFAULT : 0;
 }
 
-/* Put out what one context says of [offset, offset + length) of the node */
+/* Copy out the extents of one context for @length bytes at @offset of the block device */
 static int emit_context(struct walk *w, const struct nbd_extents *in, u32 i, u64 offset, u64 length)
 {
 	struct nbdmap_extent *last = &w->last[i];
@@ -202,7 +203,7 @@ static int emit(struct walk *w, const struct stretch *s, u32 covered)
 	return 0;
 }
 
-/* How many bytes one context's answer covers, in so many extents */
+/* Bytes that a context's reply covers with its first @nr extents */
 static u64 covered_in(const struct nbd_extents *e, u32 nr)
 {
 	u64 covered = 0;
@@ -216,8 +217,9 @@ static u64 covered_in(const struct nbd_extents *e, u32 nr)
 }
 
 /*
- * How much of a stretch all contexts asked for have answered, and there is room
- * for. Of that only whole blocks count, for only there the next request may begin.
+ * Bytes of a subrange that are covered for all queried contexts and whose extents fit into the
+ * caller's array. Unless a single extent is wanted, a part is rounded down to whole blocks, as the
+ * next query has to begin at one.
  */
 static u32 common(const struct walk *w, const struct stretch *s)
 {
@@ -231,7 +233,7 @@ static u32 common(const struct walk *w, const struct stretch *s)
 	return covered;
 }
 
-/* Was there no room for what came, rather than little that came? */
+/* True if the caller's array is too small for what has come, rather than the reply too short */
 static bool overflowed(const struct walk *w, const struct stretch *s)
 {
 	const struct nbd_extents *e;
@@ -245,7 +247,7 @@ static bool overflowed(const struct walk *w, const struct stretch *s)
 	return false;
 }
 
-/* The first stretch is through, or its rest must be asked for again */
+/* Finish the subrange at the head, or query the rest of it */
 static int advance(struct walk *w, struct stretch *s, u32 covered)
 {
 	s->offset += covered;
@@ -256,7 +258,7 @@ static int advance(struct walk *w, struct stretch *s, u32 covered)
 		w->window = 1;
 	if (s->length && w->asked > 1)
 		return room(w) ? ask(w, s, true) : 0;
-	/* Nothing behind it is asked for; the rest may become part of a longer one */
+	/* Done; or none was queried behind it, and the next subrange begins with the rest */
 	w->next -= s->length;
 	w->head = (w->head + 1) % MAX_AHEAD;
 	w->asked--;
@@ -300,21 +302,21 @@ static int walk(struct walk *w)
 	for (i = 0; i < MAX_AHEAD; i++)
 		if (w->stretches[i].query)
 			nbd_query_put(w->stretches[i].query);
-	/* What there is already is worth having; the next call meets the error again */
+	/* Return what was found; the next call hits the error again */
 	return err != -EFAULT && w->arg->covered ? 0 : err;
 }
 
 /**
- * nbd_walk() - tell block status
- * @session: what is asked; referenced
- * @bdev: the node that was opened, a disk or a partition; offsets are its own
- * @arg: what the caller wants, checked; @count and @covered are set
+ * nbd_walk() - query the block status of a range
+ * @session: referenced session to query
+ * @bdev: block device that was opened, a disk or a partition
+ * @arg: what the caller wants, checked, with offsets on @bdev; @count and @covered are set
  *
- * The caller's process; a fatal signal ends the wait.
- *
- * Return: 0; -EFAULT; -ENOMEM; -EINTR; -EOVERFLOW if there is no room for one
- * block; -EIO if no server could be asked, or never told anything; what the
- * server said.
+ * Context: Process context of the caller, sleeps; a fatal signal ends the wait.
+ * Return: 0, also if a part of the range was covered before an error; -EFAULT; -ENOMEM; -EINTR
+ * after a fatal signal; -EOVERFLOW if the extents of one block do not fit into the caller's array;
+ * -EIO if no server replied, or MAX_STUCK replies in a row were for less than one block; or the
+ * error of the server.
  */
 int nbd_walk(struct nbd_session *session, struct block_device *bdev, struct nbdmap_status *arg)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Walks over a range of a disk and tells a program its block status. */
+/* Reports the block status of a range of a disk to a program. */
 #ifndef NBD_WALK_H
 #define NBD_WALK_H
 
