@@ -6,38 +6,40 @@
 #include <linux/types.h>
 
 /*
- * Maps of an NBD disk: what the server says of ranges of the export, for each
- * metadata context that was negotiated ("Metadata querying" in the NBD
- * protocol). The ioctls work on the whole disk and on its partitions, on any
- * descriptor open for reading; offsets are bytes from the start of the node
- * that was opened. Device mapper and others hand ioctls down to the disk below,
- * whose offsets are not those of what was opened; so the caller says which node
- * that is (major() and minor() of st_rdev), and the driver of another one
- * refuses. All structures are the same for 32-bit and 64-bit callers.
+ * Block status of an NBD disk: what the server reports for ranges of the
+ * export, for each metadata context that was negotiated ("Metadata querying" in
+ * the NBD protocol). The ioctls work on the whole disk and on its partitions,
+ * on any descriptor that is open for reading. Offsets are in bytes from the
+ * start of the block device that was opened. Device mapper and others pass
+ * ioctls down to the disk below, where these offsets are wrong. So the caller
+ * says which block device it has opened (major() and minor() of st_rdev), and
+ * the ioctl fails with ENODEV on any other. All structures are the same for
+ * 32-bit and 64-bit callers.
  */
 
-#define NBDMAP_NAME_MAX		4096		/* bytes in a context name, no NUL counted */
+#define NBDMAP_NAME_MAX		4096		/* bytes in a context name, without NUL */
 #define NBDMAP_ALL		0xffffffffU	/* every context of the device */
 #define NBDMAP_BY_NAME		0xfffffffeU	/* the context whose name is given */
 
 /* Bits of the status in contexts of the namespace "base:" */
-#define NBDMAP_BASE_HOLE	(1U << 0)	/* not allocated; says nothing about content */
+#define NBDMAP_BASE_HOLE	(1U << 0)	/* not allocated; says nothing about the data */
 #define NBDMAP_BASE_ZERO	(1U << 1)	/* reads as zeroes */
 
 /* Bits of the status in contexts "qemu:dirty-bitmap:NAME" */
-#define NBDMAP_DIRTY		(1U << 0)	/* changed since the bitmap began */
+#define NBDMAP_DIRTY		(1U << 0)	/* changed since the bitmap was started */
 
 /**
- * struct nbdmap_context - one metadata context of the device
- * @index: in: position in the list, from 0, or NBDMAP_BY_NAME to look up the
- *	name in @name; out: the position
- * @count: out: how many contexts there are
- * @name_size: in: bytes at @name (room for the answer, or the length of the
- *	name to look up, without a NUL); out: length of the name, without NUL
- * @major: in: number of the node that was opened
- * @minor: in: likewise
+ * struct nbdmap_context - a metadata context of the device
+ * @index: in: position in the list, from 0, or NBDMAP_BY_NAME to look up @name;
+ *	out: the position
+ * @count: out: number of contexts
+ * @name_size: in: size of the buffer at @name, or length of the name to look
+ *	up, in bytes; out: length of the name. A NUL is not counted
+ * @major: in: major number of the block device that was opened
+ * @minor: in: minor number of the block device that was opened
  * @reserved: must be 0
- * @name: address of the name; it is written without a NUL
+ * @name: address of the name to look up, or of a buffer for the name, where it
+ *	has no NUL and is cut off if @name_size is too small
  */
 struct nbdmap_context {
 	__u32 index;
@@ -51,7 +53,7 @@ struct nbdmap_context {
 
 /**
  * struct nbdmap_extent - a run of bytes of equal status in one context
- * @offset: where it starts, in bytes
+ * @offset: its start, in bytes from the start of the block device
  * @length: its length in bytes, never 0
  * @status: status flags or number, as the server sent it; for contexts of
  *	"base:" only the two bits that are defined
@@ -66,33 +68,33 @@ struct nbdmap_extent {
 	__u32 reserved;
 };
 
-/* One extent for each context, from @offset on, as far as the server looks at once */
+/* A single extent for each context, from @offset on; the server may cut it short */
 #define NBDMAP_REQ_ONE		(1U << 0)
 
 /**
  * struct nbdmap_status - block status of a range
  * @offset: in: start of the range in bytes, a multiple of the server's minimum
  *	block size (a multiple of the logical block size always is)
- * @length: in: its length in bytes, a nonzero multiple of that size; it may end
- *	at the end of the node even if that is not
+ * @length: in: length of the range in bytes, a nonzero multiple of that size;
+ *	or up to the end of the block device
  * @context: in: index of a context, or NBDMAP_ALL
  * @flags: in: NBDMAP_REQ_ONE or 0
- * @capacity: in: room at @extents, at least one for each context asked for, and
- *	for all extents that a server reports within one minimum block, else the
- *	call fails with EOVERFLOW
- * @count: out: how many extents were written
+ * @capacity: in: number of entries at @extents, at least one for each queried
+ *	context. If the extents that the server reports for one minimum block do
+ *	not fit, the call fails with EOVERFLOW
+ * @count: out: number of extents that were written
  * @extents: in: address of an array of struct nbdmap_extent
- * @covered: out: bytes from @offset for which every context asked for is
- *	answered, a multiple of the minimum block size (but with NBDMAP_REQ_ONE).
- *	The next call starts at @offset + @covered
- * @major: in: number of the node that was opened
- * @minor: in: likewise
+ * @covered: out: bytes from @offset that the extents of each queried context
+ *	cover: all of @length, or a multiple of the minimum block size, but any
+ *	number with NBDMAP_REQ_ONE. The next call starts at @offset + @covered
+ * @major: in: major number of the block device that was opened
+ * @minor: in: minor number of the block device that was opened
  * @reserved: must be 0
  *
  * The extents of one context are in ascending order, without gaps or overlap,
- * and lie in the range; neighbours of equal status are joined. Those of
- * several contexts come in turns. The answer is a snapshot: it is out of date
- * as soon as anybody writes.
+ * and inside the range; neighbours of equal status are joined. Those of several
+ * contexts are interleaved. The result is a snapshot, which any later write
+ * makes out of date.
  */
 struct nbdmap_status {
 	__u64 offset;
