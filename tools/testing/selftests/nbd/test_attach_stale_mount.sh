@@ -51,7 +51,7 @@ for uri in "$two" "$one"; do
 	same "$(<"$TMP/mnt-second/name")" second "the file in the second"
 done
 dd of=/proc/$holder/fd/0 if=/dev/zero bs=64k count=8 conv=notrunc,fsync 2>/dev/null || true
-within 20 cmp "$second" "$TMP/second"
+within 60 cmp "$second" "$TMP/second"
 umount "$TMP/mnt-second"
 
 kill "$holder"
