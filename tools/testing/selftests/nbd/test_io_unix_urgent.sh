@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 
 requires nbdkit python3
-python3 -c 'import socket; socket.socketpair()[0].send(b"!", socket.MSG_OOB)' 2>/dev/null ||
+python3 -c 'import socket; a, b = socket.socketpair(); a.send(b"!", socket.MSG_OOB)' 2>/dev/null ||
 	skip "this kernel has no out-of-band data on Unix sockets (CONFIG_AF_UNIX_OOB)"
 head -c 4M /dev/urandom >"$TMP/image"
 TRANSPORT=unix serve_nbdkit file "$TMP/image"
