@@ -345,11 +345,13 @@ class Row:
             time.sleep(0.02)
 
     def attached(self):
-        # a disk that had users when it was detached is gone until they are
+        # a disk that had users when it was detached is gone until they are, and may go in between
         try:
             with open(f'/sys/block/{self.dev[5:]}/size', encoding='ascii') as f:
                 return int(f.read()) != 0
-        except FileNotFoundError:
+        except OSError as exc:
+            if exc.errno not in (errno.ENOENT, errno.ENODEV):
+                raise
             return False
 
     # parts
