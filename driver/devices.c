@@ -309,8 +309,8 @@ static struct nbd_device *lock_any(u32 queues, u32 depth, const char **why)
 }
 
 /*
- * Lock the device of a number, or create it. This waits for users of a device that is gone, and for
- * a task that creates the device, for OPENERS_TIME at most.
+ * Lock the device of a number, or create it. This waits for users of a device that is gone, for
+ * OPENERS_TIME at most, and for a task that creates the device, for CREATION_TIME.
  */
 static struct nbd_device *lock_or_make(u32 index, u32 queues, u32 depth, const char **why)
 {
