@@ -51,14 +51,14 @@ detach
 stop_server
 
 serve evil-nbd --port @PORT@ --log "$TMP/log" --evil read-eshutdown --at 6553600 --every
-attach -C 2 --dead-timeout 5
+# longer than the keeper's longest pause, so that the time of the request ends first
+attach -C 2 --dead-timeout 20
 settle
 start=$SECONDS
 fails read_at 100
 matches "$OUTPUT" "Input/output error" "a read that is always refused"
-[ $((SECONDS - start)) -ge 4 ] || fail "it was refused for $((SECONDS - start)) s only"
-# its own time ends, or that of the disk, if connecting again took as long as that
-wait_klog 1 "READ 6553600\+65536 fails, as no server has answered it in time|no longer waits"
+[ $((SECONDS - start)) -ge 19 ] || fail "it was refused for $((SECONDS - start)) s only"
+wait_klog 1 "READ 6553600\+65536 fails, as no server has answered it in time"
 wait_until 20 is_state live
 read_at 5
 detach
