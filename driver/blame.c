@@ -7,7 +7,7 @@
  * chance; from then on the command is sent alone, so that further losses can only be its fault.
  */
 #include "error.h"
-#include "map.h"
+#include "query.h"
 #include "session.h"
 
 /* What the end of a connection shows about its commands */
@@ -118,7 +118,7 @@ static void suspect(struct nbd_session *session, struct nbd_cmd *cmd)
 static void move_on(struct nbd_session *session, struct nbd_cmd *cmd, const struct nbd_conn *conn,
 		    bool alone)
 {
-	if (!cmd->rq || READ_ONCE(session->state) == NBDCTL_STATE_DEAD ||
+	if (cmd->pinned || READ_ONCE(session->state) == NBDCTL_STATE_DEAD ||
 	    !forgive(session, cmd, conn, alone))
 		nbd_cmd_abort(cmd);
 	else if (cmd->deaths >= NBD_SUSPECT_DEATHS)
@@ -133,7 +133,7 @@ static void move_on(struct nbd_session *session, struct nbd_cmd *cmd, const stru
  * @conn: connection whose receiver is the caller
  * @cmd: command that the reply is for
  *
- * The command is resent at once. If its payload is still being sent, or if it is internal, it stays
+ * The command is resent at once. If its payload is still being sent, or if it is pinned, it stays
  * with @conn until that is torn down, which also takes care of parked commands and suspects.
  *
  * Context: The receiver of @conn. Does not sleep.
@@ -142,7 +142,7 @@ void nbd_session_refused(struct nbd_session *session, struct nbd_conn *conn, str
 {
 	nbd_session_leave(session, conn);
 	nbd_cmd_refused(cmd);
-	if (cmd->rq && atomic_cmpxchg(&cmd->halves, NBD_HALF_REPLY, 0) == NBD_HALF_REPLY)
+	if (!cmd->pinned && atomic_cmpxchg(&cmd->halves, NBD_HALF_REPLY, 0) == NBD_HALF_REPLY)
 		move_on(session, cmd, conn, false);
 }
 
@@ -235,7 +235,7 @@ static bool send_suspect(struct nbd_session *session, struct nbd_conn *conn)
 	rcu_read_lock();
 	if (is_ours(session, conn))
 		cmd = next_suspect(session);
-	if (cmd && cmd->query && !nbd_query_possible(cmd->query, conn))
+	if (cmd && cmd->query && !nbd_query_possible(cmd->query, conn->ids))
 		nbd_session_resubmit(session, cmd);
 	else if (cmd)
 		nbd_session_dispatch(conn, cmd);

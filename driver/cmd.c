@@ -10,7 +10,7 @@
 
 #include "cmd.h"
 #include "error.h"
-#include "private.h"
+#include "query.h"
 #include "trace.h"
 
 /**
@@ -18,14 +18,14 @@
  * @table: the table, zeroed
  * @queues: number of hardware queues
  * @depth: tags of each queue, including the reserved ones
- * @nr_own: number of internal commands
+ * @nr_internal: number of internal commands
  *
  * Context: Process context, may sleep.
  * Return: 0 or -ENOMEM.
  */
-int nbd_cmd_table_alloc(struct nbd_cmd_table *table, u32 queues, u32 depth, u32 nr_own)
+int nbd_cmd_table_alloc(struct nbd_cmd_table *table, u32 queues, u32 depth, u32 nr_internal)
 {
-	u32 total = queues * depth + nr_own, i;
+	u32 total = queues * depth + nr_internal, i;
 
 	table->cmds = kvcalloc(total, sizeof(*table->cmds), GFP_KERNEL);
 	if (!table->cmds)
@@ -69,23 +69,27 @@ struct nbd_cmd *nbd_cmd_of(const struct nbd_cmd_table *table, struct request *rq
 }
 
 /**
- * nbd_cmd_own() - initialise an internal command
+ * nbd_cmd_init_internal() - initialise an internal command
  * @table: the session's commands
- * @nth: number of a slot, whose own_lock the caller holds until the command has ended
+ * @nth: number of the internal command, which is not in flight
  * @type: enum nbd_type, without range and payload
  * @done: completion that is signalled when the command ends
  *
  * Context: Any.
- * Return: the command, ready for nbd_conn_submit().
+ * Return: the command, ready to be submitted.
  */
-struct nbd_cmd *nbd_cmd_own(struct nbd_cmd_table *table, u32 nth, u16 type,
-			    struct completion *done)
+struct nbd_cmd *nbd_cmd_init_internal(struct nbd_cmd_table *table, u32 nth, u16 type,
+				      struct completion *done)
 {
 	struct nbd_cmd *cmd = &table->cmds[table->queues * table->depth + nth];
 
-	cmd->own_done = done;
+	cmd->internal_done = done;
 	cmd->req = (struct nbd_req){ .type = type };
+	cmd->error = 0;
 	cmd->status = BLK_STS_OK;
+	cmd->deaths = 0;
+	cmd->late = 0;
+	cmd->pinned = false;
 	return cmd;
 }
 
@@ -132,10 +136,10 @@ u32 nbd_cmd_count(const struct nbd_cmd_table *table, const struct nbd_conn *conn
 	return n;
 }
 
-static void set_private(struct nbd_cmd *cmd, const struct nbd_private *private)
+static void set_query(struct nbd_cmd *cmd, struct nbd_query *query)
 {
-	cmd->req = private->req;
-	cmd->query = private->query;
+	cmd->req = query->req;
+	cmd->query = query;
 }
 
 static void set_range(struct nbd_cmd *cmd, u16 type, u16 flags)
@@ -171,6 +175,7 @@ blk_status_t nbd_cmd_prepare(struct nbd_cmd *cmd, struct request *rq,
 	cmd->status = BLK_STS_OK;
 	cmd->deaths = 0;
 	cmd->df = false;
+	cmd->pinned = false;
 	cmd->late = 0;
 	cmd->query = NULL;
 	pdu->cmd = cmd;
@@ -196,7 +201,7 @@ blk_status_t nbd_cmd_prepare(struct nbd_cmd *cmd, struct request *rq,
 			  fua | (rq->cmd_flags & REQ_NOUNMAP ? NBD_CF_NO_HOLE : 0));
 		break;
 	case REQ_OP_DRV_IN:
-		set_private(cmd, pdu->private);
+		set_query(cmd, pdu->query);
 		return BLK_STS_OK;
 	default:
 		return BLK_STS_NOTSUPP;
@@ -279,7 +284,7 @@ void nbd_cmd_complete(struct nbd_cmd *cmd, struct io_comp_batch *done)
 	atomic_set(&cmd->halves, 0);
 	WRITE_ONCE(cmd->conn, NULL);
 	if (!rq) {
-		complete(cmd->own_done);
+		complete(cmd->internal_done);
 		return;
 	}
 	pdu = blk_mq_rq_to_pdu(rq);

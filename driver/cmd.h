@@ -18,7 +18,6 @@
 #include "proto.h"
 
 struct nbd_conn;
-struct nbd_private;
 struct nbd_query;
 
 /* A command fails with EIO when the loss of this many connections was counted against it */
@@ -48,7 +47,7 @@ struct nbd_cursor {
  * @req: what is sent
  * @rest: bytes of the request after those of @req, which are sent when @req has succeeded
  * @rq: the request, from nbd_cmd_prepare() to nbd_cmd_complete(); NULL for an internal command
- * @own_done: completion that is signalled when an internal command ends
+ * @internal_done: completion that is signalled when an internal command ends
  * @conn: connection that owns it; NULL while it is idle, parked or a suspect. Written by the
  *	owner of the command
  * @started: when @conn got it, in jiffies
@@ -60,6 +59,7 @@ struct nbd_cursor {
  * @deaths: lost connections that count against it
  * @df: this READ is sent with DF, except on connections with NBD_CONN_NO_DF
  * @refused: the server of @conn has replied with ESHUTDOWN, another may execute it
+ * @pinned: it fails with its connection, instead of being resent by another
  * @blamed: nbd_conn.died of the last connection in @deaths
  * @late: get_jiffies_64() when it first lost a connection without blame, plus the times in
  *	flight that do not count since; or 0
@@ -76,7 +76,7 @@ struct nbd_cmd {
 	struct nbd_req req;
 	u32 rest;
 	struct request *rq;
-	struct completion *own_done;
+	struct completion *internal_done;
 	struct nbd_conn *conn;
 	unsigned long started;
 	atomic_t halves;
@@ -87,6 +87,7 @@ struct nbd_cmd {
 	u8 deaths;
 	bool df;
 	bool refused;
+	bool pinned;
 	u32 blamed;
 	u64 late;
 	struct nbd_cover cover;
@@ -112,12 +113,12 @@ struct nbd_cmd_table {
 	struct nbd_cmd *cmds;
 };
 
-int nbd_cmd_table_alloc(struct nbd_cmd_table *table, u32 queues, u32 depth, u32 nr_own);
+int nbd_cmd_table_alloc(struct nbd_cmd_table *table, u32 queues, u32 depth, u32 nr_internal);
 void nbd_cmd_table_free(struct nbd_cmd_table *table);
 
 struct nbd_cmd *nbd_cmd_of(const struct nbd_cmd_table *table, struct request *rq);
-struct nbd_cmd *nbd_cmd_own(struct nbd_cmd_table *table, u32 nth, u16 type,
-			    struct completion *done);
+struct nbd_cmd *nbd_cmd_init_internal(struct nbd_cmd_table *table, u32 nth, u16 type,
+				      struct completion *done);
 struct nbd_cmd *nbd_cmd_find(const struct nbd_cmd_table *table, struct nbd_conn *conn, u64 cookie);
 u32 nbd_cmd_count(const struct nbd_cmd_table *table, const struct nbd_conn *conn);
 blk_status_t nbd_cmd_prepare(struct nbd_cmd *cmd, struct request *rq,
@@ -154,6 +155,12 @@ static inline u64 nbd_cmd_cookie(const struct nbd_cmd *cmd)
 	return (u64)cmd->gen << 32 | cmd->index;
 }
 
+/* Hardware queue that the command is submitted by; internal commands use the first one */
+static inline u32 nbd_cmd_queue(const struct nbd_cmd_table *table, const struct nbd_cmd *cmd)
+{
+	return cmd->rq ? cmd->index / table->depth : 0;
+}
+
 /* True if the range may be up to 4 GiB, as no payload is sent */
 static inline bool nbd_cmd_is_long(const struct nbd_cmd *cmd)
 {
@@ -169,13 +176,13 @@ static inline u32 nbd_cmd_payload(const struct nbd_cmd *cmd)
 /**
  * struct nbd_pdu - the driver's part of a request of blk-mq
  * @cmd: its command; set by nbd_cmd_prepare(), stale or NULL before
- * @private: what a driver-private request is to do
+ * @query: the query that a driver-private request sends
  * @status: status that the command ended with
  * @error: NBD_E* that the server replied with, or 0
  */
 struct nbd_pdu {
 	struct nbd_cmd *cmd;
-	struct nbd_private *private;
+	struct nbd_query *query;
 	blk_status_t status;
 	u32 error;
 };

@@ -13,6 +13,7 @@
 
 #include "cmd.h"
 #include "extents.h"
+#include "query.h"
 #include "reply.h"
 #include "socket.h"
 
@@ -40,16 +41,6 @@ enum {
 	NBD_CONN_REPORTED,	/* fail_work was queued */
 	NBD_CONN_ALONE,		/* it is reserved for suspects, which are sent alone */
 	NBD_CONN_NO_DF,		/* a READ with DF has failed, perhaps because of DF */
-};
-
-/**
- * struct nbd_context_id - id of a metadata context on one connection
- * @id: the id, chosen by the server
- * @lost: the server no longer has the context, and @id is not valid
- */
-struct nbd_context_id {
-	u32 id;
-	bool lost;
 };
 
 /**

@@ -7,7 +7,6 @@
 #include "device.h"
 #include "devices.h"
 #include "event.h"
-#include "private.h"
 
 void nbd_device_put(struct nbd_device *dev)
 {
@@ -248,23 +247,19 @@ static bool is_over(struct patience *p)
 	return time_after(jiffies, p->since + SILENCE_TIME);
 }
 
-static int flush(struct nbd_session *session, struct request_queue *q, struct patience *p)
+static int flush(struct nbd_session *session, struct patience *p)
 {
-	struct nbd_private *flush;
 	int err;
 
 	/* The flush of a detach that was called off may still be in flight */
-	while (IS_ERR(flush = nbd_flush_start(session, q))) {
-		if (PTR_ERR(flush) != -EAGAIN)
-			return PTR_ERR(flush);
+	while (!nbd_session_flush(session)) {
 		if (is_over(p))
 			return -ETIMEDOUT;
 		schedule_timeout_uninterruptible(LOOK_TIME);
 	}
 	do {
-		err = nbd_private_wait(flush, LOOK_TIME);
+		err = nbd_session_wait_flushed(session, LOOK_TIME);
 	} while (err == -ETIMEDOUT && !is_over(p));
-	nbd_private_put(flush);
 	return err;
 }
 
@@ -292,7 +287,7 @@ static int write_out(struct nbd_device *dev, struct nbd_session *session)
 
 	begin_patience(&p, session, dev->detach_timeout);
 	if (dev->detach_flush)
-		err = flush(session, q, &p);
+		err = flush(session, &p);
 	return err ?: drain(q, &p);
 }
 

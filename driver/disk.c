@@ -40,8 +40,8 @@ static int alloc_tag_set(struct nbd_device *dev, u32 queues, u32 depth)
 {
 	dev->tag_set.ops = &nbd_mq_ops;
 	dev->tag_set.nr_hw_queues = queues;
-	dev->tag_set.queue_depth = depth + NBD_RESERVED_TAGS;
-	dev->tag_set.reserved_tags = NBD_RESERVED_TAGS;
+	dev->tag_set.queue_depth = depth + NBD_QUERY_TAGS;
+	dev->tag_set.reserved_tags = NBD_QUERY_TAGS;
 	dev->tag_set.numa_node = NUMA_NO_NODE;
 	dev->tag_set.cmd_size = sizeof(struct nbd_pdu);
 	/*

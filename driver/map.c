@@ -1,35 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Block status queries. A query is a driver-private request, so it has a tag and a request timeout
- * and is resent, as a READ is; see "Metadata querying" and "NBD_CMD_BLOCK_STATUS" in the NBD
- * protocol.
+ * Making of block status queries. A query is sent as a driver-private request: it passes through
+ * the queue as all requests do, with a reserved tag and the request timeout, and is resent as a READ
+ * is. query.c handles the reply.
  */
 #include <linux/blk-mq.h>
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
-#include "conn.h"
+#include "cmd.h"
+#include "error.h"
 #include "map.h"
 #include "session.h"
 
-static void query_free(struct nbd_private *private)
-{
-	struct nbd_query *query = container_of(private, struct nbd_query, private);
-
-	kvfree_rcu(query, rcu);
-}
-
 /**
- * nbd_query_alloc() - allocate a query, to be started once or several times
+ * nbd_map_alloc() - allocate a query, to be started once or several times
  * @session: referenced session whose contexts are queried
  * @first: index of the first context to query
  * @nr: number of contexts to query
  * @cap: most extents to keep for each of them
  *
  * Context: Process context, may sleep.
- * Return: the query, for nbd_query_put(); or NULL.
+ * Return: the query, for nbd_map_put(); or NULL.
  */
-struct nbd_query *nbd_query_alloc(struct nbd_session *session, u32 first, u32 nr, u32 cap)
+struct nbd_query *nbd_map_alloc(struct nbd_session *session, u32 first, u32 nr, u32 cap)
 {
 	u32 nr_contexts = session->export.nr_contexts, i;
 	struct nbd_extent *list;
@@ -41,10 +36,12 @@ struct nbd_query *nbd_query_alloc(struct nbd_session *session, u32 first, u32 nr
 		return NULL;
 	memset(query, 0, head);
 	list = (void *)query + head;
-	nbd_private_init(&query->private, session, query_free);
-	query->private.query = query;
+	kref_init(&query->ref);
+	nbd_session_get(session);
+	query->session = session;
 	query->first = first;
 	query->nr = nr;
+	query->nr_contexts = nr_contexts;
 	for (i = 0; i < nr_contexts; i++)
 		query->extents[i].mask = nbd_context_mask(session->export.contexts[i]);
 	for (i = 0; i < nr; i++) {
@@ -54,119 +51,112 @@ struct nbd_query *nbd_query_alloc(struct nbd_session *session, u32 first, u32 nr
 	return query;
 }
 
-void nbd_query_put(struct nbd_query *query)
+static void map_free(struct kref *ref)
 {
-	nbd_private_put(&query->private);
+	struct nbd_query *query = container_of(ref, struct nbd_query, ref);
+
+	nbd_session_put(query->session);
+	kvfree_rcu(query, rcu);
 }
 
-/**
- * nbd_query_possible() - check whether a server has the contexts of a query
- * @query: the query
- * @conn: connection to the server, under RCU
- *
- * Context: Any context.
- * Return: false if the server lacks one of the queried contexts.
- */
-bool nbd_query_possible(const struct nbd_query *query, const struct nbd_conn *conn)
+void nbd_map_put(struct nbd_query *query)
 {
-	u32 i;
-
-	for (i = query->first; i < query->first + query->nr; i++)
-		if (conn->ids[i].lost)
-			return false;
-	return true;
+	kref_put(&query->ref, map_free);
 }
 
-/**
- * nbd_query_restart() - forget what was received, before a query is sent
- * @query: the query; no server is replying to it
- *
- * Context: Any context.
- */
-void nbd_query_restart(struct nbd_query *query)
+static enum rq_end_io_ret map_end(NBD_END_IO_ARGS)
 {
-	u32 i;
+	const struct nbd_pdu *pdu = blk_mq_rq_to_pdu(rq);
+	struct nbd_query *query = rq->end_io_data;
 
-	for (i = 0; i < query->private.session->export.nr_contexts; i++)
-		nbd_extents_reset(&query->extents[i], query->private.req.length);
+	query->error = pdu->error ? nbd_error_to_errno(pdu->error) : blk_status_to_errno(status);
+	up(&query->session->queries);
+	complete(&query->done);
+	nbd_map_put(query);
+	return RQ_END_IO_FREE;
 }
 
-/**
- * nbd_query_answered() - check that a reply is complete
- * @query: the query
- * @conn: connection that the reply came on; the caller is its receiver
- *
- * Context: Any context.
- * Return: true if a chunk has come for each context that the server has.
- */
-bool nbd_query_answered(const struct nbd_query *query, const struct nbd_conn *conn)
+/* Allocate a request with a reserved tag. There is one for each holder of the session's @queries. */
+static struct request *map_alloc_rq(const struct nbd_session *session, struct request_queue *q,
+				    bool wait)
 {
-	u32 i;
+	struct request *rq;
 
-	for (i = 0; i < query->private.session->export.nr_contexts; i++)
-		if (!conn->ids[i].lost && !query->extents[i].seen)
-			return false;
-	return true;
-}
-
-/**
- * nbd_query_context() - find the context of a chunk, and mark it as seen
- * @query: query that the chunk is a reply to
- * @conn: connection that the chunk came on, as ids belong to a connection; the caller is its
- *	receiver
- * @id: id from the chunk
- * @extents: set to where the descriptors go
- *
- * Context: Any context.
- * Return: NULL, or a description of the protocol violation.
- */
-const char *nbd_query_context(struct nbd_query *query, const struct nbd_conn *conn, u32 id,
-			      struct nbd_extents **extents)
-{
-	u32 i;
-
-	for (i = 0; i < query->private.session->export.nr_contexts; i++) {
-		if (conn->ids[i].lost || conn->ids[i].id != id)
-			continue;
-		if (query->extents[i].seen)
-			return "second block status chunk for one context";
-		query->extents[i].seen = true;
-		*extents = &query->extents[i];
-		return NULL;
+	for (;;) {
+		rq = blk_mq_alloc_request(q, REQ_OP_DRV_IN,
+					  BLK_MQ_REQ_RESERVED | BLK_MQ_REQ_NOWAIT);
+		if (!IS_ERR(rq) || PTR_ERR(rq) != -EAGAIN || !wait)
+			return rq;
+		/* The queue of a removed disk stays frozen */
+		if (READ_ONCE(session->state) == NBDCTL_STATE_DEAD)
+			return ERR_PTR(-EIO);
+		/* The queue is frozen for a moment */
+		if (schedule_timeout_killable(msecs_to_jiffies(2)) || fatal_signal_pending(current))
+			return ERR_PTR(-EINTR);
 	}
-	return "block status chunk for a context that was not negotiated";
+}
+
+/* Submit a request; it holds a reference until it ends */
+static void map_issue(struct nbd_query *query, struct request *rq)
+{
+	struct nbd_pdu *pdu = blk_mq_rq_to_pdu(rq);
+
+	init_completion(&query->done);
+	kref_get(&query->ref);
+	pdu->cmd = NULL;
+	pdu->error = 0;
+	pdu->query = query;
+	rq->end_io = map_end;
+	rq->end_io_data = query;
+	blk_execute_rq_nowait(rq, false);
 }
 
 /**
- * nbd_query_start() - send a query
+ * nbd_map_start() - send a query
  * @query: the query, not in flight
  * @q: queue of the disk
  * @req: offset and length in bytes, and NBD_CF_REQ_ONE for a single extent per context
  * @wait: wait for a tag, and while the queue is frozen
  *
  * Context: Process context; a fatal signal ends the wait.
- * Return: as nbd_private_start().
+ * Return: 0 if it is in flight; -EAGAIN if it would have to wait; -EINTR after a fatal signal; -EIO
+ * if it waited until the session had ended.
  */
-int nbd_query_start(struct nbd_query *query, struct request_queue *q, const struct nbd_req *req,
-		    bool wait)
+int nbd_map_start(struct nbd_query *query, struct request_queue *q, const struct nbd_req *req,
+		  bool wait)
 {
+	struct semaphore *queries = &query->session->queries;
+	struct request *rq;
 	u32 i;
 
-	query->private.req = *req;
-	query->private.req.type = NBD_BLOCK_STATUS;
-	for (i = 0; i < query->private.session->export.nr_contexts; i++)
+	query->req = *req;
+	query->req.type = NBD_BLOCK_STATUS;
+	for (i = 0; i < query->nr_contexts; i++)
 		query->extents[i].one = req->flags & NBD_CF_REQ_ONE;
-	return nbd_private_start(&query->private, q, wait);
+	if (down_trylock(queries)) {
+		if (!wait)
+			return -EAGAIN;
+		if (down_killable(queries))
+			return -EINTR;
+	}
+	rq = map_alloc_rq(query->session, q, wait);
+	if (IS_ERR(rq)) {
+		up(queries);
+		return PTR_ERR(rq);
+	}
+	map_issue(query, rq);
+	return 0;
 }
 
 /**
- * nbd_query_wait() - wait for the reply to a query
+ * nbd_map_wait() - wait for the reply to a query
  * @query: query that was started
  *
  * Context: Process context, sleeps; a fatal signal ends the wait.
- * Return: as nbd_private_wait() without a limit.
+ * Return: 0, or how it failed: the error of the server, or -EIO if no server replied. After that it
+ * may be started again. -EINTR after a fatal signal: it is still in flight.
  */
-int nbd_query_wait(struct nbd_query *query)
+int nbd_map_wait(struct nbd_query *query)
 {
-	return nbd_private_wait(&query->private, MAX_SCHEDULE_TIMEOUT);
+	return wait_for_completion_killable(&query->done) ? -EINTR : query->error;
 }

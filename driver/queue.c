@@ -4,7 +4,7 @@
 
 #include "cmd.h"
 #include "device.h"
-#include "private.h"
+#include "query.h"
 #include "session.h"
 
 /* True unless @rq is a driver-private request of another session, whose contexts may differ */
@@ -12,7 +12,7 @@ static bool is_for(const struct nbd_session *session, struct request *rq)
 {
 	const struct nbd_pdu *pdu = blk_mq_rq_to_pdu(rq);
 
-	return !blk_rq_is_passthrough(rq) || pdu->private->session == session;
+	return !blk_rq_is_passthrough(rq) || pdu->query->session == session;
 }
 
 static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_queue_data *bd)

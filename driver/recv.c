@@ -11,7 +11,7 @@
 
 #include "conn.h"
 #include "error.h"
-#include "map.h"
+#include "query.h"
 #include "session.h"
 #include "trace.h"
 
@@ -182,7 +182,7 @@ static void step_end(struct nbd_conn *conn)
 	if (!cmd->error && cmd->req.type == NBD_READ &&
 	    !nbd_cover_full(&cmd->cover, cmd->req.length))
 		return broken(conn, "end of a reply that left out content");
-	if (!cmd->error && cmd->query && !nbd_query_answered(cmd->query, conn))
+	if (!cmd->error && cmd->query && !nbd_query_complete(cmd->query, conn->ids))
 		return broken(conn, "end of a block status reply that left out a context");
 	conn->stats.replies++;
 	if (cmd->error) {
@@ -254,7 +254,8 @@ static void announced(struct nbd_conn *conn)
 	if (rx->reply.step == NBD_STEP_DATA) {
 		cover(conn, rx->reply.left);
 	} else if (rx->reply.step == NBD_STEP_STATUS) {
-		rule = nbd_query_context(rx->cmd->query, conn, rx->reply.context_id, &rx->extents);
+		rule = nbd_query_context(rx->cmd->query, conn->ids, rx->reply.context_id,
+					 &rx->extents);
 		if (rule)
 			broken(conn, rule);
 	}

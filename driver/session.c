@@ -8,7 +8,7 @@
 #include <linux/slab.h>
 
 #include "error.h"
-#include "map.h"
+#include "query.h"
 #include "session.h"
 #include "trace.h"
 
@@ -82,11 +82,12 @@ struct nbd_session *nbd_session_alloc(u32 nr_slots)
 	INIT_WORK(&session->free_work, free_work);
 	ratelimit_state_init(&session->complaints, DEFAULT_RATELIMIT_INTERVAL,
 			     DEFAULT_RATELIMIT_BURST);
-	sema_init(&session->privates, NBD_PRIVATE_TAGS);
+	sema_init(&session->queries, NBD_QUERY_TAGS);
+	init_completion(&session->flushed);
 	session->state = NBDCTL_STATE_SETUP;
 	session->nr_slots = nr_slots;
 	for (i = 0; i < nr_slots; i++)
-		mutex_init(&session->slots[i].own_lock);
+		mutex_init(&session->slots[i].flush_lock);
 	return session;
 }
 
@@ -113,7 +114,8 @@ int nbd_session_shape(struct nbd_session *session, u32 index, u32 queues, u32 de
 		session->queues[i].session = session;
 		nbd_gather_init(&session->queues[i].gather);
 	}
-	return nbd_cmd_table_alloc(&session->table, queues, depth, session->nr_slots);
+	return nbd_cmd_table_alloc(&session->table, queues, depth,
+				   session->nr_slots + 1);
 }
 
 void nbd_session_get(struct nbd_session *session)
@@ -194,7 +196,7 @@ static struct nbd_conn *pick(struct nbd_session *session, const struct nbd_cmd *
 		if (!conn || !nbd_conn_open(conn))
 			continue;
 		*healthy = true;
-		if (!cmd->query || nbd_query_possible(cmd->query, conn))
+		if (!cmd->query || nbd_query_possible(cmd->query, conn->ids))
 			break;
 	}
 	/* Pairs with swap_conn(): if a slot had a replacement, the hold before it is seen */
@@ -483,7 +485,56 @@ unlock:
 void nbd_session_resubmit(struct nbd_session *session, struct nbd_cmd *cmd)
 {
 	WRITE_ONCE(cmd->conn, NULL);
-	nbd_session_submit(session, cmd, cmd->index / session->table.depth, true);
+	nbd_session_submit(session, cmd, nbd_cmd_queue(&session->table, cmd), true);
+}
+
+/* The internal command of a detach; those before it are the slots' */
+static struct nbd_cmd *session_flush(struct nbd_session *session)
+{
+	return &session->table.cmds[session->table.total - 1];
+}
+
+/**
+ * nbd_session_flush() - send a flush for an orderly detach
+ * @session: session that is being drained
+ *
+ * It is sent over any connection, is parked and resent as the commands of requests are, and
+ * completes in nbd_session_wait_flushed().
+ *
+ * Context: Process context, does not sleep. The work item of a detach.
+ * Return: false if the flush of a detach that was called off is still in flight.
+ */
+bool nbd_session_flush(struct nbd_session *session)
+{
+	if (session->flushing && !try_wait_for_completion(&session->flushed))
+		return false;
+	session->flushing = true;
+	nbd_session_submit(session, nbd_cmd_init_internal(&session->table, session->nr_slots,
+							  NBD_FLUSH, &session->flushed), 0, true);
+	return true;
+}
+
+/**
+ * nbd_session_wait_flushed() - wait for the flush of an orderly detach
+ * @session: session after nbd_session_flush()
+ * @timeout: in jiffies
+ *
+ * blk-mq does not time internal commands, so the request timeout is checked here.
+ *
+ * Context: Process context, sleeps. The work item of a detach.
+ * Return: 0, or how it failed: the error of the server, or -EIO if no server replied; -ETIMEDOUT if
+ * it is still in flight.
+ */
+int nbd_session_wait_flushed(struct nbd_session *session, unsigned long timeout)
+{
+	struct nbd_cmd *cmd = session_flush(session);
+
+	if (!wait_for_completion_timeout(&session->flushed, timeout)) {
+		nbd_session_timeout(session, cmd);
+		return -ETIMEDOUT;
+	}
+	session->flushing = false;
+	return cmd->error ? nbd_error_to_errno(cmd->error) : blk_status_to_errno(cmd->status);
 }
 
 /* Move the parked commands to a list of the caller, for it to submit or to fail */

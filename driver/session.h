@@ -25,9 +25,7 @@
 #define NBD_MAX_SLOTS		128u
 #define NBD_MAX_DEPTH		1024u
 #define NBD_DEFAULT_DEPTH	128u
-#define NBD_PRIVATE_TAGS	4u
-/* One more, so that the flush of a detach does not wait for queries */
-#define NBD_RESERVED_TAGS	(NBD_PRIVATE_TAGS + 1)
+#define NBD_QUERY_TAGS		4u
 
 /**
  * struct nbd_slot - a place for a connection
@@ -35,13 +33,13 @@
  * @reconnects: connections that it got after the first; written under the session's @lock
  * @reason: errno of the connection that was lost, positive; 0 if none was, or it was replaced;
  *	written under the session's @lock
- * @own_lock: held by the user of the slot's internal command
+ * @flush_lock: held while the slot's internal command is in use, a flush of the connection's server
  */
 struct nbd_slot {
 	struct nbd_conn __rcu *conn;
 	u32 reconnects;
 	u32 reason;
-	struct mutex own_lock;	/* the internal command */
+	struct mutex flush_lock;	/* the internal command */
 };
 
 /**
@@ -100,7 +98,10 @@ struct nbd_pieces {
  * @holds: calls of nbd_session_hold() in effect: if not 0, commands are parked; under @park_lock
  * @epoch: incremented after each change of the set of connections; written under @park_lock
  * @dead_work: runs when the dead-connection timeout expires
- * @privates: limits queries in flight to NBD_PRIVATE_TAGS
+ * @queries: limits queries in flight to NBD_QUERY_TAGS, the number of reserved tags
+ * @flushing: the flush of an orderly detach is in flight; this and @flushed are used only by the
+ *	work item of a detach
+ * @flushed: completion that is signalled when that flush has ended
  * @free_work: frees the session, as the last reference may be dropped in atomic context
  * @complaints: rate limit of log messages about its servers
  * @queues: submission state, one for each hardware queue
@@ -134,7 +135,9 @@ struct nbd_session {
 	u32 holds;
 	u32 epoch;
 	struct delayed_work dead_work;
-	struct semaphore privates;
+	struct semaphore queries;
+	bool flushing;
+	struct completion flushed;
 	struct work_struct free_work;
 	struct ratelimit_state complaints;
 	struct nbd_session_queue *queues;
@@ -156,6 +159,8 @@ void nbd_session_kick(struct nbd_session *session, u32 queue);
 void nbd_session_answered(struct nbd_session *session, const struct nbd_conn *conn);
 void nbd_session_timeout(struct nbd_session *session, struct nbd_cmd *cmd);
 void nbd_session_dispatch(struct nbd_conn *conn, struct nbd_cmd *cmd);
+bool nbd_session_flush(struct nbd_session *session);
+int nbd_session_wait_flushed(struct nbd_session *session, unsigned long timeout);
 void nbd_session_resubmit(struct nbd_session *session, struct nbd_cmd *cmd);
 void nbd_session_leave(struct nbd_session *session, struct nbd_conn *conn);
 void nbd_session_settle_parked(struct nbd_session *session);

@@ -190,7 +190,7 @@ static int put_facts(struct sk_buff *skb, const struct nbd_session *session)
 			   jiffies_to_msecs(session->request_timeout)) ||
 	       nla_put_u32(skb, NBDCTL_A_DEVICE_DEAD_TIME, session->dead_time) ||
 	       nla_put_u32(skb, NBDCTL_A_DEVICE_QUEUE_DEPTH,
-			   session->table.depth - NBD_RESERVED_TAGS) ||
+			   session->table.depth - NBD_QUERY_TAGS) ||
 	       nla_put_u64_64bit(skb, NBDCTL_A_DEVICE_SESSION, session->number,
 				 NBDCTL_A_DEVICE_PAD) ||
 	       (export->read_only && nla_put_flag(skb, NBDCTL_A_DEVICE_READ_ONLY)) ||

@@ -175,12 +175,12 @@ static bool wait_idle(struct nbd_session *session, struct nbd_conn *conn)
  * Wait for an internal command; false if it was refused or the wait has ended. blk-mq does not time
  * it, so the request timeout is checked here.
  */
-static bool wait_for_own(struct nbd_session *session, struct nbd_conn *conn,
+static bool wait_for_flush(struct nbd_session *session, struct nbd_conn *conn,
 			 const struct nbd_cmd *cmd)
 {
 	struct wait wait = { .conn = conn, .what = "a flush", .since = jiffies };
 
-	while (!wait_for_completion_timeout(cmd->own_done, msecs_to_jiffies(20))) {
+	while (!wait_for_completion_timeout(cmd->internal_done, msecs_to_jiffies(20))) {
 		if (session->request_timeout &&
 		    time_after(jiffies, wait.since + session->request_timeout))
 			nbd_conn_fail(conn, -ETIMEDOUT);
@@ -203,7 +203,7 @@ static void left_without_flush(const struct nbd_session *session, const struct n
 static void flush_last(struct nbd_session *session, struct nbd_conn *conn)
 {
 	struct wait turn = { .conn = conn, .what = "a flush, after another", .since = jiffies };
-	struct mutex *own_lock = &session->slots[conn->index].own_lock;
+	struct mutex *flush_lock = &session->slots[conn->index].flush_lock;
 	DECLARE_COMPLETION_ONSTACK(done);
 	struct nbd_cmd *cmd;
 
@@ -213,16 +213,17 @@ static void flush_last(struct nbd_session *session, struct nbd_conn *conn)
 	 * The holder may wait for another server without limit. So poll: that can be ended, and
 	 * does not look like a hung task.
 	 */
-	while (!mutex_trylock(own_lock)) {
+	while (!mutex_trylock(flush_lock)) {
 		if (!wait_on(session, &turn)) {
 			left_without_flush(session, conn);
 			return;
 		}
 	}
-	cmd = nbd_cmd_own(&session->table, conn->index, NBD_FLUSH, &done);
+	cmd = nbd_cmd_init_internal(&session->table, conn->index, NBD_FLUSH, &done);
+	cmd->pinned = true;
 	nbd_conn_submit(conn, cmd);
 	nbd_conn_kick(conn);
-	if (!wait_for_own(session, conn, cmd)) {
+	if (!wait_for_flush(session, conn, cmd)) {
 		/* Joins both workers: the command has completed, or this task owns it */
 		nbd_conn_stop(conn);
 		if (!completion_done(&done))
@@ -230,7 +231,7 @@ static void flush_last(struct nbd_session *session, struct nbd_conn *conn)
 	}
 	if (cmd->status != BLK_STS_OK)
 		left_without_flush(session, conn);
-	mutex_unlock(own_lock);
+	mutex_unlock(flush_lock);
 }
 
 /* Log and report the end of a connection, and stop counting it as leaving */

@@ -17,7 +17,7 @@
 #define MAX_STRETCH	(1u << 30)
 
 /* Most subranges queried at a time */
-#define MAX_AHEAD	NBD_PRIVATE_TAGS
+#define MAX_AHEAD	NBD_QUERY_TAGS
 
 /* Most extents kept of one reply, of all queried contexts */
 #define MAX_EXTENTS	65536u
@@ -120,12 +120,12 @@ static int ask(struct walk *w, struct stretch *s, bool wait)
 	u32 i;
 
 	if (!s->query)
-		s->query = nbd_query_alloc(w->session, w->first, w->nr, list_size(w));
+		s->query = nbd_map_alloc(w->session, w->first, w->nr, list_size(w));
 	if (!s->query)
 		return -ENOMEM;
 	for (i = 0; i < w->nr; i++)
 		s->query->extents[w->first + i].cap = min(room(w), list_size(w));
-	return nbd_query_start(s->query, w->q, &req, wait);
+	return nbd_map_start(s->query, w->q, &req, wait);
 }
 
 /* Query subranges. Only the first one has to be; the others can be when they are first. */
@@ -271,7 +271,7 @@ static int take(struct walk *w)
 	u32 covered;
 	int err;
 
-	err = nbd_query_wait(s->query);
+	err = nbd_map_wait(s->query);
 	if (err)
 		return err;
 	covered = common(w, s);
@@ -301,7 +301,7 @@ static int walk(struct walk *w)
 	} while (!err && more(w));
 	for (i = 0; i < MAX_AHEAD; i++)
 		if (w->stretches[i].query)
-			nbd_query_put(w->stretches[i].query);
+			nbd_map_put(w->stretches[i].query);
 	/* Return what was found; the next call hits the error again */
 	return err != -EFAULT && w->arg->covered ? 0 : err;
 }
