@@ -6,8 +6,13 @@
  * blame: a loss counts only if the connection was made after the last loss that counted. Two may be
  * chance; from then on the command is sent alone, so that further losses can only be its fault.
  */
+#include "blame.h"
+#include "conn.h"
+#include "dispatch.h"
 #include "error.h"
+#include "pieces.h"
 #include "query.h"
+#include "send.h"
 #include "session.h"
 
 /* What the end of a connection shows about its commands */
@@ -124,12 +129,41 @@ static void move_on(struct nbd_session *session, struct nbd_cmd *cmd, const stru
 	else if (cmd->deaths >= NBD_SUSPECT_DEATHS)
 		suspect(session, cmd);
 	else
-		nbd_session_resubmit(session, cmd);
+		nbd_dispatch_resubmit(session, cmd);
+}
+
+/*
+ * Stop using a server that is being shut down: it has replied NBD_ESHUTDOWN on @conn.
+ *
+ * If @conn is in its slot, all connections stop taking commands, as the server may wait until the
+ * last one is closed. What it has refused is parked until a new connection comes. With a
+ * dead-connection timeout of 0 nothing is parked, so the other connections stay in use; so they do
+ * during a replacement, which may be to another server.
+ */
+static void leave(struct nbd_session *session, struct nbd_conn *conn)
+{
+	struct nbd_conn *other;
+	u32 i;
+
+	rcu_read_lock();
+	if (!nbd_conn_leave(conn) || !session->dead_time ||
+	    rcu_access_pointer(session->slots[conn->index].conn) != conn)
+		goto unlock;
+	for (i = 0; i < session->nr_slots; i++) {
+		other = rcu_dereference(session->slots[i].conn);
+		/* As in dispatch_pick(): connections of a replacement may lead to another server */
+		smp_rmb();
+		if (READ_ONCE(session->holds))
+			break;
+		if (other)
+			nbd_conn_leave(other);
+	}
+unlock:
+	rcu_read_unlock();
 }
 
 /**
- * nbd_session_refused() - handle the reply ESHUTDOWN
- * @session: the session
+ * nbd_blame_refused() - handle the reply ESHUTDOWN
  * @conn: connection whose receiver is the caller
  * @cmd: command that the reply is for
  *
@@ -138,26 +172,28 @@ static void move_on(struct nbd_session *session, struct nbd_cmd *cmd, const stru
  *
  * Context: The receiver of @conn. Does not sleep.
  */
-void nbd_session_refused(struct nbd_session *session, struct nbd_conn *conn, struct nbd_cmd *cmd)
+void nbd_blame_refused(struct nbd_conn *conn, struct nbd_cmd *cmd)
 {
-	nbd_session_leave(session, conn);
+	struct nbd_session *session = conn->session;
+
+	leave(session, conn);
 	nbd_cmd_refused(cmd);
 	if (!cmd->pinned && atomic_cmpxchg(&cmd->halves, NBD_HALF_REPLY, 0) == NBD_HALF_REPLY)
 		move_on(session, cmd, conn, false);
 }
 
 /**
- * nbd_session_redistribute() - resend or fail the commands of a connection that has ended
- * @session: the session
+ * nbd_blame_redistribute() - resend or fail the commands of a connection that has ended
  * @conn: connection after nbd_conn_stop(), so that the caller owns its commands
  *
  * They are submitted in the order of the table. Those that are parked or become suspects are left
- * to nbd_session_settle_parked(), which the caller has to call next.
+ * to nbd_dispatch_run_parked(), which the caller has to call next.
  *
  * Context: Process context. Takes park_lock.
  */
-void nbd_session_redistribute(struct nbd_session *session, struct nbd_conn *conn)
+void nbd_blame_redistribute(struct nbd_conn *conn)
 {
+	struct nbd_session *session = conn->session;
 	bool alone = nbd_cmd_count(&session->table, conn) == 1;
 	struct nbd_cmd *cmd;
 	u32 i;
@@ -176,7 +212,7 @@ static bool is_ours(const struct nbd_session *session, const struct nbd_conn *co
 {
 	bool in_place = rcu_access_pointer(session->slots[conn->index].conn) == conn;
 
-	/* A reader that sees a replacement sees nbd_session.holds too, as in pick() */
+	/* A reader that sees a replacement sees nbd_session.holds too, as in dispatch_pick() */
 	smp_rmb();
 	return in_place && nbd_conn_usable(conn) && !READ_ONCE(session->holds);
 }
@@ -206,7 +242,7 @@ static struct nbd_conn *set_apart(struct nbd_session *session)
 /* Wait until a reserved connection has nothing in flight; false if it has ended */
 static bool wait_answered(struct nbd_session *session, struct nbd_conn *conn)
 {
-	nbd_conn_kick(conn);
+	nbd_send_kick(conn);
 	while (nbd_cmd_count(&session->table, conn)) {
 		if (!nbd_conn_usable(conn) || READ_ONCE(session->state) == NBDCTL_STATE_DEAD)
 			return false;
@@ -236,9 +272,9 @@ static bool send_suspect(struct nbd_session *session, struct nbd_conn *conn)
 	if (is_ours(session, conn))
 		cmd = next_suspect(session);
 	if (cmd && cmd->query && !nbd_query_possible(cmd->query, conn->ids))
-		nbd_session_resubmit(session, cmd);
+		nbd_dispatch_resubmit(session, cmd);
 	else if (cmd)
-		nbd_session_dispatch(conn, cmd);
+		nbd_dispatch_to(conn, cmd);
 	rcu_read_unlock();
 	return cmd;
 }
@@ -253,16 +289,12 @@ static bool has_suspects(struct nbd_session *session)
 	return has;
 }
 
-/**
- * nbd_session_alone_work() - send suspects, one at a time, by a connection without other commands
- * @work: nbd_session.alone_work
- *
- * If the connection is lost, nbd_session_redistribute() queues the suspect again, or fails it.
- * While no connection is usable, suspects stay queued, as parked commands do.
- *
- * Context: Workqueue, sleeps.
+/*
+ * Send suspects, one at a time, by a connection without other commands. If the connection is lost,
+ * nbd_blame_redistribute() queues the suspect again, or fails it. While no connection is usable,
+ * suspects stay queued, as parked commands do.
  */
-void nbd_session_alone_work(struct work_struct *work)
+static void alone_work(struct work_struct *work)
 {
 	struct nbd_session *session = container_of(work, struct nbd_session, alone_work);
 	struct nbd_conn *conn;
@@ -276,6 +308,12 @@ void nbd_session_alone_work(struct work_struct *work)
 		clear_bit(NBD_CONN_ALONE, &conn->flags);
 		nbd_conn_put(conn);
 		/* Commands may have been parked while it was reserved */
-		nbd_session_settle_parked(session);
+		nbd_dispatch_run_parked(session);
 	}
+}
+
+/* Set up the sending of suspects for a session that is about to start */
+void nbd_blame_init(struct nbd_session *session)
+{
+	INIT_WORK(&session->alone_work, alone_work);
 }

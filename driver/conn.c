@@ -51,14 +51,18 @@ static void free_buffers(struct nbd_conn *conn)
  * @session: its session, with the contexts set
  * @index: number of its slot
  * @fd: descriptor of the connected socket in the calling process
+ * @ops: handlers of the events of the socket; those that come before nbd_conn_start() find
+ *	nbd_conn_runs() false
  * @why: set to a human-readable reason if the socket is refused; has no meaning for -ENOMEM
  *
- * The caller fills in the context ids. Nothing is sent or received before nbd_conn_start().
+ * The caller fills in the work items and the context ids. Nothing is sent or received before
+ * nbd_conn_start().
  *
  * Context: Process context, may sleep. Takes the socket lock.
  * Return: the connection with one reference, or an ERR_PTR.
  */
-struct nbd_conn *nbd_conn_alloc(struct nbd_session *session, u32 index, u32 fd, const char **why)
+struct nbd_conn *nbd_conn_alloc(struct nbd_session *session, u32 index, u32 fd,
+				const struct nbd_socket_ops *ops, const char **why)
 {
 	struct nbd_conn *conn;
 	int err;
@@ -69,12 +73,7 @@ struct nbd_conn *nbd_conn_alloc(struct nbd_session *session, u32 index, u32 fd, 
 	kref_init(&conn->ref);
 	conn->index = index;
 	init_llist_head(&conn->submitted);
-	INIT_WORK(&conn->recv_work, nbd_recv_work);
-	INIT_WORK(&conn->fail_work, nbd_session_fail_work);
-	INIT_WORK(&conn->retire_work, nbd_session_retire_work);
 	init_completion(&conn->closed);
-	nbd_send_init(conn);
-	nbd_reply_init(&conn->rx.reply, session->export.structured);
 
 	err = nbd_socket_get(&conn->socket, fd, why);
 	if (err)
@@ -82,7 +81,7 @@ struct nbd_conn *nbd_conn_alloc(struct nbd_session *session, u32 index, u32 fd, 
 	err = alloc_buffers(conn);
 	if (err)
 		goto free_buffers;
-	err = nbd_socket_take(&conn->socket, why);
+	err = nbd_socket_take(&conn->socket, ops, why);
 	if (err)
 		goto free_buffers;
 	nbd_session_get(session);

@@ -127,7 +127,7 @@ struct nbd_conn_stats {
  * @died: nbd_session.born when it ended; written with @error
  * @socket: the socket
  * @submitted: commands for the sender, newest first
- * @waiting: weight of @submitted, approximately, see nbd_conn_waiting()
+ * @waiting: weight of @submitted, approximately, see nbd_send_queued()
  * @send_work: work item of the sender
  * @recv_work: work item of the receiver
  * @fail_work: work item that tears it down because it failed, or its server shuts down
@@ -171,7 +171,7 @@ void nbd_conns_init(void);
 void nbd_conns_exit(void);
 
 struct nbd_conn *nbd_conn_alloc(struct nbd_session *session, u32 index, u32 fd,
-				const char **why);
+				const struct nbd_socket_ops *ops, const char **why);
 void nbd_conn_put(struct nbd_conn *conn);
 void nbd_conn_start(struct nbd_conn *conn);
 void nbd_conn_fail(struct nbd_conn *conn, int error);
@@ -180,20 +180,6 @@ void nbd_conn_goodbye(struct nbd_conn *conn);
 void nbd_conn_close(struct nbd_conn *conn);
 void nbd_conn_stop(struct nbd_conn *conn);
 bool nbd_conn_socket_usable(struct nbd_conn *conn);
-
-/* send.c */
-void nbd_send_init(struct nbd_conn *conn);
-void nbd_send_work(struct work_struct *work);
-void nbd_conn_submit(struct nbd_conn *conn, struct nbd_cmd *cmd);
-u32 nbd_conn_waiting(const struct nbd_conn *conn);
-u32 nbd_conn_under_way(const struct nbd_conn *conn);
-void nbd_conn_kick(struct nbd_conn *conn);
-void nbd_conn_kick_later(struct nbd_conn *conn);
-void nbd_conn_kick_idle(struct nbd_conn *conn);
-void nbd_conn_answered(struct nbd_conn *conn, bool here);
-
-/* recv.c */
-void nbd_recv_work(struct work_struct *work);
 
 static inline bool nbd_conn_failed(const struct nbd_conn *conn)
 {

@@ -4,9 +4,12 @@
 #include <linux/module.h>
 #include <linux/sched/mm.h>
 
+#include "conn.h"
 #include "device.h"
 #include "devices.h"
+#include "dispatch.h"
 #include "event.h"
+#include "slots.h"
 
 void nbd_device_put(struct nbd_device *dev)
 {
@@ -252,13 +255,13 @@ static int flush(struct nbd_session *session, struct patience *p)
 	int err;
 
 	/* The flush of a detach that was called off may still be in flight */
-	while (!nbd_session_flush(session)) {
+	while (!nbd_dispatch_flush(session)) {
 		if (is_over(p))
 			return -ETIMEDOUT;
 		schedule_timeout_uninterruptible(LOOK_TIME);
 	}
 	do {
-		err = nbd_session_wait_flushed(session, LOOK_TIME);
+		err = nbd_dispatch_wait_flushed(session, LOOK_TIME);
 	} while (err == -ETIMEDOUT && !is_over(p));
 	return err;
 }

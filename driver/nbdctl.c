@@ -11,11 +11,13 @@
 #include <net/sock.h>
 
 #include "../uapi/linux/nbdctl.h"
+#include "conn.h"
 #include "device.h"
 #include "devices.h"
 #include "nbdctl.h"
 #include "parse.h"
 #include "show.h"
+#include "slots.h"
 
 static const struct nla_policy no_policy[2] = {
 	[1] = { .type = NLA_REJECT },

@@ -8,8 +8,10 @@
 #include <net/genetlink.h>
 
 #include "../uapi/linux/nbdctl.h"
+#include "conn.h"
 #include "parse.h"
 #include "session.h"
+#include "slots.h"
 
 const struct nla_policy nbd_context_policy[NBDCTL_A_CONTEXT_MAX + 1] = {
 	[NBDCTL_A_CONTEXT_NAME] = { .type = NLA_NUL_STRING, .len = NBDCTL_NAME_MAX },
@@ -288,7 +290,7 @@ static struct nbd_conn *parse_slot(struct genl_info *info, const struct nlattr *
 	conn = ERR_PTR(err);
 	if (err)
 		goto free_set;
-	conn = nbd_conn_alloc(session, index, nla_get_u32(tb[NBDCTL_A_SLOT_FD]), &why);
+	conn = nbd_slots_alloc_conn(session, index, nla_get_u32(tb[NBDCTL_A_SLOT_FD]), &why);
 	if (IS_ERR(conn)) {
 		nbd_refuse(info, tb[NBDCTL_A_SLOT_FD], PTR_ERR(conn), why);
 		goto free_set;

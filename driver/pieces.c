@@ -9,6 +9,7 @@
 #include <linux/log2.h>
 #include <linux/sizes.h>
 
+#include "pieces.h"
 #include "session.h"
 
 /* Bytes that a server is assumed to handle in a second, at first */
@@ -62,15 +63,15 @@ static void enlarge(struct nbd_pieces *pieces, const struct nbd_cmd *cmd, unsign
 }
 
 /**
- * nbd_piece_answered() - send the next part of a request
+ * nbd_piece_next() - proceed to the next part of a request
  * @session: the session
  * @cmd: command owned by the caller; a part of its request has succeeded, and bytes are left
  *
- * Earlier losses of a connection do not count for the next part.
+ * Earlier losses of a connection do not count for the next part. The caller submits it.
  *
- * Context: Any except hard interrupts. Does not sleep.
+ * Context: Any.
  */
-void nbd_piece_answered(struct nbd_session *session, struct nbd_cmd *cmd)
+void nbd_piece_next(struct nbd_session *session, struct nbd_cmd *cmd)
 {
 	enlarge(&session->pieces, cmd, session->request_timeout / 4);
 	cmd->req.offset += cmd->req.length;
@@ -78,7 +79,6 @@ void nbd_piece_answered(struct nbd_session *session, struct nbd_cmd *cmd)
 	cmd->rest = 0;
 	cmd->deaths = 0;
 	cmd->late = 0;
-	nbd_session_resubmit(session, cmd);
 }
 
 /**

@@ -4,6 +4,7 @@
 
 #include "cmd.h"
 #include "device.h"
+#include "dispatch.h"
 #include "query.h"
 #include "session.h"
 
@@ -29,7 +30,7 @@ static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_que
 	status = cmd ? nbd_cmd_prepare(cmd, bd->rq, &session->export) : BLK_STS_IOERR;
 	if (status == BLK_STS_OK) {
 		blk_mq_start_request(bd->rq);
-		nbd_session_submit(session, cmd, hctx->queue_num, bd->last);
+		nbd_dispatch(session, cmd, hctx->queue_num, bd->last);
 	}
 	rcu_read_unlock();
 	return status;
@@ -43,7 +44,7 @@ static void commit_rqs(struct blk_mq_hw_ctx *hctx)
 	rcu_read_lock();
 	session = rcu_dereference(dev->session);
 	if (session)
-		nbd_session_kick(session, hctx->queue_num);
+		nbd_dispatch_kick(session, hctx->queue_num);
 	rcu_read_unlock();
 }
 
@@ -54,7 +55,7 @@ static void complete_rq(struct request *rq)
 	blk_mq_end_request(rq, pdu->status);
 }
 
-/* nbd_session_timeout() may fail the connection, whose tear-down then resends the request */
+/* nbd_dispatch_timeout() may fail the connection, whose tear-down then resends the request */
 static enum blk_eh_timer_return timeout(struct request *rq)
 {
 	struct nbd_device *dev = rq->q->queuedata;
@@ -67,7 +68,7 @@ static enum blk_eh_timer_return timeout(struct request *rq)
 	cmd = READ_ONCE(pdu->cmd);
 	/* A forced detach may have ended the request: only look at commands of this session */
 	if (session && nbd_cmd_is_of(&session->table, cmd))
-		nbd_session_timeout(session, cmd);
+		nbd_dispatch_timeout(session, cmd);
 	rcu_read_unlock();
 	return BLK_EH_RESET_TIMER;
 }

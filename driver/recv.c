@@ -9,16 +9,20 @@
 #include <linux/skbuff.h>
 #include <net/tcp.h>
 
-#include "conn.h"
+#include "blame.h"
+#include "dispatch.h"
 #include "error.h"
+#include "pieces.h"
 #include "query.h"
+#include "recv.h"
+#include "send.h"
 #include "session.h"
 #include "trace.h"
 
 /* Most reads from the socket in one run of recv_work, before other work items get their turn */
 #define RECV_BUDGET	64
 
-/* Most bytes that are zeroed for hole chunks in one call of nbd_socket_readable() */
+/* Most bytes that are zeroed for hole chunks in one call of recv_readable() */
 #define SOFTIRQ_ZEROES	SZ_64K
 
 /**
@@ -169,8 +173,15 @@ static bool df_refused(const struct nbd_cmd *cmd)
 static void send_without_df(struct nbd_conn *conn, struct nbd_cmd *cmd)
 {
 	set_bit(NBD_CONN_NO_DF, &conn->flags);
-	nbd_session_dispatch(conn, cmd);
-	nbd_conn_kick_later(conn);
+	nbd_dispatch_to(conn, cmd);
+	nbd_send_kick_later(conn);
+}
+
+/* A part of a long command has succeeded: send the next one */
+static void send_next_part(struct nbd_conn *conn, struct nbd_cmd *cmd)
+{
+	nbd_piece_next(conn->session, cmd);
+	nbd_dispatch_resubmit(conn->session, cmd);
 }
 
 /* The reply has ended: check that it was complete, then complete or resend the command */
@@ -191,12 +202,12 @@ static void step_end(struct nbd_conn *conn)
 	}
 	rx->cmd = NULL;
 	if (cmd->error == NBD_ESHUTDOWN) {
-		nbd_session_refused(conn->session, conn, cmd);
+		nbd_blame_refused(conn, cmd);
 	} else if (nbd_cmd_half(cmd, NBD_HALF_REPLY)) {
 		if (df_refused(cmd))
 			send_without_df(conn, cmd);
 		else if (unlikely(cmd->rest) && !cmd->error)
-			nbd_piece_answered(conn->session, cmd);
+			send_next_part(conn, cmd);
 		else
 			nbd_cmd_complete(cmd, &rx->done);
 	}
@@ -569,7 +580,7 @@ static int recv_some(struct nbd_conn *conn)
 }
 
 /* The receiver's work item. The workqueue runs it once at a time for each connection. */
-void nbd_recv_work(struct work_struct *work)
+static void recv_work(struct work_struct *work)
 {
 	struct nbd_conn *conn = container_of(work, struct nbd_conn, recv_work);
 	unsigned int noreclaim = memalloc_noreclaim_save();
@@ -581,7 +592,7 @@ void nbd_recv_work(struct work_struct *work)
 		n = recv_some(conn);
 	} while (n > 0 && --budget);
 
-	nbd_conn_answered(conn, false);
+	nbd_dispatch_replied(conn, false);
 	if (n > 0)
 		queue_work(nbd_io_wq, &conn->recv_work);
 	else if (n != -EAGAIN)
@@ -595,7 +606,7 @@ out:
  * is a softirq with the socket's spinlock, which excludes recv_work. That excludes softirqs by
  * owning the socket.
  */
-void nbd_socket_readable(struct nbd_socket *s)
+static void recv_readable(struct nbd_socket *s)
 {
 	struct nbd_conn *conn = container_of(s, struct nbd_conn, socket);
 	u32 zeroes = SOFTIRQ_ZEROES;
@@ -606,15 +617,20 @@ void nbd_socket_readable(struct nbd_socket *s)
 	if (s->in_place && !sock_owned_by_user_nocheck(s->sk))
 		n = recv_in_place(conn, &zeroes);
 	if (n > 0)
-		nbd_conn_answered(conn, true);
+		nbd_dispatch_replied(conn, true);
 	else if (n == -EPROTO)
 		recv_ended(conn, n);
 	else if (n != -EAGAIN)
 		queue_work(nbd_io_wq, &conn->recv_work);
 }
 
-/* The state of the socket has changed, or it has an error: the receiver will find out by reading */
-void nbd_socket_changed(struct nbd_socket *s)
+static void recv_writable(struct nbd_socket *s)
+{
+	nbd_send_writable(container_of(s, struct nbd_conn, socket));
+}
+
+/* The receiver will find out by reading */
+static void recv_changed(struct nbd_socket *s)
 {
 	struct nbd_conn *conn = container_of(s, struct nbd_conn, socket);
 
@@ -623,7 +639,21 @@ void nbd_socket_changed(struct nbd_socket *s)
 }
 
 /* The socket is being given back, so the receiver must not read from it any more */
-void nbd_socket_over(struct nbd_socket *s, int error)
+static void recv_over(struct nbd_socket *s, int error)
 {
 	recv_ended(container_of(s, struct nbd_conn, socket), error);
+}
+
+const struct nbd_socket_ops nbd_recv_ops = {
+	.readable = recv_readable,
+	.writable = recv_writable,
+	.changed = recv_changed,
+	.over = recv_over,
+};
+
+/* Set up the receiver of a connection that is not in its slot yet */
+void nbd_recv_init(struct nbd_conn *conn)
+{
+	INIT_WORK(&conn->recv_work, recv_work);
+	nbd_reply_init(&conn->rx.reply, conn->session->export.structured);
 }

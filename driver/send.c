@@ -12,8 +12,7 @@
 #include <linux/slab.h>
 #include <net/tcp.h>
 
-#include "conn.h"
-#include "session.h"
+#include "send.h"
 #include "trace.h"
 
 /* Delay until the next try when the network stack is short of memory */
@@ -35,26 +34,19 @@
  */
 #define SEND_NOW_BYTES	SZ_128K
 
-void nbd_send_init(struct nbd_conn *conn)
-{
-	INIT_DELAYED_WORK(&conn->send_work, nbd_send_work);
-	INIT_LIST_HEAD(&conn->tx.queue);
-	INIT_LIST_HEAD(&conn->tx.sent);
-}
-
 /* A queued command counts once per 4 KiB of payload, and at least once */
 #define WEIGHT_BYTES	SZ_4K
 
 /**
- * nbd_conn_submit() - queue a command for sending
+ * nbd_send_queue() - queue a command for sending
  * @conn: the connection
  * @cmd: command that is prepared and owned by the caller; @conn owns it from now on
  *
- * The sender is started by nbd_conn_kick().
+ * The sender is started by nbd_send_kick().
  *
  * Context: Any. Under RCU if @conn was found in its slot, else the caller keeps @conn.
  */
-void nbd_conn_submit(struct nbd_conn *conn, struct nbd_cmd *cmd)
+void nbd_send_queue(struct nbd_conn *conn, struct nbd_cmd *cmd)
 {
 	u32 weight = max(nbd_cmd_payload(cmd) / WEIGHT_BYTES, 1u);
 
@@ -295,17 +287,8 @@ static void send_batches(struct nbd_conn *conn, int budget, u32 most)
 	}
 }
 
-/* A socket that was full has space again */
-void nbd_socket_writable(struct nbd_socket *s)
-{
-	struct nbd_conn *conn = container_of(s, struct nbd_conn, socket);
-
-	if (nbd_conn_runs(conn))
-		queue_delayed_work(nbd_io_wq, &conn->send_work, 0);
-}
-
 /* The sender's work item. The workqueue runs it once at a time for each connection. */
-void nbd_send_work(struct work_struct *work)
+static void send_work(struct work_struct *work)
 {
 	struct nbd_conn *conn = container_of(to_delayed_work(work), struct nbd_conn, send_work);
 	unsigned int noreclaim = memalloc_noreclaim_save();
@@ -372,26 +355,26 @@ static bool send_now(struct nbd_conn *conn)
 }
 
 /**
- * nbd_conn_waiting() - get the weight of the commands that are queued for the sender
+ * nbd_send_queued() - get the weight of the commands that are queued for the sender
  * @conn: the connection
  *
  * Context: Any. Under RCU, or the caller keeps @conn.
  * Return: approximate number of commands, each counted once per 4 KiB of payload; 0 only if none is
  * queued.
  */
-u32 nbd_conn_waiting(const struct nbd_conn *conn)
+u32 nbd_send_queued(const struct nbd_conn *conn)
 {
 	return llist_empty(&conn->submitted) ? 0 : max(READ_ONCE(conn->waiting), 1u);
 }
 
 /**
- * nbd_conn_under_way() - get the number of commands that were sent and have no reply yet
+ * nbd_send_inflight() - get the number of commands that were sent and have no reply yet
  * @conn: the connection
  *
  * Context: Any. Under RCU, or the caller keeps @conn.
  * Return: approximate number of commands.
  */
-u32 nbd_conn_under_way(const struct nbd_conn *conn)
+u32 nbd_send_inflight(const struct nbd_conn *conn)
 {
 	u64 replies = READ_ONCE(conn->stats.replies);
 
@@ -399,24 +382,24 @@ u32 nbd_conn_under_way(const struct nbd_conn *conn)
 }
 
 /**
- * nbd_conn_kick() - send queued commands, in this context if the socket lock is free
+ * nbd_send_kick() - send queued commands, in this context if the socket lock is free
  * @conn: the connection
  *
  * Context: Any except hard interrupts. Under RCU, or the caller keeps @conn. Does not sleep.
  */
-void nbd_conn_kick(struct nbd_conn *conn)
+void nbd_send_kick(struct nbd_conn *conn)
 {
 	if (!llist_empty(&conn->submitted) && !send_now(conn))
 		queue_delayed_work(nbd_io_wq, &conn->send_work, 0);
 }
 
 /**
- * nbd_conn_kick_later() - let send_work send queued commands
+ * nbd_send_kick_later() - let send_work send queued commands
  * @conn: the connection
  *
  * Context: Any. Under RCU, or the caller keeps @conn.
  */
-void nbd_conn_kick_later(struct nbd_conn *conn)
+void nbd_send_kick_later(struct nbd_conn *conn)
 {
 	if (!llist_empty(&conn->submitted))
 		queue_delayed_work(nbd_io_wq, &conn->send_work, 0);
@@ -425,37 +408,50 @@ void nbd_conn_kick_later(struct nbd_conn *conn)
 /* True if commands are queued, and the server may soon be idle */
 static bool server_waits(const struct nbd_conn *conn)
 {
-	return !llist_empty(&conn->submitted) && nbd_conn_under_way(conn) < SERVER_NEARLY_IDLE;
+	return !llist_empty(&conn->submitted) && nbd_send_inflight(conn) < SERVER_NEARLY_IDLE;
 }
 
 /**
- * nbd_conn_kick_idle() - send queued commands if the server may soon be idle
+ * nbd_send_kick_idle() - send queued commands if the server may soon be idle
  * @conn: the connection
  *
- * Context: As nbd_conn_kick().
+ * Context: As nbd_send_kick().
  */
-void nbd_conn_kick_idle(struct nbd_conn *conn)
+void nbd_send_kick_idle(struct nbd_conn *conn)
 {
 	if (server_waits(conn))
-		nbd_conn_kick(conn);
+		nbd_send_kick(conn);
 }
 
 /**
- * nbd_conn_answered() - send commands that are held back, after replies have come
- * @conn: connection whose receiver is the caller
- * @here: the caller holds the spinlock of a socket that is used in place and that no task owns
+ * nbd_send_kick_idle_locked() - as nbd_send_kick_idle(), for a caller that has the socket lock
+ * @conn: the connection
  *
- * Only if the server may soon be idle. The same is done for the other slots of the queue: a
- * submitter that waits for these replies may have commands held back there.
- *
- * Context: Softirq or process context. Does not sleep.
+ * Context: Softirq or process context. The caller holds the spinlock of the socket, which is used
+ * in place and which no task owns. Does not sleep.
  */
-void nbd_conn_answered(struct nbd_conn *conn, bool here)
+void nbd_send_kick_idle_locked(struct nbd_conn *conn)
 {
-	if (!here)
-		nbd_conn_kick_idle(conn);
-	else if (server_waits(conn))
+	if (server_waits(conn))
 		send_here(conn);
-	if (conn->session->nr_slots > 1)
-		nbd_session_answered(conn->session, conn);
+}
+
+/**
+ * nbd_send_writable() - continue after the socket was full
+ * @conn: the connection
+ *
+ * Context: Any. The caller keeps @conn.
+ */
+void nbd_send_writable(struct nbd_conn *conn)
+{
+	if (nbd_conn_runs(conn))
+		queue_delayed_work(nbd_io_wq, &conn->send_work, 0);
+}
+
+/* Set up the sender of a connection that is not in its slot yet */
+void nbd_send_init(struct nbd_conn *conn)
+{
+	INIT_DELAYED_WORK(&conn->send_work, send_work);
+	INIT_LIST_HEAD(&conn->tx.queue);
+	INIT_LIST_HEAD(&conn->tx.sent);
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Sessions: a session is one attach, from its set-up to its end. It gives commands to connections
- * that work and parks them while there is none (session.c), and it fills and empties slots and
- * changes its state (slots.c).
+ * Sessions: a session is one attach, from its set-up to its end. Its connections are in slots
+ * (slots.h), which get the commands (dispatch.h).
  */
 #ifndef NBD_SESSION_H
 #define NBD_SESSION_H
@@ -16,10 +15,11 @@
 #include <linux/workqueue.h>
 
 #include "../uapi/linux/nbdctl.h"
+#include "batch.h"
 #include "cmd.h"
-#include "conn.h"
 #include "export.h"
-#include "gather.h"
+
+struct nbd_conn;
 
 /* Limits: connections of a device, requests in flight per hardware queue, queries in flight */
 #define NBD_MAX_SLOTS		128u
@@ -45,12 +45,12 @@ struct nbd_slot {
 /**
  * struct nbd_session_queue - submission to a hardware queue
  * @session: the session
- * @gather: decides whether queued commands are held back for a larger batch
- * @turn: selects the current slot, see home(); written without a lock
+ * @batch: request batching
+ * @turn: selects the current slot, see queue_slot(); written without a lock
  */
 struct nbd_session_queue {
 	struct nbd_session *session;
-	struct nbd_gather gather;
+	struct nbd_batch batch;
 	u32 turn;
 } ____cacheline_aligned_in_smp;
 
@@ -68,7 +68,7 @@ struct nbd_pieces {
 
 /**
  * struct nbd_session - one attach
- * @ref: held by the device while it is attached, each connection, each driver-private request, an
+ * @ref: held by the device while it is attached, each connection, each block status query, an
  *	orderly detach, and callers of nbd_device_get_session()
  * @number: unique since boot
  * @index: number of the device
@@ -154,41 +154,8 @@ void nbd_session_get(struct nbd_session *session);
 void nbd_session_put(struct nbd_session *session);
 char *nbd_session_set_display(struct nbd_session *session, char *display);
 
-void nbd_session_submit(struct nbd_session *session, struct nbd_cmd *cmd, u32 queue, bool kick);
-void nbd_session_kick(struct nbd_session *session, u32 queue);
-void nbd_session_answered(struct nbd_session *session, const struct nbd_conn *conn);
-void nbd_session_timeout(struct nbd_session *session, struct nbd_cmd *cmd);
-void nbd_session_dispatch(struct nbd_conn *conn, struct nbd_cmd *cmd);
-bool nbd_session_flush(struct nbd_session *session);
-int nbd_session_wait_flushed(struct nbd_session *session, unsigned long timeout);
-void nbd_session_resubmit(struct nbd_session *session, struct nbd_cmd *cmd);
-void nbd_session_leave(struct nbd_session *session, struct nbd_conn *conn);
-void nbd_session_settle_parked(struct nbd_session *session);
-void nbd_session_fail_parked(struct nbd_session *session);
-
-/* pieces.c */
-void nbd_pieces_init(struct nbd_session *session);
-void nbd_piece_cut(const struct nbd_session *session, struct nbd_cmd *cmd);
-void nbd_piece_answered(struct nbd_session *session, struct nbd_cmd *cmd);
-void nbd_piece_late(struct nbd_session *session, const struct nbd_cmd *cmd);
-
-/* blame.c */
-void nbd_session_refused(struct nbd_session *session, struct nbd_conn *conn,
-			 struct nbd_cmd *cmd);
-void nbd_session_redistribute(struct nbd_session *session, struct nbd_conn *conn);
-void nbd_session_alone_work(struct work_struct *work);
-
-/* slots.c */
-void nbd_session_start(struct nbd_session *session, struct nbd_conn **conns);
+void nbd_session_set_state(struct nbd_session *session, enum nbdctl_state state);
 int nbd_session_drain(struct nbd_session *session, bool *usable);
 bool nbd_session_undrain(struct nbd_session *session);
-void nbd_session_end(struct nbd_session *session, bool orderly);
-int nbd_session_replace(struct nbd_session *session, struct nbd_conn **conns, u32 n,
-			const struct nbd_export *export, bool force, const char **why);
-void nbd_session_hold(struct nbd_session *session);
-void nbd_session_release(struct nbd_session *session);
-void nbd_session_fail_work(struct work_struct *work);
-void nbd_session_retire_work(struct work_struct *work);
-void nbd_session_dead_work(struct work_struct *work);
 
 #endif /* NBD_SESSION_H */

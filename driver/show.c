@@ -6,6 +6,7 @@
 #include <net/netlink.h>
 
 #include "../uapi/linux/nbdctl.h"
+#include "conn.h"
 #include "device.h"
 #include "devices.h"
 #include "show.h"

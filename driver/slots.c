@@ -6,63 +6,28 @@
  */
 #include <linux/errno.h>
 
+#include "blame.h"
+#include "conn.h"
+#include "dispatch.h"
 #include "event.h"
+#include "pieces.h"
+#include "recv.h"
+#include "send.h"
 #include "session.h"
-#include "trace.h"
-
-static const char *state_name(enum nbdctl_state state)
-{
-	static const char * const names[] = {
-		[NBDCTL_STATE_IDLE] = "idle",
-		[NBDCTL_STATE_SETUP] = "setup",
-		[NBDCTL_STATE_LIVE] = "live",
-		[NBDCTL_STATE_WAITING] = "waiting for a connection",
-		[NBDCTL_STATE_DRAINING] = "draining",
-		[NBDCTL_STATE_DEAD] = "detached",
-	};
-
-	return names[state];
-}
-
-/*
- * Change the state of a session; no other function does. The table has the states that may follow
- * each one.
- */
-static void change_state(struct nbd_session *session, enum nbdctl_state state)
-{
-	static const u8 allowed[] = {
-		[NBDCTL_STATE_SETUP] = BIT(NBDCTL_STATE_LIVE) | BIT(NBDCTL_STATE_DEAD),
-		[NBDCTL_STATE_LIVE] = BIT(NBDCTL_STATE_WAITING) | BIT(NBDCTL_STATE_DRAINING) |
-				      BIT(NBDCTL_STATE_DEAD),
-		[NBDCTL_STATE_WAITING] = BIT(NBDCTL_STATE_LIVE) | BIT(NBDCTL_STATE_DRAINING) |
-					 BIT(NBDCTL_STATE_DEAD),
-		[NBDCTL_STATE_DRAINING] = BIT(NBDCTL_STATE_LIVE) | BIT(NBDCTL_STATE_WAITING) |
-					  BIT(NBDCTL_STATE_DEAD),
-		[NBDCTL_STATE_DEAD] = 0,
-	};
-
-	lockdep_assert_held(&session->lock);
-	if (WARN_ON_ONCE(!(allowed[session->state] & BIT(state))))
-		return;
-	trace_nbd_state(session, state);
-	pr_info("nbd%u: %s\n", session->index, state_name(state));
-	spin_lock_irq(&session->park_lock);
-	WRITE_ONCE(session->state, state);
-	spin_unlock_irq(&session->park_lock);
-}
+#include "slots.h"
 
 /* The last slot was emptied: start the dead-connection timeout */
 static void lost_last(struct nbd_session *session)
 {
 	if (session->state == NBDCTL_STATE_LIVE)
-		change_state(session, NBDCTL_STATE_WAITING);
+		nbd_session_set_state(session, NBDCTL_STATE_WAITING);
 	if (session->state == NBDCTL_STATE_DEAD || session->dead_time == NBDCTL_TIME_FOREVER)
 		return;
 	mod_delayed_work(nbd_ctl_wq, &session->dead_work, msecs_to_jiffies(session->dead_time));
 }
 
 /* The dead-connection timeout has expired: fail parked commands, and park no more */
-void nbd_session_dead_work(struct work_struct *work)
+static void dead_work(struct work_struct *work)
 {
 	struct nbd_session *session = container_of(to_delayed_work(work), struct nbd_session,
 						   dead_work);
@@ -72,7 +37,7 @@ void nbd_session_dead_work(struct work_struct *work)
 		spin_lock_irq(&session->park_lock);
 		session->gave_up = true;
 		spin_unlock_irq(&session->park_lock);
-		nbd_session_fail_parked(session);
+		nbd_dispatch_fail_parked(session);
 		pr_err("nbd%u: no longer waits for a connection, requests fail\n", session->index);
 		nbd_event(session->index, session->number, NBDCTL_CMD_GIVING_UP_EVENT);
 	}
@@ -89,7 +54,7 @@ void nbd_session_dead_work(struct work_struct *work)
  * Context: Process context, does not sleep. Takes the session's park_lock; the caller may hold its
  * lock.
  */
-void nbd_session_hold(struct nbd_session *session)
+static void nbd_session_hold(struct nbd_session *session)
 {
 	spin_lock_irq(&session->park_lock);
 	session->holds++;
@@ -100,12 +65,12 @@ void nbd_session_hold(struct nbd_session *session)
  * nbd_session_release() - undo one nbd_session_hold()
  * @session: the session
  *
- * The last call submits or fails what was parked, see nbd_session_settle_parked().
+ * The last call submits or fails what was parked, see nbd_dispatch_run_parked().
  *
  * Context: Process context, does not sleep. Takes the session's park_lock; the caller may hold its
  * lock.
  */
-void nbd_session_release(struct nbd_session *session)
+static void nbd_session_release(struct nbd_session *session)
 {
 	bool last;
 
@@ -113,7 +78,7 @@ void nbd_session_release(struct nbd_session *session)
 	last = !--session->holds;
 	spin_unlock_irq(&session->park_lock);
 	if (last)
-		nbd_session_settle_parked(session);
+		nbd_dispatch_run_parked(session);
 }
 
 /* A wait for an old server is logged after this time */
@@ -164,7 +129,7 @@ static bool wait_idle(struct nbd_session *session, struct nbd_conn *conn)
 {
 	struct wait wait = { .conn = conn, .what = "answers", .since = jiffies };
 
-	nbd_conn_kick(conn);
+	nbd_send_kick(conn);
 	while (nbd_cmd_count(&session->table, conn))
 		if (!wait_on(session, &wait))
 			return false;
@@ -221,8 +186,8 @@ static void flush_last(struct nbd_session *session, struct nbd_conn *conn)
 	}
 	cmd = nbd_cmd_init_internal(&session->table, conn->index, NBD_FLUSH, &done);
 	cmd->pinned = true;
-	nbd_conn_submit(conn, cmd);
-	nbd_conn_kick(conn);
+	nbd_send_queue(conn, cmd);
+	nbd_send_kick(conn);
 	if (!wait_for_flush(session, conn, cmd)) {
 		/* Joins both workers: the command has completed, or this task owns it */
 		nbd_conn_stop(conn);
@@ -275,11 +240,11 @@ static void take_down(struct nbd_session *session, struct nbd_conn *conn, bool o
 	}
 	nbd_conn_stop(conn);
 	moved = nbd_cmd_count(&session->table, conn);
-	nbd_session_redistribute(session, conn);
+	nbd_blame_redistribute(conn);
 	if (test_bit(NBD_CONN_HOLDS, &conn->flags))
 		nbd_session_release(session);
 	else
-		nbd_session_settle_parked(session);
+		nbd_dispatch_run_parked(session);
 	connection_down(session, conn, moved);
 	nbd_conn_put(conn);
 }
@@ -295,7 +260,7 @@ static struct nbd_conn *slot_conn(struct nbd_session *session, u32 index)
  * Put a connection or NULL into a slot; returns the previous one, for the caller to tear down.
  * Under the session's lock.
  */
-static struct nbd_conn *swap_conn(struct nbd_session *session, u32 index, struct nbd_conn *conn)
+static struct nbd_conn *slots_swap(struct nbd_session *session, u32 index, struct nbd_conn *conn)
 {
 	struct nbd_conn *old = slot_conn(session, index);
 
@@ -321,7 +286,7 @@ static struct nbd_conn *empty_slot(struct nbd_session *session, u32 index, struc
 
 	mutex_lock(&session->lock);
 	if (!conn || rcu_access_pointer(session->slots[index].conn) == conn)
-		old = swap_conn(session, index, NULL);
+		old = slots_swap(session, index, NULL);
 	if (old)
 		WRITE_ONCE(session->slots[index].reason, -old->error);
 	if (old && !session->usable)
@@ -334,7 +299,7 @@ static struct nbd_conn *empty_slot(struct nbd_session *session, u32 index, struc
  * A connection has failed, or its server is being shut down. It may have been taken out of its slot
  * since.
  */
-void nbd_session_fail_work(struct work_struct *work)
+static void fail_work(struct work_struct *work)
 {
 	struct nbd_conn *conn = container_of(work, struct nbd_conn, fail_work);
 	struct nbd_session *session = conn->session;
@@ -345,11 +310,36 @@ void nbd_session_fail_work(struct work_struct *work)
 }
 
 /* Tear down a connection that was replaced */
-void nbd_session_retire_work(struct work_struct *work)
+static void retire_work(struct work_struct *work)
 {
 	struct nbd_conn *conn = container_of(work, struct nbd_conn, retire_work);
 
 	take_down(conn->session, conn, true);
+}
+
+/**
+ * nbd_slots_alloc_conn() - allocate a connection for a slot, and take over its socket
+ * @session: its session, with the contexts set
+ * @index: number of the slot
+ * @fd: descriptor of the connected socket in the calling process
+ * @why: set to a human-readable reason if the socket is refused; has no meaning for -ENOMEM
+ *
+ * Context: Process context, may sleep. Takes the socket lock.
+ * Return: as nbd_conn_alloc(); the caller fills in the context ids.
+ */
+struct nbd_conn *nbd_slots_alloc_conn(struct nbd_session *session, u32 index, u32 fd,
+				      const char **why)
+{
+	struct nbd_conn *conn;
+
+	conn = nbd_conn_alloc(session, index, fd, &nbd_recv_ops, why);
+	if (IS_ERR(conn))
+		return conn;
+	nbd_send_init(conn);
+	nbd_recv_init(conn);
+	INIT_WORK(&conn->fail_work, fail_work);
+	INIT_WORK(&conn->retire_work, retire_work);
+	return conn;
 }
 
 /**
@@ -363,10 +353,14 @@ void nbd_session_start(struct nbd_session *session, struct nbd_conn **conns)
 {
 	u32 i;
 
+	INIT_DELAYED_WORK(&session->dead_work, dead_work);
+	nbd_blame_init(session);
+	nbd_dispatch_init(session);
+	nbd_pieces_init(session);
 	mutex_lock(&session->lock);
-	change_state(session, NBDCTL_STATE_LIVE);
+	nbd_session_set_state(session, NBDCTL_STATE_LIVE);
 	for (i = 0; i < session->nr_slots; i++) {
-		swap_conn(session, i, conns[i]);
+		slots_swap(session, i, conns[i]);
 		nbd_conn_start(conns[i]);
 	}
 	mutex_unlock(&session->lock);
@@ -429,13 +423,13 @@ static void fill_slot(struct nbd_session *session, struct nbd_conn *conn)
 	struct nbd_conn *old;
 
 	nbd_session_hold(session);
-	old = swap_conn(session, conn->index, conn);
+	old = slots_swap(session, conn->index, conn);
 	WRITE_ONCE(slot->reconnects, slot->reconnects + 1);
 	WRITE_ONCE(slot->reason, 0);
 	nbd_conn_start(conn);
 	cancel_delayed_work(&session->dead_work);
 	if (session->state == NBDCTL_STATE_WAITING)
-		change_state(session, NBDCTL_STATE_LIVE);
+		nbd_session_set_state(session, NBDCTL_STATE_LIVE);
 	pr_info("nbd%u: conn %u: new connection\n", session->index, conn->index);
 	/* Before retire_work reports the old one as down */
 	nbd_event_slot(session->index, session->number, NBDCTL_CMD_CONNECTION_UP_EVENT,
@@ -486,49 +480,6 @@ int nbd_session_replace(struct nbd_session *session, struct nbd_conn **conns, u3
 	return err;
 }
 
-/**
- * nbd_session_drain() - begin an orderly detach
- * @session: the session
- * @usable: set to whether any slot has a connection, which could flush
- *
- * Context: Process context, may sleep. Takes the session's lock.
- * Return: 0; -EALREADY if it is being drained; -ENOTCONN if it has ended.
- */
-int nbd_session_drain(struct nbd_session *session, bool *usable)
-{
-	int err = 0;
-
-	mutex_lock(&session->lock);
-	if (session->state == NBDCTL_STATE_DEAD)
-		err = -ENOTCONN;
-	else if (session->state == NBDCTL_STATE_DRAINING)
-		err = -EALREADY;
-	else
-		change_state(session, NBDCTL_STATE_DRAINING);
-	*usable = session->usable;
-	mutex_unlock(&session->lock);
-	return err;
-}
-
-/**
- * nbd_session_undrain() - call off an orderly detach
- * @session: session that was drained
- *
- * Context: Process context, may sleep. Takes the session's lock.
- * Return: false if the session has ended, by a forced detach.
- */
-bool nbd_session_undrain(struct nbd_session *session)
-{
-	bool back;
-
-	mutex_lock(&session->lock);
-	back = session->state == NBDCTL_STATE_DRAINING;
-	if (back)
-		change_state(session, session->usable ? NBDCTL_STATE_LIVE : NBDCTL_STATE_WAITING);
-	mutex_unlock(&session->lock);
-	return back;
-}
-
 static void begin_end(struct nbd_session *session, bool orderly)
 {
 	struct nbd_conn *conn;
@@ -538,7 +489,7 @@ static void begin_end(struct nbd_session *session, bool orderly)
 	if (!orderly)
 		WRITE_ONCE(session->abrupt, true);
 	if (session->state != NBDCTL_STATE_DEAD)
-		change_state(session, NBDCTL_STATE_DEAD);
+		nbd_session_set_state(session, NBDCTL_STATE_DEAD);
 	/* All servers get DISC before any is waited for */
 	for (i = 0; orderly && i < session->nr_slots; i++) {
 		conn = slot_conn(session, i);
@@ -571,6 +522,7 @@ void nbd_session_end(struct nbd_session *session, bool orderly)
 	}
 	wait_event(session->left, !READ_ONCE(session->leaving));
 	cancel_work_sync(&session->alone_work);
-	nbd_session_fail_parked(session);
+	nbd_dispatch_fail_parked(session);
 	cancel_delayed_work_sync(&session->dead_work);
+	nbd_dispatch_stop(session);
 }

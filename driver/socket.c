@@ -118,7 +118,7 @@ static void data_ready(struct sock *sk)
 	read_lock_bh(&sk->sk_callback_lock);
 	s = nbd_socket_of(sk);
 	if (s)
-		nbd_socket_readable(s);
+		s->ops->readable(s);
 	read_unlock_bh(&sk->sk_callback_lock);
 }
 
@@ -141,7 +141,7 @@ static void write_space(struct sock *sk)
 	/* The former callback may be that of TLS, which sends the rest of a record */
 	s->saved.write_space(sk);
 	if (missed)
-		nbd_socket_writable(s);
+		s->ops->writable(s);
 unlock:
 	read_unlock_bh(&sk->sk_callback_lock);
 }
@@ -198,10 +198,10 @@ static void state_change(struct sock *sk)
 	write_lock_bh(&sk->sk_callback_lock);
 	s = nbd_socket_of(sk);
 	if (s && is_closed(s)) {
-		nbd_socket_over(s, sk->sk_err ? -sk->sk_err : -ECONNABORTED);
+		s->ops->over(s, sk->sk_err ? -sk->sk_err : -ECONNABORTED);
 		put_back(s);
 	} else if (s) {
-		nbd_socket_changed(s);
+		s->ops->changed(s);
 	}
 	write_unlock_bh(&sk->sk_callback_lock);
 }
@@ -302,16 +302,18 @@ static void take(struct nbd_socket *s)
 /**
  * nbd_socket_take() - take a socket over, and prepare it for use during memory reclaim
  * @s: filled by nbd_socket_get()
+ * @ops: handlers of its events
  * @why: set to a human-readable reason on failure
  *
  * Context: Process context, may sleep. Takes the socket lock.
- * Return: 0, then the callbacks of @s may be called until nbd_socket_return(); or negative errno.
+ * Return: 0, then the handlers may be called until nbd_socket_return(); or negative errno.
  */
-int nbd_socket_take(struct nbd_socket *s, const char **why)
+int nbd_socket_take(struct nbd_socket *s, const struct nbd_socket_ops *ops, const char **why)
 {
 	struct sock *sk = s->sk;
 	int err;
 
+	s->ops = ops;
 	lock_sock(sk);
 	write_lock_bh(&sk->sk_callback_lock);
 	/* It may have been closed or disconnected since nbd_socket_get() */
@@ -348,7 +350,7 @@ void nbd_socket_finish(struct nbd_socket *s)
 
 /**
  * nbd_socket_reset() - end the connection of a socket
- * @s: socket that was taken over, whose callbacks no longer queue work
+ * @s: socket that was taken over, whose handlers no longer queue work
  *
  * A TCP connection is reset, so that nothing in its buffers reaches the peer. When this returns,
  * callbacks that began before have returned.

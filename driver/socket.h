@@ -20,8 +20,28 @@ struct nbd_lock_class {
 	const char *name;
 };
 
+struct nbd_socket;
+
+/**
+ * struct nbd_socket_ops - handlers of the events of a socket
+ * @readable: data has arrived
+ * @writable: there is space again, after it was full
+ * @changed: its state has changed, or it has an error
+ * @over: it was closed with this negative errno, and is given back when the handler returns
+ *
+ * Context: Process or softirq context, under sk_callback_lock, which nbd_socket_reset() waits for;
+ * for TCP also under the socket lock, held as a spinlock or owned.
+ */
+struct nbd_socket_ops {
+	void (*readable)(struct nbd_socket *s);
+	void (*writable)(struct nbd_socket *s);
+	void (*changed)(struct nbd_socket *s);
+	void (*over)(struct nbd_socket *s, int error);
+};
+
 /**
  * struct nbd_socket - a socket that was taken over
+ * @ops: handlers of its events
  * @sock: the socket, whose file is referenced
  * @sk: network layer part of @sock
  * @transport: enum nbdctl_transport
@@ -36,6 +56,7 @@ struct nbd_lock_class {
  *	are in use the former ones
  */
 struct nbd_socket {
+	const struct nbd_socket_ops *ops;
 	struct socket *sock;
 	struct sock *sk;
 	u32 transport;
@@ -57,20 +78,11 @@ struct nbd_socket {
 
 int nbd_socket_get(struct nbd_socket *s, u32 fd, const char **why);
 void nbd_socket_put(struct nbd_socket *s);
-int nbd_socket_take(struct nbd_socket *s, const char **why);
+int nbd_socket_take(struct nbd_socket *s, const struct nbd_socket_ops *ops, const char **why);
 void nbd_socket_finish(struct nbd_socket *s);
 void nbd_socket_reset(struct nbd_socket *s);
 void nbd_socket_return(struct nbd_socket *s);
 bool nbd_socket_still_plain(const struct nbd_socket *s);
 struct nbd_socket *nbd_socket_of(const struct sock *sk);
-
-/*
- * Callbacks in recv.c and send.c. Process or softirq context, under sk_callback_lock, which
- * nbd_socket_reset() waits for; for TCP also under the socket lock, held as a spinlock or owned.
- */
-void nbd_socket_readable(struct nbd_socket *s);
-void nbd_socket_writable(struct nbd_socket *s);
-void nbd_socket_changed(struct nbd_socket *s);
-void nbd_socket_over(struct nbd_socket *s, int error);
 
 #endif /* NBD_SOCKET_H */
