@@ -123,7 +123,7 @@ static void suspect(struct nbd_session *session, struct nbd_cmd *cmd)
 static void move_on(struct nbd_session *session, struct nbd_cmd *cmd, const struct nbd_conn *conn,
 		    bool alone)
 {
-	if (cmd->pinned || READ_ONCE(session->state) == NBDCTL_STATE_DEAD ||
+	if (cmd->pinned || nbd_session_is_ended(session) ||
 	    !forgive(session, cmd, conn, alone))
 		nbd_cmd_abort(cmd);
 	else if (cmd->deaths >= NBD_SUSPECT_DEATHS)
@@ -244,7 +244,7 @@ static bool wait_answered(struct nbd_session *session, struct nbd_conn *conn)
 {
 	nbd_send_kick(conn);
 	while (nbd_cmd_count(&session->table, conn)) {
-		if (!nbd_conn_usable(conn) || READ_ONCE(session->state) == NBDCTL_STATE_DEAD)
+		if (!nbd_conn_usable(conn) || nbd_session_is_ended(session))
 			return false;
 		schedule_timeout_idle(1);
 	}

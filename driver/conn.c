@@ -214,7 +214,7 @@ void nbd_conn_close(struct nbd_conn *conn)
 
 	nbd_conn_goodbye(conn);
 	end = conn->goodbye + CLOSE_TIME;
-	while (!READ_ONCE(conn->session->abrupt) && !nbd_conn_failed(conn) &&
+	while (READ_ONCE(conn->session->state) != NBD_SESSION_ABORTED && !nbd_conn_failed(conn) &&
 	       time_before(jiffies, end))
 		if (wait_for_completion_timeout(&conn->closed, msecs_to_jiffies(20)))
 			break;

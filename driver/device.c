@@ -90,7 +90,7 @@ u32 nbd_device_state(struct nbd_device *dev)
 	rcu_read_lock();
 	session = rcu_dereference(dev->session);
 	if (session)
-		state = READ_ONCE(session->state);
+		state = nbd_session_uapi_state(session);
 	rcu_read_unlock();
 	return state;
 }
@@ -237,7 +237,7 @@ static bool is_over(struct patience *p)
 {
 	u64 replies;
 
-	if (READ_ONCE(p->session->state) == NBDCTL_STATE_DEAD)
+	if (nbd_session_is_ended(p->session))
 		return true;
 	if (p->timeout == NBDCTL_TIME_FOREVER)
 		return false;

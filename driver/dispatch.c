@@ -17,7 +17,7 @@
 static bool dispatch_may_park(const struct nbd_session *session)
 {
 	lockdep_assert_held(&session->park_lock);
-	return session->state != NBDCTL_STATE_DEAD && !session->gave_up && session->dead_time;
+	return !nbd_session_is_ended(session) && !session->gave_up && session->dead_time;
 }
 
 /* Slots of each hardware queue; some belong to two queues if the division has a remainder */
@@ -85,7 +85,7 @@ static bool dispatch_park(struct nbd_session *session, struct nbd_cmd *cmd, u32 
 		return false;
 	}
 	parked = session->usable || dispatch_may_park(session) ||
-		 (session->holds && session->state != NBDCTL_STATE_DEAD);
+		 (session->holds && !nbd_session_is_ended(session));
 	if (parked)
 		list_add_tail(&cmd->list, &session->parked);
 	spin_unlock_irqrestore(&session->park_lock, flags);

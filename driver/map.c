@@ -88,7 +88,7 @@ static struct request *map_alloc_rq(const struct nbd_session *session, struct re
 		if (!IS_ERR(rq) || PTR_ERR(rq) != -EAGAIN || !wait)
 			return rq;
 		/* The queue of a removed disk stays frozen */
-		if (READ_ONCE(session->state) == NBDCTL_STATE_DEAD)
+		if (nbd_session_is_ended(session))
 			return ERR_PTR(-EIO);
 		/* The queue is frozen for a moment */
 		if (schedule_timeout_killable(msecs_to_jiffies(2)) || fatal_signal_pending(current))

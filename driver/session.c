@@ -54,7 +54,7 @@ static void needed_by_reclaim(struct mutex *lock)
  * @nr_slots: number of connections that it will have
  *
  * Context: Process context, may sleep.
- * Return: the session in NBDCTL_STATE_SETUP, with one reference; or NULL.
+ * Return: the session in NBD_SESSION_SETUP, with one reference; or NULL.
  */
 struct nbd_session *nbd_session_alloc(u32 nr_slots)
 {
@@ -77,7 +77,7 @@ struct nbd_session *nbd_session_alloc(u32 nr_slots)
 			     DEFAULT_RATELIMIT_BURST);
 	sema_init(&session->queries, NBD_QUERY_TAGS);
 	init_completion(&session->flushed);
-	session->state = NBDCTL_STATE_SETUP;
+	session->state = NBD_SESSION_SETUP;
 	session->nr_slots = nr_slots;
 	for (i = 0; i < nr_slots; i++)
 		mutex_init(&session->slots[i].flush_lock);
@@ -86,7 +86,7 @@ struct nbd_session *nbd_session_alloc(u32 nr_slots)
 
 /**
  * nbd_session_shape() - allocate what depends on the device
- * @session: session in NBDCTL_STATE_SETUP, with its negotiated parameters
+ * @session: session in NBD_SESSION_SETUP, with its negotiated parameters
  * @index: number of the device
  * @queues: number of hardware queues
  * @depth: tags of each hardware queue, reserved ones included
@@ -142,45 +142,59 @@ char *nbd_session_set_display(struct nbd_session *session, char *display)
 	return display;
 }
 
-static const char *state_name(enum nbdctl_state state)
-{
-	static const char * const names[] = {
-		[NBDCTL_STATE_IDLE] = "idle",
-		[NBDCTL_STATE_SETUP] = "setup",
-		[NBDCTL_STATE_LIVE] = "live",
-		[NBDCTL_STATE_WAITING] = "waiting for a connection",
-		[NBDCTL_STATE_DRAINING] = "draining",
-		[NBDCTL_STATE_DEAD] = "detached",
-	};
+static const struct {
+	const char *name;
+	enum nbdctl_state uapi;
+	u8 next;	/* bits of the states that may follow */
+} session_states[] = {
+	[NBD_SESSION_SETUP] = {
+		"setup", NBDCTL_STATE_SETUP,
+		BIT(NBD_SESSION_LIVE),
+	},
+	[NBD_SESSION_LIVE] = {
+		"live", NBDCTL_STATE_LIVE,
+		BIT(NBD_SESSION_WAITING) | BIT(NBD_SESSION_DRAINING) | BIT(NBD_SESSION_ABORTED),
+	},
+	[NBD_SESSION_WAITING] = {
+		"waiting for a connection", NBDCTL_STATE_WAITING,
+		BIT(NBD_SESSION_LIVE) | BIT(NBD_SESSION_DRAINING) | BIT(NBD_SESSION_ABORTED),
+	},
+	[NBD_SESSION_DRAINING] = {
+		"draining", NBDCTL_STATE_DRAINING,
+		BIT(NBD_SESSION_LIVE) | BIT(NBD_SESSION_WAITING) | BIT(NBD_SESSION_ENDING) |
+		BIT(NBD_SESSION_ABORTED),
+	},
+	[NBD_SESSION_ENDING] = {
+		"detached", NBDCTL_STATE_DEAD,
+		BIT(NBD_SESSION_ABORTED),
+	},
+	[NBD_SESSION_ABORTED] = {
+		"detached", NBDCTL_STATE_DEAD,
+	},
+};
 
-	return names[state];
+/* The state as netlink reports it. Any context; the caller keeps the session. */
+enum nbdctl_state nbd_session_uapi_state(const struct nbd_session *session)
+{
+	return session_states[READ_ONCE(session->state)].uapi;
 }
 
 /**
  * nbd_session_set_state() - change the state of a session; no other function does
  * @session: the session
- * @state: the new state; the table has the states that may follow each one
+ * @state: the new state, which may follow the present one
  *
  * Context: Process context, does not sleep. The caller holds the session's lock.
  */
-void nbd_session_set_state(struct nbd_session *session, enum nbdctl_state state)
+void nbd_session_set_state(struct nbd_session *session, enum nbd_session_state state)
 {
-	static const u8 allowed[] = {
-		[NBDCTL_STATE_SETUP] = BIT(NBDCTL_STATE_LIVE) | BIT(NBDCTL_STATE_DEAD),
-		[NBDCTL_STATE_LIVE] = BIT(NBDCTL_STATE_WAITING) | BIT(NBDCTL_STATE_DRAINING) |
-				      BIT(NBDCTL_STATE_DEAD),
-		[NBDCTL_STATE_WAITING] = BIT(NBDCTL_STATE_LIVE) | BIT(NBDCTL_STATE_DRAINING) |
-					 BIT(NBDCTL_STATE_DEAD),
-		[NBDCTL_STATE_DRAINING] = BIT(NBDCTL_STATE_LIVE) | BIT(NBDCTL_STATE_WAITING) |
-					  BIT(NBDCTL_STATE_DEAD),
-		[NBDCTL_STATE_DEAD] = 0,
-	};
-
 	lockdep_assert_held(&session->lock);
-	if (WARN_ON_ONCE(!(allowed[session->state] & BIT(state))))
+	if (WARN_ON_ONCE(!(session_states[session->state].next & BIT(state))))
 		return;
-	trace_nbd_state(session, state);
-	pr_info("nbd%u: %s\n", session->index, state_name(state));
+	if (session_states[state].uapi != nbd_session_uapi_state(session)) {
+		trace_nbd_state(session, session_states[state].uapi);
+		pr_info("nbd%u: %s\n", session->index, session_states[state].name);
+	}
 	spin_lock_irq(&session->park_lock);
 	WRITE_ONCE(session->state, state);
 	spin_unlock_irq(&session->park_lock);
@@ -199,12 +213,12 @@ int nbd_session_drain(struct nbd_session *session, bool *usable)
 	int err = 0;
 
 	mutex_lock(&session->lock);
-	if (session->state == NBDCTL_STATE_DEAD)
+	if (nbd_session_is_ended(session))
 		err = -ENOTCONN;
-	else if (session->state == NBDCTL_STATE_DRAINING)
+	else if (session->state == NBD_SESSION_DRAINING)
 		err = -EALREADY;
 	else
-		nbd_session_set_state(session, NBDCTL_STATE_DRAINING);
+		nbd_session_set_state(session, NBD_SESSION_DRAINING);
 	*usable = session->usable;
 	mutex_unlock(&session->lock);
 	return err;
@@ -222,10 +236,10 @@ bool nbd_session_undrain(struct nbd_session *session)
 	bool back;
 
 	mutex_lock(&session->lock);
-	back = session->state == NBDCTL_STATE_DRAINING;
+	back = session->state == NBD_SESSION_DRAINING;
 	if (back)
-		nbd_session_set_state(session, session->usable ? NBDCTL_STATE_LIVE :
-								 NBDCTL_STATE_WAITING);
+		nbd_session_set_state(session, session->usable ? NBD_SESSION_LIVE :
+								 NBD_SESSION_WAITING);
 	mutex_unlock(&session->lock);
 	return back;
 }

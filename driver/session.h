@@ -28,6 +28,24 @@ struct nbd_conn;
 #define NBD_QUERY_TAGS		4u
 
 /**
+ * enum nbd_session_state - states of a session, see architecture.rst
+ * @NBD_SESSION_SETUP: not yet visible to anything but the request that builds it
+ * @NBD_SESSION_LIVE: at least one slot has a connection
+ * @NBD_SESSION_WAITING: no slot has one; commands are parked, or fail if @gave_up
+ * @NBD_SESSION_DRAINING: an orderly detach waits for what is in flight
+ * @NBD_SESSION_ENDING: an orderly detach ends the connections; commands fail, as in the next state
+ * @NBD_SESSION_ABORTED: the detach is forced; no server is waited for
+ */
+enum nbd_session_state {
+	NBD_SESSION_SETUP,
+	NBD_SESSION_LIVE,
+	NBD_SESSION_WAITING,
+	NBD_SESSION_DRAINING,
+	NBD_SESSION_ENDING,
+	NBD_SESSION_ABORTED,
+};
+
+/**
  * struct nbd_slot - a place for a connection
  * @conn: its connection, or NULL; RCU, written under the session's @lock
  * @reconnects: connections that it got after the first; written under the session's @lock
@@ -85,7 +103,6 @@ struct nbd_pieces {
  *	servers of connections up to it; written under @lock
  * @leaving: connections that are out of their slots and not yet torn down; under @lock
  * @left: woken when @leaving becomes 0
- * @abrupt: the detach is forced, no server is waited for any more; written under @lock
  * @state: written under @lock and @park_lock
  * @gave_up: the dead-connection timeout has expired, and no connection has come since; written
  *	under @lock and @park_lock
@@ -124,8 +141,7 @@ struct nbd_session {
 	u32 forced;
 	u32 leaving;
 	wait_queue_head_t left;
-	bool abrupt;
-	enum nbdctl_state state;
+	enum nbd_session_state state;
 	bool gave_up;
 	spinlock_t park_lock;	/* parked, suspects, usable, holds, epoch, gave_up, state */
 	struct list_head parked;
@@ -154,8 +170,15 @@ void nbd_session_get(struct nbd_session *session);
 void nbd_session_put(struct nbd_session *session);
 char *nbd_session_set_display(struct nbd_session *session, char *display);
 
-void nbd_session_set_state(struct nbd_session *session, enum nbdctl_state state);
+void nbd_session_set_state(struct nbd_session *session, enum nbd_session_state state);
+enum nbdctl_state nbd_session_uapi_state(const struct nbd_session *session);
 int nbd_session_drain(struct nbd_session *session, bool *usable);
 bool nbd_session_undrain(struct nbd_session *session);
+
+/* True once commands fail: the session has ended, or is about to */
+static inline bool nbd_session_is_ended(const struct nbd_session *session)
+{
+	return READ_ONCE(session->state) >= NBD_SESSION_ENDING;
+}
 
 #endif /* NBD_SESSION_H */

@@ -211,7 +211,7 @@ static int put_facts(struct sk_buff *skb, const struct nbd_session *session)
 int nbd_show_device(struct sk_buff *skb, struct nbd_device *dev, bool privileged, bool full)
 {
 	struct nbd_session *session = nbd_device_get_session(dev);
-	u32 state = session ? READ_ONCE(session->state) : nbd_device_state(dev);
+	u32 state = session ? nbd_session_uapi_state(session) : nbd_device_state(dev);
 	int err;
 
 	err = nla_put_u32(skb, NBDCTL_A_DEVICE_INDEX, dev->index) ||

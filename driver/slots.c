@@ -19,9 +19,9 @@
 /* The last slot was emptied: start the dead-connection timeout */
 static void lost_last(struct nbd_session *session)
 {
-	if (session->state == NBDCTL_STATE_LIVE)
-		nbd_session_set_state(session, NBDCTL_STATE_WAITING);
-	if (session->state == NBDCTL_STATE_DEAD || session->dead_time == NBDCTL_TIME_FOREVER)
+	if (session->state == NBD_SESSION_LIVE)
+		nbd_session_set_state(session, NBD_SESSION_WAITING);
+	if (nbd_session_is_ended(session) || session->dead_time == NBDCTL_TIME_FOREVER)
 		return;
 	mod_delayed_work(nbd_ctl_wq, &session->dead_work, msecs_to_jiffies(session->dead_time));
 }
@@ -33,7 +33,7 @@ static void dead_work(struct work_struct *work)
 						   dead_work);
 
 	mutex_lock(&session->lock);
-	if (session->state != NBDCTL_STATE_DEAD && !session->usable && !session->gave_up) {
+	if (!nbd_session_is_ended(session) && !session->usable && !session->gave_up) {
 		spin_lock_irq(&session->park_lock);
 		session->gave_up = true;
 		spin_unlock_irq(&session->park_lock);
@@ -107,7 +107,7 @@ static bool wait_on(struct nbd_session *session, struct wait *wait)
 {
 	struct nbd_conn *conn = wait->conn;
 
-	if (nbd_conn_failed(conn) || READ_ONCE(session->abrupt))
+	if (nbd_conn_failed(conn) || READ_ONCE(session->state) == NBD_SESSION_ABORTED)
 		return false;
 	/* A healthy server needs less than a second, and its flush is worth that */
 	if (conn->born <= READ_ONCE(session->forced) && time_after(jiffies, wait->since + HZ))
@@ -208,7 +208,7 @@ static void connection_down(struct nbd_session *session, struct nbd_conn *conn, 
 		pr_err("nbd%u: conn %u: lost, error %d\n", session->index, conn->index,
 		       conn->error);
 	/* If the old server executes them later, it may overwrite newer data */
-	if (moved && READ_ONCE(session->state) != NBDCTL_STATE_DEAD)
+	if (moved && !nbd_session_is_ended(session))
 		pr_warn("nbd%u: conn %u: %u requests move on unanswered\n", session->index,
 			conn->index, moved);
 	nbd_event_slot(session->index, session->number, NBDCTL_CMD_CONNECTION_DOWN_EVENT,
@@ -233,7 +233,7 @@ static void take_down(struct nbd_session *session, struct nbd_conn *conn, bool o
 	synchronize_rcu_expedited();
 	if (orderly && wait_idle(session, conn)) {
 		/* A server that is being shut down would refuse the flush */
-		if (READ_ONCE(session->state) != NBDCTL_STATE_DEAD &&
+		if (!nbd_session_is_ended(session) &&
 		    !test_bit(NBD_CONN_LEAVING, &conn->flags))
 			flush_last(session, conn);
 		nbd_conn_close(conn);
@@ -343,7 +343,7 @@ struct nbd_conn *nbd_slots_alloc_conn(struct nbd_session *session, u32 index, u3
 }
 
 /**
- * nbd_session_start() - fill the slots and leave NBDCTL_STATE_SETUP
+ * nbd_session_start() - fill the slots and leave NBD_SESSION_SETUP
  * @session: session after nbd_session_shape(), not yet published by its device
  * @conns: one connection for each slot; the session takes the references
  *
@@ -358,7 +358,7 @@ void nbd_session_start(struct nbd_session *session, struct nbd_conn **conns)
 	nbd_dispatch_init(session);
 	nbd_pieces_init(session);
 	mutex_lock(&session->lock);
-	nbd_session_set_state(session, NBDCTL_STATE_LIVE);
+	nbd_session_set_state(session, NBD_SESSION_LIVE);
 	for (i = 0; i < session->nr_slots; i++) {
 		slots_swap(session, i, conns[i]);
 		nbd_conn_start(conns[i]);
@@ -398,8 +398,8 @@ static int check_replacement(struct nbd_session *session, struct nbd_conn **conn
 	err = check_slots(session, conns, n, why);
 	if (err)
 		return err;
-	/* NBDCTL_STATE_DRAINING is fine: the drain may need a connection */
-	if (session->state == NBDCTL_STATE_DEAD) {
+	/* NBD_SESSION_DRAINING is fine: the drain may need a connection */
+	if (nbd_session_is_ended(session)) {
 		*why = "index is a device that is ending";
 		return -ENOTCONN;
 	}
@@ -428,8 +428,8 @@ static void fill_slot(struct nbd_session *session, struct nbd_conn *conn)
 	WRITE_ONCE(slot->reason, 0);
 	nbd_conn_start(conn);
 	cancel_delayed_work(&session->dead_work);
-	if (session->state == NBDCTL_STATE_WAITING)
-		nbd_session_set_state(session, NBDCTL_STATE_LIVE);
+	if (session->state == NBD_SESSION_WAITING)
+		nbd_session_set_state(session, NBD_SESSION_LIVE);
 	pr_info("nbd%u: conn %u: new connection\n", session->index, conn->index);
 	/* Before retire_work reports the old one as down */
 	nbd_event_slot(session->index, session->number, NBDCTL_CMD_CONNECTION_UP_EVENT,
@@ -486,10 +486,10 @@ static void begin_end(struct nbd_session *session, bool orderly)
 	u32 i;
 
 	mutex_lock(&session->lock);
-	if (!orderly)
-		WRITE_ONCE(session->abrupt, true);
-	if (session->state != NBDCTL_STATE_DEAD)
-		nbd_session_set_state(session, NBDCTL_STATE_DEAD);
+	if (!orderly && session->state != NBD_SESSION_ABORTED)
+		nbd_session_set_state(session, NBD_SESSION_ABORTED);
+	else if (!nbd_session_is_ended(session))
+		nbd_session_set_state(session, NBD_SESSION_ENDING);
 	/* All servers get DISC before any is waited for */
 	for (i = 0; orderly && i < session->nr_slots; i++) {
 		conn = slot_conn(session, i);

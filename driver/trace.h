@@ -123,7 +123,7 @@ TRACE_EVENT(nbd_done,
 		  MINOR(__entry->dev), __entry->cookie, __entry->error, __entry->status)
 );
 
-/* The state of a session changes, see enum nbdctl_state */
+/* The state of a session changes, as enum nbdctl_state */
 TRACE_EVENT(nbd_state,
 
 	TP_PROTO(const struct nbd_session *session, u32 state),
@@ -135,7 +135,7 @@ TRACE_EVENT(nbd_state,
 	),
 	TP_fast_assign(
 		__entry->dev = session->index;
-		__entry->from = session->state;
+		__entry->from = nbd_session_uapi_state(session);
 		__entry->to = state;
 	),
 	TP_printk("nbd%u: state %u -> %u", __entry->dev, __entry->from, __entry->to)
