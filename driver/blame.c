@@ -24,7 +24,7 @@ enum verdict {
 
 static enum verdict judge(const struct nbd_conn *conn, const struct nbd_cmd *cmd)
 {
-	if (cmd->refused || test_bit(NBD_CONN_LEAVING, &conn->flags))
+	if (cmd->refused || test_bit(NBD_CONN_DRAINING, &conn->flags))
 		return LATE;
 	switch (conn->error) {
 	case 0:
@@ -146,17 +146,17 @@ static void leave(struct nbd_session *session, struct nbd_conn *conn)
 	u32 i;
 
 	rcu_read_lock();
-	if (!nbd_conn_leave(conn) || !session->dead_time ||
+	if (!nbd_conn_drain(conn) || !session->dead_time ||
 	    rcu_access_pointer(session->slots[conn->index].conn) != conn)
 		goto unlock;
 	for (i = 0; i < session->nr_slots; i++) {
 		other = rcu_dereference(session->slots[i].conn);
 		/* As in dispatch_pick(): connections of a replacement may lead to another server */
 		smp_rmb();
-		if (READ_ONCE(session->holds))
+		if (READ_ONCE(session->quiesce_depth))
 			break;
 		if (other)
-			nbd_conn_leave(other);
+			nbd_conn_drain(other);
 	}
 unlock:
 	rcu_read_unlock();
@@ -212,9 +212,9 @@ static bool is_ours(const struct nbd_session *session, const struct nbd_conn *co
 {
 	bool in_place = rcu_access_pointer(session->slots[conn->index].conn) == conn;
 
-	/* A reader that sees a replacement sees nbd_session.holds too, as in dispatch_pick() */
+	/* A reader that sees a replacement sees nbd_session.quiesce_depth too, as in dispatch_pick() */
 	smp_rmb();
-	return in_place && nbd_conn_usable(conn) && !READ_ONCE(session->holds);
+	return in_place && nbd_conn_usable(conn) && !READ_ONCE(session->quiesce_depth);
 }
 
 /* Reserve a usable connection for suspects. Return: the connection, referenced, or NULL */

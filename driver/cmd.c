@@ -9,6 +9,7 @@
 #include <linux/slab.h>
 
 #include "cmd.h"
+#include "copy.h"
 #include "error.h"
 #include "query.h"
 #include "trace.h"

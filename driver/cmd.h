@@ -133,10 +133,6 @@ void nbd_cmd_refused(struct nbd_cmd *cmd);
 bool nbd_cmd_seek(struct nbd_cmd *cmd, u64 offset);
 int nbd_cmd_cover(struct nbd_cmd *cmd, u64 offset, u32 length);
 
-/* copy.c */
-void nbd_copy(void *to, const void *from, size_t bytes);
-
-/* cmd.c */
 void nbd_cursor_init(struct nbd_cursor *c, struct request *rq, u32 skip);
 void nbd_cursor_advance(struct nbd_cursor *c, u32 bytes);
 u32 nbd_cursor_copy(struct nbd_cursor *c, const void *from, u32 bytes);

@@ -162,7 +162,7 @@ void nbd_conn_fail(struct nbd_conn *conn, int error)
 }
 
 /**
- * nbd_conn_leave() - end a connection because its server shuts down
+ * nbd_conn_drain() - end a connection because its server shuts down
  * @conn: the connection
  *
  * It gets no more commands. The session waits for the replies to those in flight, and ends it by a
@@ -171,9 +171,9 @@ void nbd_conn_fail(struct nbd_conn *conn, int error)
  * Context: Any. Under RCU, or the caller holds a reference.
  * Return: false if it was called before.
  */
-bool nbd_conn_leave(struct nbd_conn *conn)
+bool nbd_conn_drain(struct nbd_conn *conn)
 {
-	if (test_and_set_bit(NBD_CONN_LEAVING, &conn->flags))
+	if (test_and_set_bit(NBD_CONN_DRAINING, &conn->flags))
 		return false;
 	report(conn, -ESHUTDOWN);
 	return true;
@@ -183,7 +183,7 @@ bool nbd_conn_leave(struct nbd_conn *conn)
 #define CLOSE_TIME	(2 * HZ)
 
 /**
- * nbd_conn_goodbye() - start a soft disconnect
+ * nbd_conn_disconnect() - start a soft disconnect
  * @conn: without commands in flight; it must not get new ones
  *
  * See "Terminating the transmission phase" in the NBD protocol: DISC has no reply, the server
@@ -191,7 +191,7 @@ bool nbd_conn_leave(struct nbd_conn *conn)
  *
  * Context: Any. The caller keeps @conn from being freed.
  */
-void nbd_conn_goodbye(struct nbd_conn *conn)
+void nbd_conn_disconnect(struct nbd_conn *conn)
 {
 	if (test_and_set_bit(NBD_CONN_CLOSING, &conn->flags))
 		return;
@@ -212,7 +212,7 @@ void nbd_conn_close(struct nbd_conn *conn)
 {
 	unsigned long end;
 
-	nbd_conn_goodbye(conn);
+	nbd_conn_disconnect(conn);
 	end = conn->goodbye + CLOSE_TIME;
 	while (READ_ONCE(conn->session->state) != NBD_SESSION_ABORTED && !nbd_conn_failed(conn) &&
 	       time_before(jiffies, end))

@@ -30,17 +30,32 @@ struct nbd_session;
 /* Failed BLOCK_STATUS commands that are remembered, to drop chunks that still come */
 #define NBD_ORPHANS	4u
 
-/* nbd_conn.flags */
+/*
+ * How a connection ends. Each of the first three stops new commands; the tear-down in slots.c does
+ * the rest.
+ *
+ *   function           called by                  context   on the wire    commands in flight
+ *   nbd_conn_fail()    anybody who sees an error  any       nothing        resent, or fail
+ *   nbd_conn_drain()   the receiver, at ESHUTDOWN any       nothing        may still be replied to
+ *   nbd_conn_disconnect()  the tear-down, a detach  any     DISC           there are none
+ *   nbd_conn_close()   the tear-down              sleeps    DISC           there are none
+ *   nbd_conn_stop()    the tear-down, always      sleeps    TCP reset      the caller owns them
+ */
+
+/*
+ * nbd_conn.flags: each is set by one room, and apart from NBD_CONN_ALONE never cleared. "any" is
+ * nbd_conn_fail(), which anybody may call.
+ */
 enum {
-	NBD_CONN_STARTED,	/* it is or was in its slot, callbacks may start its workers */
-	NBD_CONN_FAILED,	/* it has ended: no new commands, no further I/O */
-	NBD_CONN_LEAVING,	/* its server shuts down: no new commands, replies may come */
-	NBD_CONN_CLOSING,	/* DISC is to be sent, no new commands, EOF is not a failure */
-	NBD_CONN_DISC,		/* DISC was sent, or could not be */
-	NBD_CONN_HOLDS,		/* the session is quiesced until it has been torn down */
-	NBD_CONN_REPORTED,	/* fail_work was queued */
-	NBD_CONN_ALONE,		/* it is reserved for suspects, which are sent alone */
-	NBD_CONN_NO_DF,		/* a READ with DF has failed, perhaps because of DF */
+	NBD_CONN_STARTED,	/* conn: it is or was in its slot, events may start its workers */
+	NBD_CONN_FAILED,	/* any: it has ended: no new commands, no further I/O */
+	NBD_CONN_DRAINING,	/* blame: its server shuts down: no new commands, replies may come */
+	NBD_CONN_CLOSING,	/* slots: DISC is to be sent, no new commands, EOF is no failure */
+	NBD_CONN_DISC,		/* send: DISC was sent, or could not be */
+	NBD_CONN_QUIESCES,	/* slots: the session is quiesced until it has been torn down */
+	NBD_CONN_REPORTED,	/* conn: fail_work was queued */
+	NBD_CONN_ALONE,		/* blame: it is reserved for suspects, which are sent alone */
+	NBD_CONN_NO_DF,		/* recv: a READ with DF has failed, perhaps because of DF */
 };
 
 /**
@@ -175,8 +190,8 @@ struct nbd_conn *nbd_conn_alloc(struct nbd_session *session, u32 index, u32 fd,
 void nbd_conn_put(struct nbd_conn *conn);
 void nbd_conn_start(struct nbd_conn *conn);
 void nbd_conn_fail(struct nbd_conn *conn, int error);
-bool nbd_conn_leave(struct nbd_conn *conn);
-void nbd_conn_goodbye(struct nbd_conn *conn);
+bool nbd_conn_drain(struct nbd_conn *conn);
+void nbd_conn_disconnect(struct nbd_conn *conn);
 void nbd_conn_close(struct nbd_conn *conn);
 void nbd_conn_stop(struct nbd_conn *conn);
 bool nbd_conn_socket_usable(struct nbd_conn *conn);
@@ -186,7 +201,7 @@ static inline bool nbd_conn_failed(const struct nbd_conn *conn)
 	return test_bit(NBD_CONN_FAILED, &conn->flags);
 }
 
-#define NBD_CONN_ENDING	(BIT(NBD_CONN_FAILED) | BIT(NBD_CONN_LEAVING) | BIT(NBD_CONN_CLOSING))
+#define NBD_CONN_ENDING	(BIT(NBD_CONN_FAILED) | BIT(NBD_CONN_DRAINING) | BIT(NBD_CONN_CLOSING))
 
 /* True if callbacks of the socket may start the sender or the receiver */
 static inline bool nbd_conn_runs(const struct nbd_conn *conn)

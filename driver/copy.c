@@ -2,7 +2,7 @@
 /* Copying of payload. Kbuild has flags for this file that make memcpy() fast on x86. */
 #include <linux/string.h>
 
-#include "cmd.h"
+#include "copy.h"
 
 /**
  * nbd_copy() - copy payload

@@ -7,93 +7,12 @@
 #include "conn.h"
 #include "device.h"
 #include "devices.h"
+#include "disk.h"
 #include "dispatch.h"
 #include "event.h"
+#include "limits.h"
+#include "session.h"
 #include "slots.h"
-
-void nbd_device_put(struct nbd_device *dev)
-{
-	put_disk(dev->disk);
-}
-
-/**
- * nbd_device_lock() - lock a device
- * @dev: referenced device
- *
- * Reclaim may write to a disk that waits for its server. The holder of this lock must not wait for
- * that, so its allocations do no I/O. But it may wait for the disk's open_mutex, under which the
- * block layer allocates with I/O; so connections are replaced without this lock.
- *
- * Context: Process context, may sleep. nbd_device_unlock() releases the lock.
- */
-void nbd_device_lock(struct nbd_device *dev)
-{
-	mutex_lock(&dev->lock);
-	dev->noio = memalloc_noio_save();
-}
-
-bool nbd_device_trylock(struct nbd_device *dev)
-{
-	if (!mutex_trylock(&dev->lock))
-		return false;
-	dev->noio = memalloc_noio_save();
-	return true;
-}
-
-/**
- * nbd_device_unlock() - unlock a device, and drop a reference to it
- * @dev: device locked by the caller
- *
- * Context: Process context, may sleep.
- */
-void nbd_device_unlock(struct nbd_device *dev)
-{
-	unsigned int noio = dev->noio;
-
-	mutex_unlock(&dev->lock);
-	memalloc_noio_restore(noio);
-	nbd_device_put(dev);
-}
-
-/**
- * nbd_device_get_session() - get the session of a device
- * @dev: referenced device
- *
- * Context: Any context.
- * Return: the session, for nbd_session_put(), or NULL.
- */
-struct nbd_session *nbd_device_get_session(struct nbd_device *dev)
-{
-	struct nbd_session *session;
-
-	rcu_read_lock();
-	session = rcu_dereference(dev->session);
-	if (session && !kref_get_unless_zero(&session->ref))
-		session = NULL;
-	rcu_read_unlock();
-	return session;
-}
-
-/**
- * nbd_device_state() - get the state of a device
- * @dev: referenced device
- *
- * Context: Any context.
- * Return: the state of its session; without one, NBDCTL_STATE_DEAD if the device is gone, else
- * NBDCTL_STATE_IDLE.
- */
-u32 nbd_device_state(struct nbd_device *dev)
-{
-	u32 state = nbd_devices_is_gone(dev) ? NBDCTL_STATE_DEAD : NBDCTL_STATE_IDLE;
-	struct nbd_session *session;
-
-	rcu_read_lock();
-	session = rcu_dereference(dev->session);
-	if (session)
-		state = nbd_session_uapi_state(session);
-	rcu_read_unlock();
-	return state;
-}
 
 /*
  * Set the queue limits. Blocks larger than a page need a disk that is not open: its page cache
@@ -112,43 +31,10 @@ static int set_limits(struct nbd_device *dev, const struct nbd_export *export, c
 		err = -EBUSY;
 	} else {
 		*why = "the block layer does not take the limits";
-		err = nbd_set_limits(dev->disk, export);
+		err = nbd_limits_set(dev->disk, export);
 	}
 	mutex_unlock(&dev->disk->open_mutex);
 	return err;
-}
-
-/**
- * nbd_device_attach() - attach a session to a device
- * @dev: idle device, locked by the caller
- * @session: session after nbd_session_shape(); the device takes the reference on success
- * @conns: one connection for each slot; the session takes the references on success
- * @why: set to a human-readable reason on failure
- *
- * Context: Process context, may sleep. Takes the disk's open_mutex and the session's lock.
- * Return: 0; -EBUSY if the disk is open and blocks are larger than a page; -ENODEV if the module is
- * being unloaded; or the error of the block layer for the limits.
- */
-int nbd_device_attach(struct nbd_device *dev, struct nbd_session *session,
-		      struct nbd_conn **conns, const char **why)
-{
-	int err;
-
-	err = set_limits(dev, &session->export, why);
-	if (err)
-		return err;
-	/* forget_session() drops this */
-	*why = "the module is being unloaded";
-	if (!try_module_get(THIS_MODULE))
-		return -ENODEV;
-	nbd_disk_set_ro(dev, session->export.read_only);
-	blk_queue_rq_timeout(dev->disk->queue, session->request_timeout ?: 30 * HZ);
-	nbd_session_start(session, conns);
-	rcu_assign_pointer(dev->session, session);
-	/* Last, as it makes the disk usable */
-	nbd_disk_set_size(dev, nbd_export_usable(&session->export));
-	nbd_event(dev->index, session->number, NBDCTL_CMD_ATTACHED_EVENT);
-	return 0;
 }
 
 /*
@@ -294,13 +180,8 @@ static int write_out(struct nbd_device *dev, struct nbd_session *session)
 	return err ?: drain(q, &p);
 }
 
-/**
- * nbd_device_detach_work() - carry out an orderly detach
- * @work: detach_work of a device; its references to the device and to @detaching are dropped
- *
- * Context: Worker of nbd_disk_wq, sleeps.
- */
-void nbd_device_detach_work(struct work_struct *work)
+/* Carry out an orderly detach, and drop the references to the device and to @detaching */
+static void detach_work(struct work_struct *work)
 {
 	struct nbd_device *dev = container_of(work, struct nbd_device, detach_work);
 	struct nbd_session *session = dev->detaching;
@@ -313,13 +194,70 @@ void nbd_device_detach_work(struct work_struct *work)
 		pr_warn("nbd%u: detach called off, error %d\n", dev->index, err);
 		nbd_event_detach_failed(dev->index, session->number, -err);
 	}
-	nbd_device_lock(dev);
+	nbd_devices_lock(dev);
 	/* A forced detach may have come first */
 	if (!err && nbd_device_session(dev) == session)
 		forget_session(dev, session);
 	else
-		nbd_device_unlock(dev);
+		nbd_devices_unlock(dev);
 	nbd_session_put(session);
+}
+
+/* Attach a session to an idle device, which the caller has locked */
+static int device_start(struct nbd_device *dev, struct nbd_session *session,
+			struct nbd_conn **conns, const char **why)
+{
+	int err;
+
+	err = set_limits(dev, &session->export, why);
+	if (err)
+		return err;
+	/* forget_session() drops this */
+	*why = "the module is being unloaded";
+	if (!try_module_get(THIS_MODULE))
+		return -ENODEV;
+	nbd_disk_set_ro(dev, session->export.read_only);
+	blk_queue_rq_timeout(dev->disk->queue, session->request_timeout ?: 30 * HZ);
+	INIT_WORK(&dev->detach_work, detach_work);
+	nbd_session_start(session, conns);
+	rcu_assign_pointer(dev->session, session);
+	/* Last, as it makes the disk usable */
+	nbd_disk_set_size(dev, nbd_export_usable(&session->export));
+	nbd_event(dev->index, session->number, NBDCTL_CMD_ATTACHED_EVENT);
+	return 0;
+}
+
+/**
+ * nbd_device_attach() - attach a session
+ * @attach: which device, and the result
+ * @session: session with its negotiated parameters; the device takes the reference on success
+ * @conns: one connection for each slot; the session takes the references on success
+ *
+ * Context: Process context, may sleep. Takes the device's lock, the disk's open_mutex and the
+ * session's lock.
+ * Return: 0; an error of nbd_devices_lock_for_attach(); -ENOMEM; -EBUSY if the disk is open and
+ * blocks are larger than a page; -ENODEV if the module is being unloaded; or the error of the block
+ * layer for the limits.
+ */
+int nbd_device_attach(struct nbd_attach *attach, struct nbd_session *session,
+		      struct nbd_conn **conns)
+{
+	struct nbd_device *dev;
+	int err;
+
+	dev = nbd_devices_lock_for_attach(attach->index, attach->any, session->nr_slots,
+					  attach->depth, &attach->why);
+	attach->no_device = IS_ERR(dev);
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	attach->index = dev->index;
+	attach->why = NULL;
+	err = nbd_session_shape(session, dev->index, dev->tag_set.nr_hw_queues,
+				dev->tag_set.queue_depth);
+	if (!err)
+		err = device_start(dev, session, conns, &attach->why);
+	nbd_devices_unlock(dev);
+	return err;
 }
 
 /**
@@ -374,12 +312,12 @@ int nbd_device_detach(struct nbd_device *dev, u32 timeout, const char **why)
 void nbd_device_detach_now(struct nbd_device *dev, struct nbd_session *session)
 {
 	nbd_session_end(session, false);
-	nbd_device_lock(dev);
+	nbd_devices_lock(dev);
 	/* An orderly detach may have come first */
 	if (nbd_device_session(dev) == session)
 		forget_session(dev, session);
 	else
-		nbd_device_unlock(dev);
+		nbd_devices_unlock(dev);
 }
 
 /**

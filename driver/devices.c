@@ -5,18 +5,18 @@
  * is gone, too, a new device gets the number.
  */
 #include <linux/blkdev.h>
-#include <linux/module.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
-#include "device.h"
 #include "devices.h"
+#include "disk.h"
+#include "session.h"
 
 unsigned int nbds_max = 16;
-unsigned int max_part = 16;
 
 static DEFINE_XARRAY_ALLOC(devices);
 /*
@@ -25,15 +25,14 @@ static DEFINE_XARRAY_ALLOC(devices);
  * those disks need.
  */
 struct workqueue_struct *nbd_disk_wq;
+static const struct nbd_device_ops *device_ops;
 static bool exiting;
 static DECLARE_WAIT_QUEUE_HEAD(released);	/* a number was; for nbd_devices_exit() */
 
 /* Highest index whose minors fit into MINORBITS */
 u32 nbd_index_max(void)
 {
-	unsigned int minors = max_part ? roundup_pow_of_two(max_part + 1) : 1;
-
-	return (1u << MINORBITS) / minors - 1;
+	return (1u << MINORBITS) / nbd_disk_minors() - 1;
 }
 
 /* ---- finding ---- */
@@ -48,7 +47,7 @@ static bool get_device_ref(struct nbd_device *dev)
  * @index: the number
  *
  * Context: Any context.
- * Return: the device, which may be gone, for nbd_device_put(); or NULL.
+ * Return: the device, which may be gone, for nbd_devices_put(); or NULL.
  */
 struct nbd_device *nbd_devices_find(u32 index)
 {
@@ -67,7 +66,7 @@ struct nbd_device *nbd_devices_find(u32 index)
  * @index: in: lowest number to return; out: number of the device
  *
  * Context: Any context.
- * Return: the device, which may be gone, for nbd_device_put(); or NULL after the last.
+ * Return: the device, which may be gone, for nbd_devices_put(); or NULL after the last.
  */
 struct nbd_device *nbd_devices_next(u32 *index)
 {
@@ -87,19 +86,103 @@ struct nbd_device *nbd_devices_next(u32 *index)
 }
 
 /**
- * nbd_devices_lock() - find a device by its number, and lock it
+ * nbd_devices_find_locked() - find a device by its number, and lock it
  * @index: the number
  *
  * Context: Process context, may sleep.
- * Return: the device, for nbd_device_unlock(); or NULL. If it is gone, nothing is attached to it.
+ * Return: the device, for nbd_devices_unlock(); or NULL. If it is gone, nothing is attached to it.
  */
-struct nbd_device *nbd_devices_lock(u32 index)
+struct nbd_device *nbd_devices_find_locked(u32 index)
 {
 	struct nbd_device *dev = nbd_devices_find(index);
 
 	if (dev)
-		nbd_device_lock(dev);
+		nbd_devices_lock(dev);
 	return dev;
+}
+
+void nbd_devices_put(struct nbd_device *dev)
+{
+	put_disk(dev->disk);
+}
+
+/**
+ * nbd_devices_lock() - lock a device
+ * @dev: referenced device
+ *
+ * Reclaim may write to a disk that waits for its server. The holder of this lock must not wait for
+ * that, so its allocations do no I/O. But it may wait for the disk's open_mutex, under which the
+ * block layer allocates with I/O; so connections are replaced without this lock.
+ *
+ * Context: Process context, may sleep. nbd_devices_unlock() releases the lock.
+ */
+void nbd_devices_lock(struct nbd_device *dev)
+{
+	mutex_lock(&dev->lock);
+	dev->noio = memalloc_noio_save();
+}
+
+bool nbd_devices_trylock(struct nbd_device *dev)
+{
+	if (!mutex_trylock(&dev->lock))
+		return false;
+	dev->noio = memalloc_noio_save();
+	return true;
+}
+
+/**
+ * nbd_devices_unlock() - unlock a device, and drop a reference to it
+ * @dev: device locked by the caller
+ *
+ * Context: Process context, may sleep.
+ */
+void nbd_devices_unlock(struct nbd_device *dev)
+{
+	unsigned int noio = dev->noio;
+
+	mutex_unlock(&dev->lock);
+	memalloc_noio_restore(noio);
+	nbd_devices_put(dev);
+}
+
+/**
+ * nbd_devices_get_session() - get the session of a device
+ * @dev: referenced device
+ *
+ * Context: Any context.
+ * Return: the session, for nbd_session_put(), or NULL.
+ */
+struct nbd_session *nbd_devices_get_session(struct nbd_device *dev)
+{
+	struct nbd_session *session;
+
+	rcu_read_lock();
+	session = rcu_dereference(dev->session);
+	if (session && !kref_get_unless_zero(&session->ref))
+		session = NULL;
+	rcu_read_unlock();
+	return session;
+}
+
+/**
+ * nbd_devices_state() - get the state of a device
+ * @dev: referenced device
+ *
+ * Context: Any context.
+ * Return: the state of its session; without one, NBDCTL_STATE_DEAD if the device is gone, else
+ * NBDCTL_STATE_IDLE.
+ */
+u32 nbd_devices_state(struct nbd_device *dev)
+{
+	u32 state = nbd_devices_is_gone(dev) ? NBDCTL_STATE_DEAD : NBDCTL_STATE_IDLE;
+	struct nbd_session *session;
+
+	rcu_read_lock();
+	session = rcu_dereference(dev->session);
+	if (session)
+		state = nbd_session_uapi_state(session);
+	rcu_read_unlock();
+	return state;
 }
 
 bool nbd_devices_is_gone(const struct nbd_device *dev)
@@ -133,17 +216,17 @@ static struct nbd_device *make_device(u32 index, u32 queues, u32 depth)
 
 	if (!dev)
 		goto release;
+	dev->ops = device_ops;
 	dev->index = index;
 	dev->depth = depth;
 	mutex_init(&dev->lock);
-	INIT_WORK(&dev->detach_work, nbd_device_detach_work);
 	INIT_WORK(&dev->del_work, del_work);
 	INIT_WORK(&dev->renew_work, renew_work);
 	err = nbd_disk_add(dev, queues, depth);
 	if (err)
 		goto free;
 	get_device(disk_to_dev(dev->disk));
-	nbd_device_lock(dev);
+	nbd_devices_lock(dev);
 	/* Cannot fail: the reserved entry has its memory */
 	xa_store(&devices, index, dev, GFP_KERNEL);
 	return dev;
@@ -168,7 +251,7 @@ static void renew_work(struct work_struct *work)
 	}
 	new = make_device(index, 1, depth);
 	if (!IS_ERR(new))
-		nbd_device_unlock(new);
+		nbd_devices_unlock(new);
 }
 
 /**
@@ -213,7 +296,7 @@ static struct nbd_device *replace_device(struct nbd_device *dev, u32 queues, u32
 	u32 index = dev->index;
 
 	nbd_disk_del(dev);
-	nbd_device_unlock(dev);
+	nbd_devices_unlock(dev);
 	return make_device(index, queues, depth);
 }
 
@@ -235,12 +318,12 @@ void nbd_devices_renew(struct nbd_device *dev)
 	if (!take_index(dev)) {
 		WRITE_ONCE(dev->gone, true);
 		queue_work(nbd_disk_wq, &dev->del_work);
-		nbd_device_unlock(dev);
+		nbd_devices_unlock(dev);
 		return;
 	}
 	new = replace_device(dev, 1, dev->depth);
 	if (!IS_ERR(new))
-		nbd_device_unlock(new);
+		nbd_devices_unlock(new);
 }
 
 /* ---- for an attach ---- */
@@ -293,13 +376,13 @@ static struct nbd_device *lock_any(u32 queues, u32 depth, const char **why)
 
 	while ((dev = nbd_devices_next(&index))) {
 		index++;
-		if (!nbd_device_trylock(dev)) {
-			nbd_device_put(dev);
+		if (!nbd_devices_trylock(dev)) {
+			nbd_devices_put(dev);
 			continue;
 		}
 		if (is_free(dev))
 			return dev;
-		nbd_device_unlock(dev);
+		nbd_devices_unlock(dev);
 	}
 	*why = "no device can be made";
 	err = xa_alloc(&devices, &index, NULL, XA_LIMIT(0, nbd_index_max()), GFP_KERNEL);
@@ -321,13 +404,13 @@ static struct nbd_device *lock_or_make(u32 index, u32 queues, u32 depth, const c
 	do {
 		patience = CREATION_TIME;
 		*why = "index is a device that another attach is making";
-		dev = nbd_devices_lock(index);
+		dev = nbd_devices_find_locked(index);
 		if (dev && !dev->gone)
 			return dev;
 		if (dev) {
 			patience = OPENERS_TIME;
 			*why = "index is a device whose detach was forced and that is still in use";
-			nbd_device_unlock(dev);
+			nbd_devices_unlock(dev);
 		}
 		err = xa_insert(&devices, index, NULL, GFP_KERNEL);
 		if (!err) {
@@ -348,7 +431,7 @@ static struct nbd_device *change_depth(struct nbd_device *dev, u32 queues, u32 d
 	*why = "queue-depth can't change while the device is open";
 	nbd_devices_wait_closed(dev);
 	if (!take_index(dev)) {
-		nbd_device_unlock(dev);
+		nbd_devices_unlock(dev);
 		return ERR_PTR(-EBUSY);
 	}
 	*why = "no device can be made";
@@ -366,7 +449,7 @@ static struct nbd_device *change_depth(struct nbd_device *dev, u32 queues, u32 d
  * The block layer may grant fewer queues or requests, see the device's tag_set.
  *
  * Context: Process context, sleeps.
- * Return: the device, for nbd_device_unlock(); or an ERR_PTR.
+ * Return: the device, for nbd_devices_unlock(); or an ERR_PTR.
  */
 struct nbd_device *nbd_devices_lock_for_attach(u32 index, bool any, u32 slots, u32 depth,
 					       const char **why)
@@ -379,7 +462,7 @@ struct nbd_device *nbd_devices_lock_for_attach(u32 index, bool any, u32 slots, u
 		return dev;
 	if (rcu_access_pointer(dev->session)) {
 		*why = "index is a device that is attached already";
-		nbd_device_unlock(dev);
+		nbd_devices_unlock(dev);
 		return ERR_PTR(-EBUSY);
 	}
 	if (dev->depth != want)
@@ -415,16 +498,23 @@ static int make_first(u32 index)
 	dev = make_device(index, 1, NBD_DEFAULT_DEPTH);
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
-	nbd_device_unlock(dev);
+	nbd_devices_unlock(dev);
 	return 0;
 }
 
-/* Set up the registry, and create the devices that exist from the start */
-int nbd_devices_init(void)
+/**
+ * nbd_devices_init() - set up the registry, and create the devices that exist from the start
+ * @ops: what the block layer is to call for the devices
+ *
+ * Context: Process context, sleeps.
+ * Return: 0 or negative errno.
+ */
+int nbd_devices_init(const struct nbd_device_ops *ops)
 {
 	u32 i;
 	int err;
 
+	device_ops = ops;
 	err = check_params();
 	if (err)
 		return err;
@@ -454,11 +544,11 @@ void nbd_devices_exit(void)
 	flush_workqueue(nbd_disk_wq);
 	unregister_blkdev(NBD_MAJOR_NR, "nbd");
 	while ((dev = nbd_devices_next(&index))) {
-		nbd_device_lock(dev);
+		nbd_devices_lock(dev);
 		if (!dev->gone)
 			queue_work(nbd_disk_wq, &dev->del_work);
 		WRITE_ONCE(dev->gone, true);
-		nbd_device_unlock(dev);
+		nbd_devices_unlock(dev);
 		index++;
 	}
 	wait_event(released, xa_empty(&devices));

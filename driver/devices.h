@@ -10,21 +10,29 @@
 #include <linux/types.h>
 
 struct nbd_device;
+struct nbd_device_ops;
+struct nbd_session;
 struct workqueue_struct;
 
 extern struct workqueue_struct *nbd_disk_wq;
 extern unsigned int nbds_max;
-extern unsigned int max_part;
 
-int nbd_devices_init(void);
+int nbd_devices_init(const struct nbd_device_ops *ops);
 void nbd_devices_exit(void);
 u32 nbd_index_max(void);
 
 struct nbd_device *nbd_devices_find(u32 index);
 struct nbd_device *nbd_devices_next(u32 *index);
-struct nbd_device *nbd_devices_lock(u32 index);
+struct nbd_device *nbd_devices_find_locked(u32 index);
 struct nbd_device *nbd_devices_lock_for_attach(u32 index, bool any, u32 slots, u32 depth,
 					       const char **why);
+void nbd_devices_put(struct nbd_device *dev);
+void nbd_devices_lock(struct nbd_device *dev);
+bool nbd_devices_trylock(struct nbd_device *dev);
+void nbd_devices_unlock(struct nbd_device *dev);
+struct nbd_session *nbd_devices_get_session(struct nbd_device *dev);
+u32 nbd_devices_state(struct nbd_device *dev);
+
 bool nbd_devices_wait_closed(struct nbd_device *dev);
 void nbd_devices_renew(struct nbd_device *dev);
 bool nbd_devices_is_gone(const struct nbd_device *dev);

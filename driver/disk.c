@@ -6,39 +6,21 @@
 #include <linux/slab.h>
 
 #include "cmd.h"
-#include "device.h"
-#include "devices.h"
+#include "disk.h"
+#include "limits.h"
+#include "session.h"
 
-/* An idle disk can be opened, one that is being detached cannot */
-static int disk_open(NBD_OPEN_ARGS)
+unsigned int max_part = 16;
+
+/* Minors of each disk */
+unsigned int nbd_disk_minors(void)
 {
-	struct nbd_device *dev = nbd_open_disk()->private_data;
-	u32 state = nbd_device_state(dev);
-
-	if (nbd_devices_is_gone(dev))
-		return -ENXIO;
-	return state == NBDCTL_STATE_DRAINING || state == NBDCTL_STATE_DEAD ? -EBUSY : 0;
+	return max_part ? roundup_pow_of_two(max_part + 1) : 1;
 }
 
-static void free_disk(struct gendisk *disk)
+static int disk_alloc_tag_set(struct nbd_device *dev, u32 queues, u32 depth)
 {
-	struct nbd_device *dev = disk->private_data;
-
-	blk_mq_free_tag_set(&dev->tag_set);
-	nbd_devices_forget(dev);
-}
-
-static const struct block_device_operations disk_ops = {
-	.owner = THIS_MODULE,
-	.open = disk_open,
-	.ioctl = nbd_ioctl,
-	.compat_ioctl = nbd_compat_ioctl,
-	.free_disk = free_disk,
-};
-
-static int alloc_tag_set(struct nbd_device *dev, u32 queues, u32 depth)
-{
-	dev->tag_set.ops = &nbd_mq_ops;
+	dev->tag_set.ops = dev->ops->mq_ops;
 	dev->tag_set.nr_hw_queues = queues;
 	dev->tag_set.queue_depth = depth + NBD_QUERY_TAGS;
 	dev->tag_set.reserved_tags = NBD_QUERY_TAGS;
@@ -53,21 +35,21 @@ static int alloc_tag_set(struct nbd_device *dev, u32 queues, u32 depth)
 	return blk_mq_alloc_tag_set(&dev->tag_set);
 }
 
-static void name_disk(struct gendisk *disk, struct nbd_device *dev)
+static void disk_set_name(struct gendisk *disk, struct nbd_device *dev)
 {
-	unsigned int minors = max_part ? roundup_pow_of_two(max_part + 1) : 1;
+	unsigned int minors = nbd_disk_minors();
 
 	disk->major = NBD_MAJOR_NR;
 	disk->first_minor = dev->index * minors;
 	disk->minors = minors;
-	disk->fops = &disk_ops;
+	disk->fops = dev->ops->fops;
 	disk->private_data = dev;
 	snprintf(disk->disk_name, sizeof(disk->disk_name), "nbd%u", dev->index);
 }
 
 /**
  * nbd_disk_add() - create the disk of a device
- * @dev: device with its index; its life ends with the disk's references on success
+ * @dev: device with its index and its operations; its life ends with the disk's references on success
  * @queues: number of hardware queues
  * @depth: requests in flight per hardware queue, without those with reserved tags
  *
@@ -79,7 +61,7 @@ int nbd_disk_add(struct nbd_device *dev, u32 queues, u32 depth)
 	struct gendisk *disk;
 	int err;
 
-	err = alloc_tag_set(dev, queues, depth);
+	err = disk_alloc_tag_set(dev, queues, depth);
 	if (err)
 		return err;
 	disk = nbd_alloc_disk(&dev->tag_set, dev);
@@ -87,8 +69,8 @@ int nbd_disk_add(struct nbd_device *dev, u32 queues, u32 depth)
 		err = PTR_ERR(disk);
 		goto free_tag_set;
 	}
-	name_disk(disk, dev);
-	nbd_reset_limits(disk);
+	disk_set_name(disk, dev);
+	nbd_limits_reset(disk);
 	dev->disk = disk;
 	err = add_disk(disk);
 	if (err)

@@ -62,7 +62,7 @@ static struct nbd_conn *dispatch_pick(struct nbd_session *session, const struct 
 	}
 	/* Pairs with slots_swap(): if a slot had a replacement, the hold before it is seen */
 	smp_rmb();
-	if (unlikely(READ_ONCE(session->holds)))
+	if (unlikely(READ_ONCE(session->quiesce_depth)))
 		*healthy = false;
 	return *healthy && i < n ? conn : NULL;
 }
@@ -85,7 +85,7 @@ static bool dispatch_park(struct nbd_session *session, struct nbd_cmd *cmd, u32 
 		return false;
 	}
 	parked = session->usable || dispatch_may_park(session) ||
-		 (session->holds && !nbd_session_is_ended(session));
+		 (session->quiesce_depth && !nbd_session_is_ended(session));
 	if (parked)
 		list_add_tail(&cmd->list, &session->parked);
 	spin_unlock_irqrestore(&session->park_lock, flags);
@@ -407,7 +407,7 @@ void nbd_dispatch_fail_parked(struct nbd_session *session)
 
 /**
  * nbd_dispatch_run_parked() - submit or fail parked commands after a change
- * @session: session whose connections or holds have changed
+ * @session: session whose connections or quiesce depth have changed
  *
  * They fail if there is no connection and none may come. They stay parked if one may, or while the
  * session is held. Suspects are left to alone_work.
@@ -422,8 +422,8 @@ void nbd_dispatch_run_parked(struct nbd_session *session)
 	spin_lock_irq(&session->park_lock);
 	/* After the slots; pairs with nbd_dispatch() */
 	smp_store_release(&session->epoch, session->epoch + 1);
-	usable = session->usable && !session->holds;
-	wait = session->holds || dispatch_may_park(session);
+	usable = session->usable && !session->quiesce_depth;
+	wait = session->quiesce_depth || dispatch_may_park(session);
 	suspects = !list_empty(&session->suspects);
 	spin_unlock_irq(&session->park_lock);
 	if (usable && suspects)

@@ -4,15 +4,22 @@
 #include <net/genetlink.h>
 
 #include "event.h"
-#include "nbdctl.h"
 
-static struct sk_buff *begin(u32 index, u64 session, u8 cmd, void **head)
+static const struct genl_family *event_family;
+
+/* Set the family of the events, before it is registered */
+void nbd_event_init(const struct genl_family *family)
+{
+	event_family = family;
+}
+
+static struct sk_buff *event_begin(u32 index, u64 session, u8 cmd, void **head)
 {
 	struct sk_buff *skb = genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_NOIO);
 
 	if (!skb)
 		return NULL;
-	*head = genlmsg_put(skb, 0, 0, &nbdctl_family, 0, cmd);
+	*head = genlmsg_put(skb, 0, 0, event_family, 0, cmd);
 	if (*head && !nla_put_u32(skb, NBDCTL_A_DEVICE_INDEX, index) &&
 	    !nla_put_u64_64bit(skb, NBDCTL_A_DEVICE_SESSION, session, NBDCTL_A_DEVICE_PAD))
 		return skb;
@@ -24,12 +31,12 @@ static struct sk_buff *begin(u32 index, u64 session, u8 cmd, void **head)
  * Best effort: listeners that miss an event can query the device. No I/O for memory, as reclaim may
  * wait for the disk that the event is about.
  */
-static void send(struct sk_buff *skb, void *head)
+static void event_send(struct sk_buff *skb, void *head)
 {
 	unsigned int noio = memalloc_noio_save();
 
 	genlmsg_end(skb, head);
-	genlmsg_multicast_allns(&nbdctl_family, skb, 0, 0);
+	genlmsg_multicast_allns(event_family, skb, 0, 0);
 	memalloc_noio_restore(noio);
 }
 
@@ -46,9 +53,9 @@ void nbd_event(u32 index, u64 session, u8 cmd)
 	struct sk_buff *skb;
 	void *head;
 
-	skb = begin(index, session, cmd, &head);
+	skb = event_begin(index, session, cmd, &head);
 	if (skb)
-		send(skb, head);
+		event_send(skb, head);
 }
 
 /**
@@ -67,7 +74,7 @@ void nbd_event_slot(u32 index, u64 session, u8 cmd, u32 slot, u32 reason)
 	struct nlattr *nest;
 	void *head;
 
-	skb = begin(index, session, cmd, &head);
+	skb = event_begin(index, session, cmd, &head);
 	if (!skb)
 		return;
 	nest = nla_nest_start(skb, NBDCTL_A_DEVICE_SLOT);
@@ -77,7 +84,7 @@ void nbd_event_slot(u32 index, u64 session, u8 cmd, u32 slot, u32 reason)
 		return;
 	}
 	nla_nest_end(skb, nest);
-	send(skb, head);
+	event_send(skb, head);
 }
 
 /**
@@ -93,13 +100,13 @@ void nbd_event_resized(u32 index, u64 session, u64 size)
 	struct sk_buff *skb;
 	void *head;
 
-	skb = begin(index, session, NBDCTL_CMD_RESIZED_EVENT, &head);
+	skb = event_begin(index, session, NBDCTL_CMD_RESIZED_EVENT, &head);
 	if (!skb)
 		return;
 	if (nla_put_u64_64bit(skb, NBDCTL_A_DEVICE_SIZE, size, NBDCTL_A_DEVICE_PAD))
 		nlmsg_free(skb);
 	else
-		send(skb, head);
+		event_send(skb, head);
 }
 
 /**
@@ -115,11 +122,11 @@ void nbd_event_detach_failed(u32 index, u64 session, u32 reason)
 	struct sk_buff *skb;
 	void *head;
 
-	skb = begin(index, session, NBDCTL_CMD_DETACH_FAILED_EVENT, &head);
+	skb = event_begin(index, session, NBDCTL_CMD_DETACH_FAILED_EVENT, &head);
 	if (!skb)
 		return;
 	if (nla_put_u32(skb, NBDCTL_A_DEVICE_REASON, reason))
 		nlmsg_free(skb);
 	else
-		send(skb, head);
+		event_send(skb, head);
 }

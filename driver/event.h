@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Netlink events; the only part of the control interface that lower layers use. */
+/* Netlink events. */
 #ifndef NBD_EVENT_H
 #define NBD_EVENT_H
 
@@ -7,6 +7,9 @@
 
 #include "../uapi/linux/nbdctl.h"
 
+struct genl_family;
+
+void nbd_event_init(const struct genl_family *family);
 void nbd_event(u32 index, u64 session, u8 cmd);
 void nbd_event_slot(u32 index, u64 session, u8 cmd, u32 slot, u32 reason);
 void nbd_event_resized(u32 index, u64 session, u64 size);

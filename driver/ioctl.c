@@ -9,7 +9,9 @@
 #include <linux/uaccess.h>
 
 #include "../uapi/linux/nbdmap.h"
-#include "device.h"
+#include "devices.h"
+#include "disk.h"
+#include "ioctl.h"
 #include "session.h"
 #include "walk.h"
 
@@ -160,7 +162,7 @@ int nbd_ioctl(struct block_device *bdev, nbd_mode_t mode, unsigned int cmd, unsi
 		return -ENOTTY;
 	if (!(mode & NBD_MODE_READ))
 		return -EBADF;
-	session = nbd_device_get_session(dev);
+	session = nbd_devices_get_session(dev);
 	if (!session)
 		return -ENOTCONN;
 	if (cmd == NBDMAP_IOC_CONTEXT)

@@ -7,8 +7,8 @@
 #include <linux/blkdev.h>
 #include <linux/pagemap.h>
 
-#include "device.h"
 #include "export.h"
+#include "limits.h"
 
 /*
  * Default of max_sectors, in bytes, for servers that accept as much. The block layer would also
@@ -49,14 +49,14 @@ static int commit(struct gendisk *disk, const struct nbd_limits *l)
 }
 
 /**
- * nbd_reset_limits() - set the limits of a disk without an export
+ * nbd_limits_reset() - set the limits of a disk without an export
  * @disk: disk that was not added yet
  *
  * Without a write cache, the block layer completes empty flushes itself.
  *
  * Context: Process context, may sleep.
  */
-void nbd_reset_limits(struct gendisk *disk)
+void nbd_limits_reset(struct gendisk *disk)
 {
 	static const struct nbd_limits idle = {
 		.block = SECTOR_SIZE,
@@ -70,7 +70,7 @@ void nbd_reset_limits(struct gendisk *disk)
 }
 
 /**
- * nbd_set_limits() - set the limits of a disk for an export
+ * nbd_limits_set() - set the limits of a disk for an export
  * @disk: disk of capacity 0 and without a write cache
  * @export: the negotiated parameters
  *
@@ -80,7 +80,7 @@ void nbd_reset_limits(struct gendisk *disk)
  * Context: Process context, may sleep. The caller holds the disk's open_mutex.
  * Return: 0 or negative errno.
  */
-int nbd_set_limits(struct gendisk *disk, const struct nbd_export *export)
+int nbd_limits_set(struct gendisk *disk, const struct nbd_export *export)
 {
 	struct nbd_limits l = {
 		.block = nbd_export_block(export),

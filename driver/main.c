@@ -4,10 +4,17 @@
 #include <linux/workqueue.h>
 
 #include "conn.h"
-#include "device.h"
 #include "devices.h"
+#include "disk.h"
+#include "fops.h"
 #include "nbdctl.h"
+#include "queue.h"
 #include "session.h"
+
+static const struct nbd_device_ops device_ops = {
+	.fops = &nbd_fops,
+	.mq_ops = &nbd_mq_ops,
+};
 
 module_param(nbds_max, uint, 0444);
 MODULE_PARM_DESC(nbds_max, "devices to make at load (default 16); more are made on demand");
@@ -29,7 +36,7 @@ static int __init nbd_init(void)
 	}
 	nbd_conns_init();
 	nbd_sessions_init();
-	err = nbd_devices_init();
+	err = nbd_devices_init(&device_ops);
 	if (err)
 		goto exit_conns;
 	err = nbdctl_init();

@@ -14,8 +14,11 @@
 #include "conn.h"
 #include "device.h"
 #include "devices.h"
+#include "disk.h"
+#include "event.h"
 #include "nbdctl.h"
 #include "parse.h"
+#include "session.h"
 #include "show.h"
 #include "slots.h"
 
@@ -94,25 +97,17 @@ static int attach_session(struct genl_info *info, struct nbd_session *session,
 			  struct nbd_conn **conns, u32 *index)
 {
 	struct nlattr *attr = info->attrs[NBDCTL_A_DEVICE_INDEX];
-	const char *why = NULL;
-	struct nbd_device *dev;
+	struct nbd_attach attach = {
+		.index = nbd_get_u32(info, NBDCTL_A_DEVICE_INDEX, 0),
+		.any = !attr,
+		.depth = nbd_get_u32(info, NBDCTL_A_DEVICE_QUEUE_DEPTH, 0),
+	};
 	int err;
 
-	dev = nbd_devices_lock_for_attach(nbd_get_u32(info, NBDCTL_A_DEVICE_INDEX, 0), !attr,
-					  session->nr_slots,
-					  nbd_get_u32(info, NBDCTL_A_DEVICE_QUEUE_DEPTH, 0), &why);
-	if (IS_ERR(dev))
-		return nbd_refuse(info, attr, PTR_ERR(dev), why);
-	*index = dev->index;
-	err = nbd_session_shape(session, dev->index, dev->tag_set.nr_hw_queues,
-				dev->tag_set.queue_depth);
-	if (err)
-		goto unlock;
-	err = nbd_device_attach(dev, session, conns, &why);
-	if (err)
-		nbd_refuse(info, NULL, err, why);
-unlock:
-	nbd_device_unlock(dev);
+	err = nbd_device_attach(&attach, session, conns);
+	if (err && attach.why)
+		nbd_refuse(info, attach.no_device ? attr : NULL, err, attach.why);
+	*index = attach.index;
 	return err;
 }
 
@@ -188,7 +183,7 @@ static struct nbd_device *lock_named(struct sk_buff *skb, struct genl_info *info
 	err = need_index(skb, info);
 	if (err)
 		return ERR_PTR(err);
-	dev = nbd_devices_lock(nla_get_u32(attr));
+	dev = nbd_devices_find_locked(nla_get_u32(attr));
 	if (!dev)
 		return ERR_PTR(nbd_refuse(info, attr, -ENODEV, "index is no device"));
 	return dev;
@@ -223,13 +218,13 @@ static int find_named(struct sk_buff *skb, struct genl_info *info, struct nbd_de
 	*dev = nbd_devices_find(nla_get_u32(attr));
 	if (!*dev)
 		return nbd_refuse(info, attr, -ENODEV, "index is no device");
-	*session = nbd_device_get_session(*dev);
+	*session = nbd_devices_get_session(*dev);
 	err = check_session(info, *session);
 	if (!err)
 		return 0;
 	if (*session)
 		nbd_session_put(*session);
-	nbd_device_put(*dev);
+	nbd_devices_put(*dev);
 	return err;
 }
 
@@ -279,7 +274,7 @@ static int detach_doit(struct sk_buff *skb, struct genl_info *info)
 		if (err)
 			nbd_refuse(info, info->attrs[NBDCTL_A_DEVICE_INDEX], err, why);
 	}
-	nbd_device_unlock(dev);
+	nbd_devices_unlock(dev);
 	return err;
 }
 
@@ -344,7 +339,7 @@ static int slot_replace_doit(struct sk_buff *skb, struct genl_info *info)
 	if (!err) {
 		err = slot_replace(info, session);
 		nbd_session_put(session);
-		nbd_device_put(dev);
+		nbd_devices_put(dev);
 	}
 	memalloc_noio_restore(noio);
 	return err;
@@ -376,7 +371,7 @@ static int resize_doit(struct sk_buff *skb, struct genl_info *info)
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
 	err = resize(info, dev);
-	nbd_device_unlock(dev);
+	nbd_devices_unlock(dev);
 	return err;
 }
 
@@ -420,7 +415,7 @@ static int device_get_doit(struct sk_buff *skb, struct genl_info *info)
 	genlmsg_end(reply, head);
 	err = genlmsg_reply(reply, info);
 put_dev:
-	nbd_device_put(dev);
+	nbd_devices_put(dev);
 	return err;
 }
 
@@ -466,9 +461,9 @@ static int device_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 		dev = nbd_devices_next(&index);
 		if (!dev)
 			break;
-		if (nbd_device_state(dev) != NBDCTL_STATE_IDLE)
+		if (nbd_devices_state(dev) != NBDCTL_STATE_IDLE)
 			err = dump_device(skb, cb, dev);
-		nbd_device_put(dev);
+		nbd_devices_put(dev);
 		if (!err)
 			index++;
 	}
@@ -536,6 +531,7 @@ struct genl_family nbdctl_family __ro_after_init = {
 
 int __init nbdctl_init(void)
 {
+	nbd_event_init(&nbdctl_family);
 	return genl_register_family(&nbdctl_family);
 }
 

@@ -3,9 +3,10 @@
 #include <linux/blk-mq.h>
 
 #include "cmd.h"
-#include "device.h"
+#include "disk.h"
 #include "dispatch.h"
 #include "query.h"
+#include "queue.h"
 #include "session.h"
 
 /* True unless @rq is a driver-private request of another session, whose contexts may differ */

@@ -106,13 +106,13 @@ struct nbd_pieces {
  * @state: written under @lock and @park_lock
  * @gave_up: the dead-connection timeout has expired, and no connection has come since; written
  *	under @lock and @park_lock
- * @park_lock: protects @parked, @suspects, @usable, @holds and @epoch; writers of @state and
+ * @park_lock: protects @parked, @suspects, @usable, @quiesce_depth and @epoch; writers of @state and
  *	@gave_up take it, too
  * @parked: commands that wait for a connection
  * @suspects: commands that may have caused the loss of connections, to be sent alone
  * @alone_work: sends @suspects, one at a time
  * @usable: slots with a connection, even if that has failed; written under @lock and @park_lock
- * @holds: calls of nbd_session_hold() in effect: if not 0, commands are parked; under @park_lock
+ * @quiesce_depth: calls of slots_quiesce() in effect; if not 0, commands are parked; under @park_lock
  * @epoch: incremented after each change of the set of connections; written under @park_lock
  * @dead_work: runs when the dead-connection timeout expires
  * @queries: limits queries in flight to NBD_QUERY_TAGS, the number of reserved tags
@@ -143,12 +143,12 @@ struct nbd_session {
 	wait_queue_head_t left;
 	enum nbd_session_state state;
 	bool gave_up;
-	spinlock_t park_lock;	/* parked, suspects, usable, holds, epoch, gave_up, state */
+	spinlock_t park_lock;	/* parked, suspects, usable, quiesce_depth, epoch, gave_up, state */
 	struct list_head parked;
 	struct list_head suspects;
 	struct work_struct alone_work;
 	u32 usable;
-	u32 holds;
+	u32 quiesce_depth;
 	u32 epoch;
 	struct delayed_work dead_work;
 	struct semaphore queries;

@@ -7,8 +7,9 @@
 
 #include "../uapi/linux/nbdctl.h"
 #include "conn.h"
-#include "device.h"
 #include "devices.h"
+#include "disk.h"
+#include "session.h"
 #include "show.h"
 
 /**
@@ -48,7 +49,7 @@ int nbd_show_driver(struct sk_buff *skb)
  */
 size_t nbd_show_size(struct nbd_device *dev)
 {
-	struct nbd_session *session = nbd_device_get_session(dev);
+	struct nbd_session *session = nbd_devices_get_session(dev);
 	size_t size = DEVICE_SIZE;
 	u32 i;
 
@@ -210,8 +211,8 @@ static int put_facts(struct sk_buff *skb, const struct nbd_session *session)
  */
 int nbd_show_device(struct sk_buff *skb, struct nbd_device *dev, bool privileged, bool full)
 {
-	struct nbd_session *session = nbd_device_get_session(dev);
-	u32 state = session ? nbd_session_uapi_state(session) : nbd_device_state(dev);
+	struct nbd_session *session = nbd_devices_get_session(dev);
+	u32 state = session ? nbd_session_uapi_state(session) : nbd_devices_state(dev);
 	int err;
 
 	err = nla_put_u32(skb, NBDCTL_A_DEVICE_INDEX, dev->index) ||

@@ -4,8 +4,9 @@
 #define NBD_SHOW_H
 
 #include <linux/skbuff.h>
+#include <linux/types.h>
 
-#include "device.h"
+struct nbd_device;
 
 int nbd_show_driver(struct sk_buff *skb);
 size_t nbd_show_size(struct nbd_device *dev);

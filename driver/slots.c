@@ -45,24 +45,24 @@ static void dead_work(struct work_struct *work)
 }
 
 /**
- * nbd_session_hold() - park all commands from now on
+ * slots_quiesce() - park all commands from now on
  * @session: the session
  *
- * Lasts until nbd_session_release() was called as often. Commands that are being submitted may
+ * Lasts until slots_unquiesce() was called as often. Commands that are being submitted may
  * still get to connections that were in their slots before.
  *
  * Context: Process context, does not sleep. Takes the session's park_lock; the caller may hold its
  * lock.
  */
-static void nbd_session_hold(struct nbd_session *session)
+static void slots_quiesce(struct nbd_session *session)
 {
 	spin_lock_irq(&session->park_lock);
-	session->holds++;
+	session->quiesce_depth++;
 	spin_unlock_irq(&session->park_lock);
 }
 
 /**
- * nbd_session_release() - undo one nbd_session_hold()
+ * slots_unquiesce() - undo one slots_quiesce()
  * @session: the session
  *
  * The last call submits or fails what was parked, see nbd_dispatch_run_parked().
@@ -70,12 +70,12 @@ static void nbd_session_hold(struct nbd_session *session)
  * Context: Process context, does not sleep. Takes the session's park_lock; the caller may hold its
  * lock.
  */
-static void nbd_session_release(struct nbd_session *session)
+static void slots_unquiesce(struct nbd_session *session)
 {
 	bool last;
 
 	spin_lock_irq(&session->park_lock);
-	last = !--session->holds;
+	last = !--session->quiesce_depth;
 	spin_unlock_irq(&session->park_lock);
 	if (last)
 		nbd_dispatch_run_parked(session);
@@ -234,15 +234,15 @@ static void take_down(struct nbd_session *session, struct nbd_conn *conn, bool o
 	if (orderly && wait_idle(session, conn)) {
 		/* A server that is being shut down would refuse the flush */
 		if (!nbd_session_is_ended(session) &&
-		    !test_bit(NBD_CONN_LEAVING, &conn->flags))
+		    !test_bit(NBD_CONN_DRAINING, &conn->flags))
 			flush_last(session, conn);
 		nbd_conn_close(conn);
 	}
 	nbd_conn_stop(conn);
 	moved = nbd_cmd_count(&session->table, conn);
 	nbd_blame_redistribute(conn);
-	if (test_bit(NBD_CONN_HOLDS, &conn->flags))
-		nbd_session_release(session);
+	if (test_bit(NBD_CONN_QUIESCES, &conn->flags))
+		slots_unquiesce(session);
 	else
 		nbd_dispatch_run_parked(session);
 	connection_down(session, conn, moved);
@@ -422,7 +422,7 @@ static void fill_slot(struct nbd_session *session, struct nbd_conn *conn)
 	struct nbd_slot *slot = &session->slots[conn->index];
 	struct nbd_conn *old;
 
-	nbd_session_hold(session);
+	slots_quiesce(session);
 	old = slots_swap(session, conn->index, conn);
 	WRITE_ONCE(slot->reconnects, slot->reconnects + 1);
 	WRITE_ONCE(slot->reason, 0);
@@ -435,10 +435,10 @@ static void fill_slot(struct nbd_session *session, struct nbd_conn *conn)
 	nbd_event_slot(session->index, session->number, NBDCTL_CMD_CONNECTION_UP_EVENT,
 		       conn->index, 0);
 	if (!old) {
-		nbd_session_release(session);
+		slots_unquiesce(session);
 		return;
 	}
-	set_bit(NBD_CONN_HOLDS, &old->flags);
+	set_bit(NBD_CONN_QUIESCES, &old->flags);
 	queue_work(nbd_ctl_wq, &old->retire_work);
 }
 
@@ -471,10 +471,10 @@ int nbd_session_replace(struct nbd_session *session, struct nbd_conn **conns, u3
 		if (force)
 			WRITE_ONCE(session->forced, session->born);
 		/* No command is sent before all slots are filled */
-		nbd_session_hold(session);
+		slots_quiesce(session);
 		for (i = 0; i < n; i++)
 			fill_slot(session, conns[i]);
-		nbd_session_release(session);
+		slots_unquiesce(session);
 	}
 	mutex_unlock(&session->lock);
 	return err;
@@ -494,7 +494,7 @@ static void begin_end(struct nbd_session *session, bool orderly)
 	for (i = 0; orderly && i < session->nr_slots; i++) {
 		conn = slot_conn(session, i);
 		if (conn)
-			nbd_conn_goodbye(conn);
+			nbd_conn_disconnect(conn);
 	}
 	mutex_unlock(&session->lock);
 }
