@@ -22,7 +22,7 @@ enum verdict {
 	SUSPECT,	/* one of them may have made the server crash or disconnect */
 };
 
-static enum verdict judge(const struct nbd_conn *conn, const struct nbd_cmd *cmd)
+static enum verdict blame_verdict(const struct nbd_conn *conn, const struct nbd_cmd *cmd)
 {
 	if (cmd->refused || test_bit(NBD_CONN_DRAINING, &conn->flags))
 		return LATE;
@@ -40,7 +40,7 @@ static enum verdict judge(const struct nbd_conn *conn, const struct nbd_cmd *cmd
 }
 
 /* Count a loss against the command, if it can be to blame; false if it has to fail */
-static bool count_death(struct nbd_cmd *cmd, const struct nbd_conn *conn)
+static bool blame_count_death(struct nbd_cmd *cmd, const struct nbd_conn *conn)
 {
 	if (cmd->deaths && conn->born <= cmd->blamed)
 		return true;
@@ -54,14 +54,14 @@ static bool count_death(struct nbd_cmd *cmd, const struct nbd_conn *conn)
  * dead-connection timeout. Time in flight does not count, unless it reached the request timeout.
  * Without a dead-connection timeout (0), the loss counts as if the command were suspect.
  */
-static bool forgive_late(const struct nbd_session *session, struct nbd_cmd *cmd,
-			 const struct nbd_conn *conn)
+static bool blame_forgive_late(const struct nbd_session *session, struct nbd_cmd *cmd,
+			       const struct nbd_conn *conn)
 {
 	unsigned long flight = jiffies - READ_ONCE(cmd->started);
 	u64 now = get_jiffies_64();
 
 	if (!session->dead_time)
-		return count_death(cmd, conn);
+		return blame_count_death(cmd, conn);
 	if (!cmd->late) {
 		cmd->late = now;
 		return true;
@@ -76,32 +76,32 @@ static bool forgive_late(const struct nbd_session *session, struct nbd_cmd *cmd,
  * Some servers disconnect on a media error in a READ whose reply they may fragment, but report the
  * error if DF is set.
  */
-static bool forgive_death(const struct nbd_session *session, struct nbd_cmd *cmd,
-			  const struct nbd_conn *conn, bool alone)
+static bool blame_forgive_death(const struct nbd_session *session, struct nbd_cmd *cmd,
+				const struct nbd_conn *conn, bool alone)
 {
-	if (alone && cmd->req.type == NBD_READ)
-		cmd->df = nbd_export_has(&session->export, NBD_TF_SEND_DF);
-	return count_death(cmd, conn);
+	if (alone && cmd->req.type == NBD_CMD_READ)
+		cmd->df = nbd_export_has(&session->export, NBD_FLAG_SEND_DF);
+	return blame_count_death(cmd, conn);
 }
 
-static bool forgive(struct nbd_session *session, struct nbd_cmd *cmd, const struct nbd_conn *conn,
-		    bool alone)
+static bool blame_forgive(struct nbd_session *session, struct nbd_cmd *cmd,
+			  const struct nbd_conn *conn, bool alone)
 {
 	bool forgiven = true;
 
-	switch (judge(conn, cmd)) {
+	switch (blame_verdict(conn, cmd)) {
 	case INNOCENT:
 		break;
 	case LATE:
 		if (conn->error == -ETIMEDOUT)
 			nbd_piece_late(session, cmd);
-		forgiven = forgive_late(session, cmd, conn);
+		forgiven = blame_forgive_late(session, cmd, conn);
 		break;
 	case SUSPECT:
-		forgiven = forgive_death(session, cmd, conn, alone);
+		forgiven = blame_forgive_death(session, cmd, conn, alone);
 		break;
 	}
-	if (!forgiven && __ratelimit(&session->complaints))
+	if (!forgiven && __ratelimit(&session->ratelimit))
 		pr_err("nbd%u: %s %llu+%u fails, as %s\n", session->index,
 		       nbd_type_name(cmd->req.type), cmd->req.offset, cmd->req.length,
 		       cmd->deaths < NBD_MAX_DEATHS ? "no server has answered it in time" :
@@ -109,7 +109,7 @@ static bool forgive(struct nbd_session *session, struct nbd_cmd *cmd, const stru
 	return forgiven;
 }
 
-static void suspect(struct nbd_session *session, struct nbd_cmd *cmd)
+static void blame_suspect(struct nbd_session *session, struct nbd_cmd *cmd)
 {
 	unsigned long flags;
 
@@ -120,14 +120,14 @@ static void suspect(struct nbd_session *session, struct nbd_cmd *cmd)
 }
 
 /* Resend or fail a command for which @conn has brought no result; the caller owns it */
-static void move_on(struct nbd_session *session, struct nbd_cmd *cmd, const struct nbd_conn *conn,
-		    bool alone)
+static void blame_move_on(struct nbd_session *session, struct nbd_cmd *cmd,
+			  const struct nbd_conn *conn, bool alone)
 {
 	if (cmd->pinned || nbd_session_is_ended(session) ||
-	    !forgive(session, cmd, conn, alone))
+	    !blame_forgive(session, cmd, conn, alone))
 		nbd_cmd_abort(cmd);
 	else if (cmd->deaths >= NBD_SUSPECT_DEATHS)
-		suspect(session, cmd);
+		blame_suspect(session, cmd);
 	else
 		nbd_dispatch_resubmit(session, cmd);
 }
@@ -140,7 +140,7 @@ static void move_on(struct nbd_session *session, struct nbd_cmd *cmd, const stru
  * dead-connection timeout of 0 nothing is parked, so the other connections stay in use; so they do
  * during a replacement, which may be to another server.
  */
-static void leave(struct nbd_session *session, struct nbd_conn *conn)
+static void blame_drain_server(struct nbd_session *session, struct nbd_conn *conn)
 {
 	struct nbd_conn *other;
 	u32 i;
@@ -176,10 +176,11 @@ void nbd_blame_refused(struct nbd_conn *conn, struct nbd_cmd *cmd)
 {
 	struct nbd_session *session = conn->session;
 
-	leave(session, conn);
+	blame_drain_server(session, conn);
 	nbd_cmd_refused(cmd);
-	if (!cmd->pinned && atomic_cmpxchg(&cmd->halves, NBD_HALF_REPLY, 0) == NBD_HALF_REPLY)
-		move_on(session, cmd, conn, false);
+	if (!cmd->pinned &&
+	    atomic_cmpxchg(&cmd->pending, NBD_PENDING_REPLY, 0) == NBD_PENDING_REPLY)
+		blame_move_on(session, cmd, conn, false);
 }
 
 /**
@@ -202,23 +203,23 @@ void nbd_blame_redistribute(struct nbd_conn *conn)
 		cmd = &session->table.cmds[i];
 		if (READ_ONCE(cmd->conn) != conn)
 			continue;
-		atomic_set(&cmd->halves, 0);
-		move_on(session, cmd, conn, alone);
+		atomic_set(&cmd->pending, 0);
+		blame_move_on(session, cmd, conn, alone);
 	}
 }
 
 /* True if suspects may be sent by @conn now. Under RCU */
-static bool is_ours(const struct nbd_session *session, const struct nbd_conn *conn)
+static bool blame_may_send(const struct nbd_session *session, const struct nbd_conn *conn)
 {
 	bool in_place = rcu_access_pointer(session->slots[conn->index].conn) == conn;
 
-	/* A reader that sees a replacement sees nbd_session.quiesce_depth too, as in dispatch_pick() */
+	/* If it sees a replacement, it sees that the session is quiesced, as dispatch_pick() */
 	smp_rmb();
 	return in_place && nbd_conn_usable(conn) && !READ_ONCE(session->quiesce_depth);
 }
 
 /* Reserve a usable connection for suspects. Return: the connection, referenced, or NULL */
-static struct nbd_conn *set_apart(struct nbd_session *session)
+static struct nbd_conn *blame_reserve_conn(struct nbd_session *session)
 {
 	struct nbd_conn *conn = NULL;
 	u32 i;
@@ -226,7 +227,7 @@ static struct nbd_conn *set_apart(struct nbd_session *session)
 	rcu_read_lock();
 	for (i = 0; i < session->nr_slots; i++) {
 		conn = rcu_dereference(session->slots[i].conn);
-		if (conn && is_ours(session, conn) && kref_get_unless_zero(&conn->ref))
+		if (conn && blame_may_send(session, conn) && kref_get_unless_zero(&conn->ref))
 			break;
 		conn = NULL;
 	}
@@ -240,7 +241,7 @@ static struct nbd_conn *set_apart(struct nbd_session *session)
 }
 
 /* Wait until a reserved connection has nothing in flight; false if it has ended */
-static bool wait_answered(struct nbd_session *session, struct nbd_conn *conn)
+static bool blame_wait_replied(struct nbd_session *session, struct nbd_conn *conn)
 {
 	nbd_send_kick(conn);
 	while (nbd_cmd_count(&session->table, conn)) {
@@ -251,7 +252,7 @@ static bool wait_answered(struct nbd_session *session, struct nbd_conn *conn)
 	return true;
 }
 
-static struct nbd_cmd *next_suspect(struct nbd_session *session)
+static struct nbd_cmd *blame_next_suspect(struct nbd_session *session)
 {
 	struct nbd_cmd *cmd;
 
@@ -264,13 +265,13 @@ static struct nbd_cmd *next_suspect(struct nbd_session *session)
 }
 
 /* Send the next suspect; false if there is none, or @conn may not send it */
-static bool send_suspect(struct nbd_session *session, struct nbd_conn *conn)
+static bool blame_send_suspect(struct nbd_session *session, struct nbd_conn *conn)
 {
 	struct nbd_cmd *cmd = NULL;
 
 	rcu_read_lock();
-	if (is_ours(session, conn))
-		cmd = next_suspect(session);
+	if (blame_may_send(session, conn))
+		cmd = blame_next_suspect(session);
 	if (cmd && cmd->query && !nbd_query_possible(cmd->query, conn->ids))
 		nbd_dispatch_resubmit(session, cmd);
 	else if (cmd)
@@ -279,7 +280,7 @@ static bool send_suspect(struct nbd_session *session, struct nbd_conn *conn)
 	return cmd;
 }
 
-static bool has_suspects(struct nbd_session *session)
+static bool blame_has_suspects(struct nbd_session *session)
 {
 	bool has;
 
@@ -299,11 +300,11 @@ static void alone_work(struct work_struct *work)
 	struct nbd_session *session = container_of(work, struct nbd_session, alone_work);
 	struct nbd_conn *conn;
 
-	while (has_suspects(session)) {
-		conn = set_apart(session);
+	while (blame_has_suspects(session)) {
+		conn = blame_reserve_conn(session);
 		if (!conn)
 			break;
-		while (wait_answered(session, conn) && send_suspect(session, conn))
+		while (blame_wait_replied(session, conn) && blame_send_suspect(session, conn))
 			;
 		clear_bit(NBD_CONN_ALONE, &conn->flags);
 		nbd_conn_put(conn);

@@ -101,7 +101,7 @@ struct nbd_cmd *nbd_cmd_init_internal(struct nbd_cmd_table *table, u32 nth, u16 
  * @cookie: cookie of the reply, not trusted
  *
  * Context: The receiver of @conn.
- * Return: the command, which @conn owns until the caller clears NBD_HALF_REPLY; or NULL if no
+ * Return: the command, which @conn owns until the caller clears NBD_PENDING_REPLY; or NULL if no
  * command with this cookie waits for a reply on @conn.
  */
 struct nbd_cmd *nbd_cmd_find(const struct nbd_cmd_table *table, struct nbd_conn *conn, u64 cookie)
@@ -112,7 +112,7 @@ struct nbd_cmd *nbd_cmd_find(const struct nbd_cmd_table *table, struct nbd_conn 
 	if (index >= table->total)
 		return NULL;
 	cmd = &table->cmds[index];
-	if (!(atomic_read_acquire(&cmd->halves) & NBD_HALF_REPLY))
+	if (!(atomic_read_acquire(&cmd->pending) & NBD_PENDING_REPLY))
 		return NULL;
 	if (READ_ONCE(cmd->conn) != conn || cmd->gen != upper_32_bits(cookie))
 		return NULL;
@@ -137,13 +137,13 @@ u32 nbd_cmd_count(const struct nbd_cmd_table *table, const struct nbd_conn *conn
 	return n;
 }
 
-static void set_query(struct nbd_cmd *cmd, struct nbd_query *query)
+static void cmd_set_query(struct nbd_cmd *cmd, struct nbd_query *query)
 {
 	cmd->req = query->req;
 	cmd->query = query;
 }
 
-static void set_range(struct nbd_cmd *cmd, u16 type, u16 flags)
+static void cmd_set_range(struct nbd_cmd *cmd, u16 type, u16 flags)
 {
 	cmd->req = (struct nbd_req){
 		.offset = (u64)blk_rq_pos(cmd->rq) << SECTOR_SHIFT,
@@ -165,7 +165,7 @@ static void set_range(struct nbd_cmd *cmd, u16 type, u16 flags)
 blk_status_t nbd_cmd_prepare(struct nbd_cmd *cmd, struct request *rq,
 			     const struct nbd_export *export)
 {
-	u16 fua = rq->cmd_flags & REQ_FUA ? NBD_CF_FUA : 0;
+	u16 fua = rq->cmd_flags & REQ_FUA ? NBD_CMD_FLAG_FUA : 0;
 	struct nbd_pdu *pdu = blk_mq_rq_to_pdu(rq);
 	u64 size = READ_ONCE(export->size);
 
@@ -186,29 +186,29 @@ blk_status_t nbd_cmd_prepare(struct nbd_cmd *cmd, struct request *rq,
 		return BLK_STS_IOERR;
 	switch (req_op(rq)) {
 	case REQ_OP_READ:
-		set_range(cmd, NBD_READ, 0);
+		cmd_set_range(cmd, NBD_CMD_READ, 0);
 		break;
 	case REQ_OP_WRITE:
-		set_range(cmd, NBD_WRITE, fua);
+		cmd_set_range(cmd, NBD_CMD_WRITE, fua);
 		break;
 	case REQ_OP_FLUSH:
-		cmd->req = (struct nbd_req){ .type = NBD_FLUSH };
+		cmd->req = (struct nbd_req){ .type = NBD_CMD_FLUSH };
 		break;
 	case REQ_OP_DISCARD:
-		set_range(cmd, NBD_TRIM, fua);
+		cmd_set_range(cmd, NBD_CMD_TRIM, fua);
 		break;
 	case REQ_OP_WRITE_ZEROES:
-		set_range(cmd, NBD_ZEROES,
-			  fua | (rq->cmd_flags & REQ_NOUNMAP ? NBD_CF_NO_HOLE : 0));
+		cmd_set_range(cmd, NBD_CMD_WRITE_ZEROES,
+			      fua | (rq->cmd_flags & REQ_NOUNMAP ? NBD_CMD_FLAG_NO_HOLE : 0));
 		break;
 	case REQ_OP_DRV_IN:
-		set_query(cmd, pdu->query);
+		cmd_set_query(cmd, pdu->query);
 		return BLK_STS_OK;
 	default:
 		return BLK_STS_NOTSUPP;
 	}
 	/* "Size constraints"; the export may have shrunk since the block layer's check */
-	if (cmd->req.type != NBD_FLUSH &&
+	if (cmd->req.type != NBD_CMD_FLUSH &&
 	    (cmd->req.length > size || cmd->req.offset > size - cmd->req.length))
 		return BLK_STS_IOERR;
 	return BLK_STS_OK;
@@ -234,11 +234,11 @@ void nbd_cmd_start(struct nbd_cmd *cmd, struct nbd_conn *conn)
 	cmd->seeks = 0;
 	WRITE_ONCE(cmd->started, jiffies);
 	WRITE_ONCE(cmd->conn, conn);
-	atomic_set_release(&cmd->halves, NBD_HALF_SEND | NBD_HALF_REPLY);
+	atomic_set_release(&cmd->pending, NBD_PENDING_SEND | NBD_PENDING_REPLY);
 }
 
 /**
- * nbd_cmd_half() - clear a bit of nbd_cmd.halves
+ * nbd_cmd_clear_pending() - clear a bit of nbd_cmd.pending
  * @cmd: the command
  * @half: NBD_HALF_*
  *
@@ -246,9 +246,9 @@ void nbd_cmd_start(struct nbd_cmd *cmd, struct nbd_conn *conn)
  * Return: true if no other bit is set: the caller owns the command, and completes or resends it.
  * Otherwise the caller must not touch the command any more.
  */
-bool nbd_cmd_half(struct nbd_cmd *cmd, unsigned int half)
+bool nbd_cmd_clear_pending(struct nbd_cmd *cmd, unsigned int half)
 {
-	return !(atomic_fetch_andnot(half, &cmd->halves) & ~half);
+	return !(atomic_fetch_andnot(half, &cmd->pending) & ~half);
 }
 
 /*
@@ -257,7 +257,7 @@ bool nbd_cmd_half(struct nbd_cmd *cmd, unsigned int half)
  * in hard interrupts, and could not batch them. We never do, so unless rq_affinity is 2, requests
  * from CPUs of this NUMA node are ended here.
  */
-static bool ends_here(struct request *rq)
+static bool cmd_ends_here(struct request *rq)
 {
 	if (rq->q->nr_hw_queues == 1 && !test_bit(QUEUE_FLAG_SAME_FORCE, &rq->q->queue_flags) &&
 	    cpu_to_node(blk_mq_rq_cpu(rq)) == numa_node_id()) {
@@ -282,7 +282,7 @@ void nbd_cmd_complete(struct nbd_cmd *cmd, struct io_comp_batch *done)
 	if (cmd->error && cmd->status == BLK_STS_OK)
 		cmd->status = nbd_error_to_status(cmd->error);
 	trace_nbd_done(cmd);
-	atomic_set(&cmd->halves, 0);
+	atomic_set(&cmd->pending, 0);
 	WRITE_ONCE(cmd->conn, NULL);
 	if (!rq) {
 		complete(cmd->internal_done);
@@ -291,7 +291,7 @@ void nbd_cmd_complete(struct nbd_cmd *cmd, struct io_comp_batch *done)
 	pdu = blk_mq_rq_to_pdu(rq);
 	pdu->status = cmd->status;
 	pdu->error = cmd->error;
-	if (!ends_here(rq))
+	if (!cmd_ends_here(rq))
 		return;
 	/* Batches end with BLK_STS_OK only, and cannot free reserved tags */
 	if (pdu->status != BLK_STS_OK || blk_rq_is_passthrough(rq) ||
@@ -397,7 +397,7 @@ bool nbd_cmd_seek(struct nbd_cmd *cmd, u64 offset)
 	return true;
 }
 
-static void settle(struct nbd_cursor *c)
+static void cursor_skip_empty_bios(struct nbd_cursor *c)
 {
 	while (c->bio && !c->iter.bi_size) {
 		c->bio = c->bio->bi_next;
@@ -427,7 +427,7 @@ void nbd_cursor_init(struct nbd_cursor *c, struct request *rq, u32 skip)
 	c->bio = rq->bio;
 	if (c->bio)
 		c->iter = c->bio->bi_iter;
-	settle(c);
+	cursor_skip_empty_bios(c);
 	nbd_cursor_advance(c, skip);
 }
 
@@ -442,7 +442,7 @@ void nbd_cursor_advance(struct nbd_cursor *c, u32 bytes)
 		else
 			bvec_iter_advance(c->bio->bi_io_vec, &c->iter, n);
 		bytes -= n;
-		settle(c);
+		cursor_skip_empty_bios(c);
 	}
 }
 
@@ -470,7 +470,7 @@ u32 nbd_cursor_copy(struct nbd_cursor *c, const void *from, u32 bytes)
 		from += v.bv_len;
 		left -= v.bv_len;
 		bvec_iter_advance_single(c->bio->bi_io_vec, &c->iter, v.bv_len);
-		settle(c);
+		cursor_skip_empty_bios(c);
 	}
 	return bytes - left;
 }
@@ -496,7 +496,7 @@ u32 nbd_cursor_fill(struct nbd_cursor *c, struct bio_vec *vec, u32 *nr, u32 byte
 		vec[used++] = v;
 		left -= v.bv_len;
 		bvec_iter_advance_single(c->bio->bi_io_vec, &c->iter, v.bv_len);
-		settle(c);
+		cursor_skip_empty_bios(c);
 	}
 	*nr = used;
 	return bytes - left;

@@ -28,9 +28,9 @@ struct nbd_query;
 /* How often a server may go back in the data of one READ: each time costs a walk over the bios */
 #define NBD_MAX_SEEKS		NBD_COVER_MAX
 
-/* nbd_cmd.halves: what a command in flight waits for; it is completed when both have ended */
-#define NBD_HALF_SEND		(1u << 0)	/* the sender needs the command or its payload */
-#define NBD_HALF_REPLY		(1u << 1)	/* the reply has not ended */
+/* nbd_cmd.pending: what a command in flight waits for; it is completed when both have ended */
+#define NBD_PENDING_SEND	(1u << 0)	/* the sender needs the command or its payload */
+#define NBD_PENDING_REPLY	(1u << 1)	/* the reply has not ended */
 
 /**
  * struct nbd_cursor - a position in the payload of a request
@@ -51,7 +51,7 @@ struct nbd_cursor {
  * @conn: connection that owns it; NULL while it is idle, parked or a suspect. Written by the
  *	owner of the command
  * @started: when @conn got it, in jiffies
- * @halves: NBD_HALF_*, 0 if it is not in flight
+ * @pending: NBD_HALF_*, 0 if it is not in flight
  * @gen: upper half of the cookie, incremented each time the command is given to a connection
  * @index: lower half of the cookie, index in the session's table
  * @error: first error of the reply, NBD_E*, or 0
@@ -79,7 +79,7 @@ struct nbd_cmd {
 	struct completion *internal_done;
 	struct nbd_conn *conn;
 	unsigned long started;
-	atomic_t halves;
+	atomic_t pending;
 	u32 gen;
 	u32 index;
 	u32 error;
@@ -124,7 +124,7 @@ u32 nbd_cmd_count(const struct nbd_cmd_table *table, const struct nbd_conn *conn
 blk_status_t nbd_cmd_prepare(struct nbd_cmd *cmd, struct request *rq,
 			     const struct nbd_export *export);
 void nbd_cmd_start(struct nbd_cmd *cmd, struct nbd_conn *conn);
-bool nbd_cmd_half(struct nbd_cmd *cmd, unsigned int half);
+bool nbd_cmd_clear_pending(struct nbd_cmd *cmd, unsigned int half);
 void nbd_cmd_complete(struct nbd_cmd *cmd, struct io_comp_batch *done);
 void nbd_cmds_end(struct io_comp_batch *done);
 void nbd_cmd_abort(struct nbd_cmd *cmd);
@@ -160,13 +160,13 @@ static inline u32 nbd_cmd_queue(const struct nbd_cmd_table *table, const struct 
 /* True if the range may be up to 4 GiB, as no payload is sent */
 static inline bool nbd_cmd_is_long(const struct nbd_cmd *cmd)
 {
-	return cmd->req.type == NBD_TRIM || cmd->req.type == NBD_ZEROES;
+	return cmd->req.type == NBD_CMD_TRIM || cmd->req.type == NBD_CMD_WRITE_ZEROES;
 }
 
 /* Bytes that follow the request header on the wire */
 static inline u32 nbd_cmd_payload(const struct nbd_cmd *cmd)
 {
-	return cmd->req.type == NBD_WRITE ? cmd->req.length : 0;
+	return cmd->req.type == NBD_CMD_WRITE ? cmd->req.length : 0;
 }
 
 /**

@@ -27,7 +27,7 @@ void nbd_conns_exit(void)
 	static_branch_dec(&memalloc_socks_key);
 }
 
-static int alloc_buffers(struct nbd_conn *conn)
+static int conn_alloc_buffers(struct nbd_conn *conn)
 {
 	conn->tx.headers = kmalloc_array(NBD_TX_HEADERS, sizeof(*conn->tx.headers), GFP_KERNEL);
 	conn->tx.vec = kmalloc_array(NBD_TX_VECS, sizeof(*conn->tx.vec), GFP_KERNEL);
@@ -38,7 +38,7 @@ static int alloc_buffers(struct nbd_conn *conn)
 	return 0;
 }
 
-static void free_buffers(struct nbd_conn *conn)
+static void conn_free_buffers(struct nbd_conn *conn)
 {
 	kfree(conn->tx.headers);
 	kfree(conn->tx.vec);
@@ -78,7 +78,7 @@ struct nbd_conn *nbd_conn_alloc(struct nbd_session *session, u32 index, u32 fd,
 	err = nbd_socket_get(&conn->socket, fd, why);
 	if (err)
 		goto free_conn;
-	err = alloc_buffers(conn);
+	err = conn_alloc_buffers(conn);
 	if (err)
 		goto free_buffers;
 	err = nbd_socket_take(&conn->socket, ops, why);
@@ -89,7 +89,7 @@ struct nbd_conn *nbd_conn_alloc(struct nbd_session *session, u32 index, u32 fd,
 	return conn;
 
 free_buffers:
-	free_buffers(conn);
+	conn_free_buffers(conn);
 	nbd_socket_put(&conn->socket);
 free_conn:
 	kfree(conn);
@@ -102,7 +102,7 @@ static void conn_free(struct kref *ref)
 
 	nbd_socket_return(&conn->socket);
 	nbd_socket_put(&conn->socket);
-	free_buffers(conn);
+	conn_free_buffers(conn);
 	nbd_session_put(conn->session);
 	kfree_rcu(conn, rcu);
 }
@@ -117,7 +117,7 @@ void nbd_conn_put(struct nbd_conn *conn)
  * Queue fail_work, which gets a reference and drops it: that may be the last one, and dropping it
  * sleeps. So fail_work is queued only once, as a second reference could not be dropped here.
  */
-static void report(struct nbd_conn *conn, int error)
+static void conn_report(struct nbd_conn *conn, int error)
 {
 	if (!test_bit(NBD_CONN_STARTED, &conn->flags)) {
 		conn->error = error;
@@ -141,10 +141,10 @@ static void report(struct nbd_conn *conn, int error)
 void nbd_conn_start(struct nbd_conn *conn)
 {
 	set_bit(NBD_CONN_STARTED, &conn->flags);
-	/* Either this sees FAILED, or report() sees STARTED; pairs with nbd_conn_fail() */
+	/* Either this sees FAILED, or conn_report() sees STARTED; pairs with nbd_conn_fail() */
 	smp_mb__after_atomic();
 	if (nbd_conn_failed(conn))
-		report(conn, conn->error ?: -ECONNABORTED);
+		conn_report(conn, conn->error ?: -ECONNABORTED);
 	queue_work(nbd_io_wq, &conn->recv_work);
 }
 
@@ -158,7 +158,7 @@ void nbd_conn_start(struct nbd_conn *conn)
 void nbd_conn_fail(struct nbd_conn *conn, int error)
 {
 	if (!test_and_set_bit(NBD_CONN_FAILED, &conn->flags))
-		report(conn, error);
+		conn_report(conn, error);
 }
 
 /**
@@ -175,7 +175,7 @@ bool nbd_conn_drain(struct nbd_conn *conn)
 {
 	if (test_and_set_bit(NBD_CONN_DRAINING, &conn->flags))
 		return false;
-	report(conn, -ESHUTDOWN);
+	conn_report(conn, -ESHUTDOWN);
 	return true;
 }
 

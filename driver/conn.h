@@ -49,7 +49,7 @@ struct nbd_session;
 enum {
 	NBD_CONN_STARTED,	/* conn: it is or was in its slot, events may start its workers */
 	NBD_CONN_FAILED,	/* any: it has ended: no new commands, no further I/O */
-	NBD_CONN_DRAINING,	/* blame: its server shuts down: no new commands, replies may come */
+	NBD_CONN_DRAINING,	/* blame: its server shuts down: only replies may come */
 	NBD_CONN_CLOSING,	/* slots: DISC is to be sent, no new commands, EOF is no failure */
 	NBD_CONN_DISC,		/* send: DISC was sent, or could not be */
 	NBD_CONN_QUIESCES,	/* slots: the session is quiesced until it has been torn down */

@@ -6,7 +6,7 @@
 #include "cover.h"
 
 /* Index of the first run that ends after @start */
-static u32 find(const struct nbd_cover *c, u32 start)
+static u32 cover_find(const struct nbd_cover *c, u32 start)
 {
 	u32 low = 0, high = c->nr;
 
@@ -28,7 +28,7 @@ static void remove_run(struct nbd_cover *c, u32 at)
 }
 
 /* Join the run at @at with the next one, if there is no gap between them */
-static void join(struct nbd_cover *c, u32 at)
+static void cover_join(struct nbd_cover *c, u32 at)
 {
 	if (at + 1 < c->nr && c->runs[at].end == c->runs[at + 1].start) {
 		c->runs[at].end = c->runs[at + 1].end;
@@ -51,7 +51,7 @@ int nbd_cover_add(struct nbd_cover *c, u32 start, u32 length)
 
 	if (start < c->next)
 		return -EEXIST;
-	at = find(c, start);
+	at = cover_find(c, start);
 	if (at < c->nr && c->runs[at].start < end)
 		return -EEXIST;
 
@@ -65,7 +65,7 @@ int nbd_cover_add(struct nbd_cover *c, u32 start, u32 length)
 	}
 	if (at && c->runs[at - 1].end == start) {
 		c->runs[at - 1].end = end;
-		join(c, at - 1);
+		cover_join(c, at - 1);
 		return 0;
 	}
 	if (at < c->nr && c->runs[at].start == end) {

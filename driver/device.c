@@ -18,7 +18,8 @@
  * Set the queue limits. Blocks larger than a page need a disk that is not open: its page cache
  * keeps the block size of when it was opened, which is a page at most.
  */
-static int set_limits(struct nbd_device *dev, const struct nbd_export *export, const char **why)
+static int device_set_limits(struct nbd_device *dev, const struct nbd_export *export,
+			     const char **why)
 {
 	bool large = nbd_export_block(export) > PAGE_SIZE;
 	int err;
@@ -42,7 +43,7 @@ static int set_limits(struct nbd_device *dev, const struct nbd_export *export, c
  * caller and is unlocked. After the grace period queue_rq() and other readers do not see the
  * session, so the device's reference can go.
  */
-static void forget_session(struct nbd_device *dev, struct nbd_session *session)
+static void device_drop_session(struct nbd_device *dev, struct nbd_session *session)
 {
 	u32 index = dev->index;
 
@@ -60,7 +61,7 @@ static void forget_session(struct nbd_device *dev, struct nbd_session *session)
  * to lock it: its holder may wait for a server until the dead-connection timeout, and a forced
  * detach needs the device's lock, which is held here.
  */
-static int begin_drain(struct nbd_device *dev, struct nbd_session *session, bool *usable)
+static int device_begin_drain(struct nbd_device *dev, struct nbd_session *session, bool *usable)
 {
 	int err;
 
@@ -93,7 +94,7 @@ struct patience {
 	u64 replies;
 };
 
-static u64 count_replies(struct nbd_session *session)
+static u64 device_count_replies(struct nbd_session *session)
 {
 	struct nbd_conn *conn;
 	u64 replies = 0;
@@ -111,15 +112,15 @@ static u64 count_replies(struct nbd_session *session)
 	return replies;
 }
 
-static void begin_patience(struct patience *p, struct nbd_session *session, u32 timeout)
+static void patience_begin(struct patience *p, struct nbd_session *session, u32 timeout)
 {
 	p->session = session;
 	p->timeout = timeout;
 	p->since = jiffies;
-	p->replies = count_replies(session);
+	p->replies = device_count_replies(session);
 }
 
-static bool is_over(struct patience *p)
+static bool patience_is_over(struct patience *p)
 {
 	u64 replies;
 
@@ -129,38 +130,38 @@ static bool is_over(struct patience *p)
 		return false;
 	if (p->timeout != NBD_DETACH_WHILE_ANSWERED)
 		return time_after(jiffies, p->since + msecs_to_jiffies(p->timeout));
-	replies = count_replies(p->session);
+	replies = device_count_replies(p->session);
 	if (replies != p->replies)
 		p->since = jiffies;
 	p->replies = replies;
 	return time_after(jiffies, p->since + SILENCE_TIME);
 }
 
-static int flush(struct nbd_session *session, struct patience *p)
+static int device_flush(struct nbd_session *session, struct patience *p)
 {
 	int err;
 
 	/* The flush of a detach that was called off may still be in flight */
 	while (!nbd_dispatch_flush(session)) {
-		if (is_over(p))
+		if (patience_is_over(p))
 			return -ETIMEDOUT;
 		schedule_timeout_uninterruptible(LOOK_TIME);
 	}
 	do {
 		err = nbd_dispatch_wait_flushed(session, LOOK_TIME);
-	} while (err == -ETIMEDOUT && !is_over(p));
+	} while (err == -ETIMEDOUT && !patience_is_over(p));
 	return err;
 }
 
 /* Wait until nothing is in flight. The disk is not open, so no request is added. */
-static int drain(struct request_queue *q, struct patience *p)
+static int device_drain(struct request_queue *q, struct patience *p)
 {
 	bool drained;
 
 	blk_freeze_queue_start(q);
 	do {
 		drained = blk_mq_freeze_queue_wait_timeout(q, LOOK_TIME) > 0;
-	} while (!drained && !is_over(p));
+	} while (!drained && !patience_is_over(p));
 	blk_mq_unfreeze_queue_nomemrestore(q);
 	return drained ? 0 : -ETIMEDOUT;
 }
@@ -168,16 +169,16 @@ static int drain(struct request_queue *q, struct patience *p)
 /*
  * Flush the server and drain the queue. No lock is held, as this takes as long as the server needs.
  */
-static int write_out(struct nbd_device *dev, struct nbd_session *session)
+static int device_write_out(struct nbd_device *dev, struct nbd_session *session)
 {
 	struct request_queue *q = dev->disk->queue;
 	struct patience p;
 	int err = 0;
 
-	begin_patience(&p, session, dev->detach_timeout);
+	patience_begin(&p, session, dev->detach_timeout);
 	if (dev->detach_flush)
-		err = flush(session, &p);
-	return err ?: drain(q, &p);
+		err = device_flush(session, &p);
+	return err ?: device_drain(q, &p);
 }
 
 /* Carry out an orderly detach, and drop the references to the device and to @detaching */
@@ -187,17 +188,17 @@ static void detach_work(struct work_struct *work)
 	struct nbd_session *session = dev->detaching;
 	int err;
 
-	err = write_out(dev, session);
+	err = device_write_out(dev, session);
 	if (!err) {
 		nbd_session_end(session, true);
-	} else if (nbd_session_undrain(session)) {
+	} else if (nbd_session_cancel_drain(session)) {
 		pr_warn("nbd%u: detach called off, error %d\n", dev->index, err);
 		nbd_event_detach_failed(dev->index, session->number, -err);
 	}
 	nbd_devices_lock(dev);
 	/* A forced detach may have come first */
 	if (!err && nbd_device_session(dev) == session)
-		forget_session(dev, session);
+		device_drop_session(dev, session);
 	else
 		nbd_devices_unlock(dev);
 	nbd_session_put(session);
@@ -209,10 +210,10 @@ static int device_start(struct nbd_device *dev, struct nbd_session *session,
 {
 	int err;
 
-	err = set_limits(dev, &session->export, why);
+	err = device_set_limits(dev, &session->export, why);
 	if (err)
 		return err;
-	/* forget_session() drops this */
+	/* device_drop_session() drops this */
 	*why = "the module is being unloaded";
 	if (!try_module_get(THIS_MODULE))
 		return -ENODEV;
@@ -252,8 +253,8 @@ int nbd_device_attach(struct nbd_attach *attach, struct nbd_session *session,
 		return PTR_ERR(dev);
 	attach->index = dev->index;
 	attach->why = NULL;
-	err = nbd_session_shape(session, dev->index, dev->tag_set.nr_hw_queues,
-				dev->tag_set.queue_depth);
+	err = nbd_session_init_queues(session, dev->index, dev->tag_set.nr_hw_queues,
+				      dev->tag_set.queue_depth);
 	if (!err)
 		err = device_start(dev, session, conns, &attach->why);
 	nbd_devices_unlock(dev);
@@ -281,7 +282,7 @@ int nbd_device_detach(struct nbd_device *dev, u32 timeout, const char **why)
 	int err;
 
 	*why = "the disk is open";
-	err = begin_drain(dev, session, &usable);
+	err = device_begin_drain(dev, session, &usable);
 	if (err == -EALREADY)
 		*why = "index is a device that is being detached";
 	if (err == -ENOTCONN)
@@ -292,7 +293,7 @@ int nbd_device_detach(struct nbd_device *dev, u32 timeout, const char **why)
 	get_device(disk_to_dev(dev->disk));
 	dev->detaching = session;
 	dev->detach_timeout = timeout;
-	dev->detach_flush = usable && nbd_export_has(&session->export, NBD_TF_SEND_FLUSH) &&
+	dev->detach_flush = usable && nbd_export_has(&session->export, NBD_FLAG_SEND_FLUSH) &&
 			    !session->export.read_only;
 	queue_work(nbd_disk_wq, &dev->detach_work);
 	return 0;
@@ -315,7 +316,7 @@ void nbd_device_detach_now(struct nbd_device *dev, struct nbd_session *session)
 	nbd_devices_lock(dev);
 	/* An orderly detach may have come first */
 	if (nbd_device_session(dev) == session)
-		forget_session(dev, session);
+		device_drop_session(dev, session);
 	else
 		nbd_devices_unlock(dev);
 }

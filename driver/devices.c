@@ -37,7 +37,7 @@ u32 nbd_index_max(void)
 
 /* ---- finding ---- */
 
-static bool get_device_ref(struct nbd_device *dev)
+static bool devices_get_ref(struct nbd_device *dev)
 {
 	return kobject_get_unless_zero(&disk_to_dev(dev->disk)->kobj);
 }
@@ -55,7 +55,7 @@ struct nbd_device *nbd_devices_find(u32 index)
 
 	rcu_read_lock();
 	dev = xa_load(&devices, index);
-	if (dev && !get_device_ref(dev))
+	if (dev && !devices_get_ref(dev))
 		dev = NULL;
 	rcu_read_unlock();
 	return dev;
@@ -76,7 +76,7 @@ struct nbd_device *nbd_devices_next(u32 *index)
 	rcu_read_lock();
 	for (;;) {
 		dev = xa_find(&devices, &at, ULONG_MAX, XA_PRESENT);
-		if (!dev || get_device_ref(dev))
+		if (!dev || devices_get_ref(dev))
 			break;
 		at++;
 	}
@@ -197,7 +197,7 @@ static void del_work(struct work_struct *work)
 	nbd_disk_del(container_of(work, struct nbd_device, del_work));
 }
 
-static void release_index(u32 index)
+static void devices_release_index(u32 index)
 {
 	xa_release(&devices, index);
 	wake_up_all(&released);
@@ -209,7 +209,7 @@ static void renew_work(struct work_struct *work);
  * Create the device of a number that the caller has reserved; it is returned locked and referenced.
  * On failure the number is free again.
  */
-static struct nbd_device *make_device(u32 index, u32 queues, u32 depth)
+static struct nbd_device *devices_create(u32 index, u32 queues, u32 depth)
 {
 	struct nbd_device *dev = kzalloc(sizeof(*dev), GFP_KERNEL);
 	int err = -ENOMEM;
@@ -234,7 +234,7 @@ static struct nbd_device *make_device(u32 index, u32 queues, u32 depth)
 free:
 	kfree(dev);
 release:
-	release_index(index);
+	devices_release_index(index);
 	return ERR_PTR(err);
 }
 
@@ -246,10 +246,10 @@ static void renew_work(struct work_struct *work)
 
 	kfree_rcu(old, rcu);
 	if (READ_ONCE(exiting)) {
-		release_index(index);
+		devices_release_index(index);
 		return;
 	}
-	new = make_device(index, 1, depth);
+	new = devices_create(index, 1, depth);
 	if (!IS_ERR(new))
 		nbd_devices_unlock(new);
 }
@@ -273,7 +273,7 @@ void nbd_devices_forget(struct nbd_device *dev)
  * Reserve the number of a device for the caller, and mark the device as gone; false if the disk is
  * open, as its users keep the number.
  */
-static bool take_index(struct nbd_device *dev)
+static bool devices_reserve_index(struct nbd_device *dev)
 {
 	bool open;
 
@@ -288,16 +288,16 @@ static bool take_index(struct nbd_device *dev)
 }
 
 /*
- * Create a device in place of one whose number take_index() has reserved. The old one is unlocked,
- * the new one is returned locked.
+ * Create a device in place of one whose number devices_reserve_index() has reserved. The old one is
+ * unlocked, the new one is returned locked.
  */
-static struct nbd_device *replace_device(struct nbd_device *dev, u32 queues, u32 depth)
+static struct nbd_device *devices_replace(struct nbd_device *dev, u32 queues, u32 depth)
 {
 	u32 index = dev->index;
 
 	nbd_disk_del(dev);
 	nbd_devices_unlock(dev);
-	return make_device(index, queues, depth);
+	return devices_create(index, queues, depth);
 }
 
 /**
@@ -315,13 +315,13 @@ void nbd_devices_renew(struct nbd_device *dev)
 	struct nbd_device *new;
 
 	lockdep_assert_held(&dev->lock);
-	if (!take_index(dev)) {
+	if (!devices_reserve_index(dev)) {
 		WRITE_ONCE(dev->gone, true);
 		queue_work(nbd_disk_wq, &dev->del_work);
 		nbd_devices_unlock(dev);
 		return;
 	}
-	new = replace_device(dev, 1, dev->depth);
+	new = devices_replace(dev, 1, dev->depth);
 	if (!IS_ERR(new))
 		nbd_devices_unlock(new);
 }
@@ -338,7 +338,7 @@ void nbd_devices_renew(struct nbd_device *dev)
 #define CREATION_TIME	(10 * HZ)
 
 /* Sleep for 10 ms; false if @end has passed, or a fatal signal is pending */
-static bool nap(unsigned long end)
+static bool devices_nap(unsigned long end)
 {
 	if (time_after_eq(jiffies, end) || fatal_signal_pending(current))
 		return false;
@@ -357,18 +357,18 @@ bool nbd_devices_wait_closed(struct nbd_device *dev)
 {
 	unsigned long end = jiffies + OPENERS_TIME;
 
-	while (disk_openers(dev->disk) && nap(end))
+	while (disk_openers(dev->disk) && devices_nap(end))
 		;
 	return !disk_openers(dev->disk);
 }
 
-static bool is_free(struct nbd_device *dev)
+static bool devices_is_free(struct nbd_device *dev)
 {
 	return !dev->gone && !rcu_access_pointer(dev->session) && !disk_openers(dev->disk);
 }
 
 /* Lock the first idle device that is neither open nor locked, or create one */
-static struct nbd_device *lock_any(u32 queues, u32 depth, const char **why)
+static struct nbd_device *devices_lock_any(u32 queues, u32 depth, const char **why)
 {
 	struct nbd_device *dev;
 	u32 index = 0;
@@ -380,7 +380,7 @@ static struct nbd_device *lock_any(u32 queues, u32 depth, const char **why)
 			nbd_devices_put(dev);
 			continue;
 		}
-		if (is_free(dev))
+		if (devices_is_free(dev))
 			return dev;
 		nbd_devices_unlock(dev);
 	}
@@ -388,14 +388,14 @@ static struct nbd_device *lock_any(u32 queues, u32 depth, const char **why)
 	err = xa_alloc(&devices, &index, NULL, XA_LIMIT(0, nbd_index_max()), GFP_KERNEL);
 	if (err)
 		return ERR_PTR(err == -EBUSY ? -ENOSPC : err);
-	return make_device(index, queues, depth);
+	return devices_create(index, queues, depth);
 }
 
 /*
  * Lock the device of a number, or create it. This waits for users of a device that is gone, for
  * OPENERS_TIME at most, and for a task that creates the device, for CREATION_TIME.
  */
-static struct nbd_device *lock_or_make(u32 index, u32 queues, u32 depth, const char **why)
+static struct nbd_device *devices_lock_or_create(u32 index, u32 queues, u32 depth, const char **why)
 {
 	unsigned long begin = jiffies, patience;
 	struct nbd_device *dev;
@@ -415,9 +415,9 @@ static struct nbd_device *lock_or_make(u32 index, u32 queues, u32 depth, const c
 		err = xa_insert(&devices, index, NULL, GFP_KERNEL);
 		if (!err) {
 			*why = "no device can be made";
-			return make_device(index, queues, depth);
+			return devices_create(index, queues, depth);
 		}
-	} while (err == -EBUSY && nap(begin + patience));
+	} while (err == -EBUSY && devices_nap(begin + patience));
 	return ERR_PTR(err);
 }
 
@@ -425,17 +425,17 @@ static struct nbd_device *lock_or_make(u32 index, u32 queues, u32 depth, const c
  * Replace a device by one of another queue depth. The old one is locked and has no session; it is
  * unlocked, and the new one is returned locked.
  */
-static struct nbd_device *change_depth(struct nbd_device *dev, u32 queues, u32 depth,
-				       const char **why)
+static struct nbd_device *devices_change_depth(struct nbd_device *dev, u32 queues, u32 depth,
+					       const char **why)
 {
 	*why = "queue-depth can't change while the device is open";
 	nbd_devices_wait_closed(dev);
-	if (!take_index(dev)) {
+	if (!devices_reserve_index(dev)) {
 		nbd_devices_unlock(dev);
 		return ERR_PTR(-EBUSY);
 	}
 	*why = "no device can be made";
-	return replace_device(dev, queues, depth);
+	return devices_replace(dev, queues, depth);
 }
 
 /**
@@ -457,7 +457,10 @@ struct nbd_device *nbd_devices_lock_for_attach(u32 index, bool any, u32 slots, u
 	u32 queues = min(slots, nr_cpu_ids), want = depth ?: NBD_DEFAULT_DEPTH;
 	struct nbd_device *dev;
 
-	dev = any ? lock_any(queues, want, why) : lock_or_make(index, queues, want, why);
+	if (any)
+		dev = devices_lock_any(queues, want, why);
+	else
+		dev = devices_lock_or_create(index, queues, want, why);
 	if (IS_ERR(dev))
 		return dev;
 	if (rcu_access_pointer(dev->session)) {
@@ -466,7 +469,7 @@ struct nbd_device *nbd_devices_lock_for_attach(u32 index, bool any, u32 slots, u
 		return ERR_PTR(-EBUSY);
 	}
 	if (dev->depth != want)
-		return change_depth(dev, queues, want, why);
+		return devices_change_depth(dev, queues, want, why);
 	if (dev->tag_set.nr_hw_queues != queues)
 		blk_mq_update_nr_hw_queues(&dev->tag_set, queues);
 	return dev;
@@ -474,7 +477,7 @@ struct nbd_device *nbd_devices_lock_for_attach(u32 index, bool any, u32 slots, u
 
 /* ---- the module ---- */
 
-static int check_params(void)
+static int devices_check_params(void)
 {
 	if (max_part >= DISK_MAX_PARTS) {
 		pr_err("nbd: max_part is too large, %u at most\n", DISK_MAX_PARTS - 1);
@@ -487,7 +490,7 @@ static int check_params(void)
 	return 0;
 }
 
-static int make_first(u32 index)
+static int devices_create_first(u32 index)
 {
 	struct nbd_device *dev;
 	int err;
@@ -495,7 +498,7 @@ static int make_first(u32 index)
 	err = xa_insert(&devices, index, NULL, GFP_KERNEL);
 	if (err)
 		return err;
-	dev = make_device(index, 1, NBD_DEFAULT_DEPTH);
+	dev = devices_create(index, 1, NBD_DEFAULT_DEPTH);
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
 	nbd_devices_unlock(dev);
@@ -515,7 +518,7 @@ int nbd_devices_init(const struct nbd_device_ops *ops)
 	int err;
 
 	device_ops = ops;
-	err = check_params();
+	err = devices_check_params();
 	if (err)
 		return err;
 	nbd_disk_wq = alloc_workqueue("nbd-disk", WQ_UNBOUND, 0);
@@ -527,7 +530,7 @@ int nbd_devices_init(const struct nbd_device_ops *ops)
 		return err;
 	}
 	for (i = 0; i < nbds_max && !err; i++)
-		err = make_first(i);
+		err = devices_create_first(i);
 	if (err)
 		nbd_devices_exit();
 	return err;

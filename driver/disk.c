@@ -49,7 +49,8 @@ static void disk_set_name(struct gendisk *disk, struct nbd_device *dev)
 
 /**
  * nbd_disk_add() - create the disk of a device
- * @dev: device with its index and its operations; its life ends with the disk's references on success
+ * @dev: device with its index and its operations; on success its life ends with the disk's
+ *	references
  * @queues: number of hardware queues
  * @depth: requests in flight per hardware queue, without those with reserved tags
  *

@@ -29,7 +29,9 @@ static u32 slots_per_queue(const struct nbd_session *session)
 /* Number of one of the queue's slots, selected by @turn */
 static u32 queue_slot(const struct nbd_session *session, u32 queue, u32 turn)
 {
-	return (queue + session->table.queues * (turn % slots_per_queue(session))) % session->nr_slots;
+	u32 nth = turn % slots_per_queue(session);
+
+	return (queue + session->table.queues * nth) % session->nr_slots;
 }
 
 /* Number of the queue's current slot */
@@ -44,8 +46,8 @@ static u32 current_slot(const struct nbd_session *session, u32 queue)
  * connection takes commands. While the session is held it is false, and nothing is picked. Under
  * RCU.
  */
-static struct nbd_conn *dispatch_pick(struct nbd_session *session, const struct nbd_cmd *cmd, u32 queue,
-			     bool *healthy)
+static struct nbd_conn *dispatch_pick(struct nbd_session *session, const struct nbd_cmd *cmd,
+				      u32 queue, bool *healthy)
 {
 	u32 first = current_slot(session, queue);
 	u32 n = session->nr_slots, i;
@@ -96,7 +98,7 @@ static bool dispatch_park(struct nbd_session *session, struct nbd_cmd *cmd, u32 
 
 static void dispatch_set_df(struct nbd_cmd *cmd, bool df)
 {
-	cmd->req.flags = df ? cmd->req.flags | NBD_CF_DF : cmd->req.flags & ~NBD_CF_DF;
+	cmd->req.flags = df ? cmd->req.flags | NBD_CMD_FLAG_DF : cmd->req.flags & ~NBD_CMD_FLAG_DF;
 }
 
 /**
@@ -295,7 +297,7 @@ void nbd_dispatch_timeout(struct nbd_session *session, struct nbd_cmd *cmd)
 	conn = READ_ONCE(cmd->conn);
 	if (conn && session->request_timeout && !nbd_conn_failed(conn) &&
 	    time_after_eq(jiffies, READ_ONCE(cmd->started) + session->request_timeout)) {
-		if (__ratelimit(&session->complaints))
+		if (__ratelimit(&session->ratelimit))
 			pr_warn("nbd%u: conn %u: no answer to %s %llu+%u in %u ms\n",
 				session->index, conn->index, nbd_type_name(cmd->req.type),
 				cmd->req.offset, cmd->req.length,
@@ -336,11 +338,14 @@ static struct nbd_cmd *flush_cmd(struct nbd_session *session)
  */
 bool nbd_dispatch_flush(struct nbd_session *session)
 {
+	struct nbd_cmd *cmd;
+
 	if (session->flushing && !try_wait_for_completion(&session->flushed))
 		return false;
 	session->flushing = true;
-	nbd_dispatch(session, nbd_cmd_init_internal(&session->table, session->nr_slots,
-							  NBD_FLUSH, &session->flushed), 0, true);
+	cmd = nbd_cmd_init_internal(&session->table, session->nr_slots, NBD_CMD_FLUSH,
+				    &session->flushed);
+	nbd_dispatch(session, cmd, 0, true);
 	return true;
 }
 

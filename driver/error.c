@@ -63,14 +63,14 @@ blk_status_t nbd_error_to_status(u32 error)
 const char *nbd_type_name(u16 type)
 {
 	static const char * const names[] = {
-		[NBD_READ] = "READ",
-		[NBD_WRITE] = "WRITE",
-		[NBD_DISC] = "DISC",
-		[NBD_FLUSH] = "FLUSH",
-		[NBD_TRIM] = "TRIM",
-		[NBD_CACHE] = "CACHE",
-		[NBD_ZEROES] = "WRITE_ZEROES",
-		[NBD_BLOCK_STATUS] = "BLOCK_STATUS",
+		[NBD_CMD_READ] = "READ",
+		[NBD_CMD_WRITE] = "WRITE",
+		[NBD_CMD_DISC] = "DISC",
+		[NBD_CMD_FLUSH] = "FLUSH",
+		[NBD_CMD_TRIM] = "TRIM",
+		[NBD_CMD_CACHE] = "CACHE",
+		[NBD_CMD_WRITE_ZEROES] = "WRITE_ZEROES",
+		[NBD_CMD_BLOCK_STATUS] = "BLOCK_STATUS",
 	};
 
 	return type < ARRAY_SIZE(names) ? names[type] : "?";

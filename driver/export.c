@@ -5,8 +5,8 @@
 #include "export.h"
 
 /* Flags that decide which commands and command flags are sent, for the whole session */
-#define FLAGS_KEPT	(NBD_TF_SEND_FLUSH | NBD_TF_SEND_FUA | NBD_TF_SEND_TRIM | \
-			 NBD_TF_WRITE_ZEROES | NBD_TF_SEND_DF)
+#define FLAGS_KEPT	(NBD_FLAG_SEND_FLUSH | NBD_FLAG_SEND_FUA | NBD_FLAG_SEND_TRIM | \
+			 NBD_FLAG_SEND_WRITE_ZEROES | NBD_FLAG_SEND_DF)
 
 /**
  * nbd_export_fits() - check whether a new connection can serve a disk
@@ -23,9 +23,9 @@
 int nbd_export_fits(const struct nbd_export *disk, const struct nbd_export *conn, bool several,
 		    const char **why)
 {
-	u16 kept = disk->flags & (FLAGS_KEPT | (several ? NBD_TF_MULTI_CONN : 0));
+	u16 kept = disk->flags & (FLAGS_KEPT | (several ? NBD_FLAG_CAN_MULTI_CONN : 0));
 
-	if (nbd_export_has(conn, NBD_TF_READ_ONLY) && !disk->read_only) {
+	if (nbd_export_has(conn, NBD_FLAG_READ_ONLY) && !disk->read_only) {
 		*why = "transmission-flags: the export has become read-only";
 		return -EROFS;
 	}

@@ -11,7 +11,7 @@
 /**
  * struct nbd_export - negotiated parameters of an export
  * @size: in bytes; the only one that changes during a session
- * @flags: transmission flags (NBD_TF_*) as the server sent them
+ * @flags: transmission flags (NBD_FLAG_*) as the server sent them
  * @read_only: the disk is read-only, because of @flags or because the user said so
  * @structured: structured replies were negotiated
  * @min_block: minimum block size in bytes, a power of two
@@ -32,7 +32,7 @@ struct nbd_export {
 	char **contexts;
 };
 
-/* True if all of these transmission flags (NBD_TF_*) are set */
+/* True if all of these transmission flags (NBD_FLAG_*) are set */
 static inline bool nbd_export_has(const struct nbd_export *e, u16 flags)
 {
 	return (e->flags & flags) == flags;

@@ -34,7 +34,7 @@ void nbd_extents_reset(struct nbd_extents *e, u64 length)
 	e->have = 0;
 }
 
-static void keep(struct nbd_extents *e, u64 length, u64 status)
+static void extents_keep(struct nbd_extents *e, u64 length, u64 status)
 {
 	struct nbd_extent *last = e->nr ? &e->list[e->nr - 1] : NULL;
 
@@ -54,7 +54,7 @@ static void keep(struct nbd_extents *e, u64 length, u64 status)
  * Descriptors that violate the protocol are ignored: those beyond the request, further ones in
  * spite of REQ_ONE, and empty ones. Servers send them, they do no harm, and libnbd accepts them.
  */
-static void add(struct nbd_extents *e, const struct nbd_wire_descriptor *wire)
+static void extents_add(struct nbd_extents *e, const struct nbd_wire_descriptor *wire)
 {
 	u64 length = be32_to_cpu(wire->length);
 	u64 status = be32_to_cpu(wire->status) & e->mask;
@@ -62,7 +62,7 @@ static void add(struct nbd_extents *e, const struct nbd_wire_descriptor *wire)
 	if (!length || e->total >= e->length || (e->one && e->total))
 		return;
 	/* The last one may extend beyond the request, and is cut off */
-	keep(e, min_t(u64, length, e->length - e->total), status);
+	extents_keep(e, min_t(u64, length, e->length - e->total), status);
 	e->total += length;
 }
 
@@ -85,6 +85,6 @@ void nbd_extents_feed(struct nbd_extents *e, const void *buf, u32 len)
 		if (e->have < sizeof(e->partial))
 			break;
 		e->have = 0;
-		add(e, (const void *)e->partial);
+		extents_add(e, (const void *)e->partial);
 	}
 }

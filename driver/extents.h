@@ -25,7 +25,7 @@ struct nbd_extent {
  * @total: sum of the lengths of the descriptors, without those that are ignored; may exceed @length
  * @covered: bytes from the offset of the request that @list covers
  * @mask: status bits that the context defines
- * @one: the request has NBD_CF_REQ_ONE
+ * @one: the request has NBD_CMD_FLAG_REQ_ONE
  * @seen: the chunk of the context has begun
  * @nr: number of extents in @list
  * @cap: number of entries allocated at @list; extents that do not fit are dropped

@@ -2,7 +2,7 @@
 /* The decisions of batching: limits, hold time, and pauses after misses. */
 #include "hold.h"
 
-static void learn(struct nbd_hold *h, bool missed)
+static void hold_record(struct nbd_hold *h, bool missed)
 {
 	u32 misses = READ_ONCE(h->misses);
 
@@ -29,7 +29,7 @@ bool nbd_hold_more(struct nbd_hold *h, u32 queued, u32 inflight)
 	}
 	if (queued <= NBD_HOLD_MOST)
 		return true;
-	learn(h, false);
+	hold_record(h, false);
 	return false;
 }
 
@@ -43,7 +43,7 @@ bool nbd_hold_more(struct nbd_hold *h, u32 queued, u32 inflight)
  */
 void nbd_hold_expired(struct nbd_hold *h, u32 queued, u32 inflight)
 {
-	learn(h, inflight < NBD_HOLD_BUSY && (!inflight || queued < NBD_HOLD_WORTH));
+	hold_record(h, inflight < NBD_HOLD_BUSY && (!inflight || queued < NBD_HOLD_WORTH));
 }
 
 /**

@@ -38,7 +38,7 @@ static u32 physical_block(const struct nbd_export *export)
  * too, and for good. Keep what is set: seeks are the server's, and so is the read-ahead that avoids
  * them.
  */
-static int commit(struct gendisk *disk, const struct nbd_limits *l)
+static int limits_commit(struct gendisk *disk, const struct nbd_limits *l)
 {
 	unsigned long ra_pages = READ_ONCE(disk->bdi->ra_pages);
 	int err;
@@ -66,7 +66,7 @@ void nbd_limits_reset(struct gendisk *disk)
 	};
 
 	WRITE_ONCE(disk->bdi->ra_pages, VM_READAHEAD_PAGES);
-	commit(disk, &idle);
+	limits_commit(disk, &idle);
 }
 
 /**
@@ -87,16 +87,16 @@ int nbd_limits_set(struct gendisk *disk, const struct nbd_export *export)
 		.physical = physical_block(export),
 		.max_hw_sectors = export->max_payload >> SECTOR_SHIFT,
 		.max_sectors = min(export->max_payload, DEFAULT_IO) >> SECTOR_SHIFT,
-		.rotational = nbd_export_has(export, NBD_TF_ROTATIONAL),
-		.write_cache = nbd_export_has(export, NBD_TF_SEND_FLUSH),
-		.fua = nbd_export_has(export, NBD_TF_SEND_FLUSH | NBD_TF_SEND_FUA),
+		.rotational = nbd_export_has(export, NBD_FLAG_ROTATIONAL),
+		.write_cache = nbd_export_has(export, NBD_FLAG_SEND_FLUSH),
+		.fua = nbd_export_has(export, NBD_FLAG_SEND_FLUSH | NBD_FLAG_SEND_FUA),
 	};
 
 	if (export->preferred_block > l.physical)
 		l.io_opt = export->preferred_block;
-	if (nbd_export_has(export, NBD_TF_SEND_TRIM) && !export->read_only)
+	if (nbd_export_has(export, NBD_FLAG_SEND_TRIM) && !export->read_only)
 		l.max_discard = max_effect(export);
-	if (nbd_export_has(export, NBD_TF_WRITE_ZEROES) && !export->read_only)
+	if (nbd_export_has(export, NBD_FLAG_SEND_WRITE_ZEROES) && !export->read_only)
 		l.max_zeroes = max_effect(export);
-	return commit(disk, &l);
+	return limits_commit(disk, &l);
 }

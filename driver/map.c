@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Making of block status queries. A query is sent as a driver-private request: it passes through
- * the queue as all requests do, with a reserved tag and the request timeout, and is resent as a READ
- * is. query.c handles the reply.
+ * the queue as all requests do, with a reserved tag and the request timeout, and is resent as a
+ * READ is. query.c handles the reply.
  */
 #include <linux/blk-mq.h>
 #include <linux/mm.h>
@@ -76,7 +76,7 @@ static enum rq_end_io_ret map_end(NBD_END_IO_ARGS)
 	return RQ_END_IO_FREE;
 }
 
-/* Allocate a request with a reserved tag. There is one for each holder of the session's @queries. */
+/* Allocate a request with a reserved tag: there is one for each holder of @queries */
 static struct request *map_alloc_rq(const struct nbd_session *session, struct request_queue *q,
 				    bool wait)
 {
@@ -115,7 +115,7 @@ static void map_issue(struct nbd_query *query, struct request *rq)
  * nbd_map_start() - send a query
  * @query: the query, not in flight
  * @q: queue of the disk
- * @req: offset and length in bytes, and NBD_CF_REQ_ONE for a single extent per context
+ * @req: offset and length in bytes, and NBD_CMD_FLAG_REQ_ONE for a single extent per context
  * @wait: wait for a tag, and while the queue is frozen
  *
  * Context: Process context; a fatal signal ends the wait.
@@ -130,9 +130,9 @@ int nbd_map_start(struct nbd_query *query, struct request_queue *q, const struct
 	u32 i;
 
 	query->req = *req;
-	query->req.type = NBD_BLOCK_STATUS;
+	query->req.type = NBD_CMD_BLOCK_STATUS;
 	for (i = 0; i < query->nr_contexts; i++)
-		query->extents[i].one = req->flags & NBD_CF_REQ_ONE;
+		query->extents[i].one = req->flags & NBD_CMD_FLAG_REQ_ONE;
 	if (down_trylock(queries)) {
 		if (!wait)
 			return -EAGAIN;

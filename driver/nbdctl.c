@@ -30,7 +30,7 @@ static const struct nla_policy get_policy[NBDCTL_A_DEVICE_INDEX + 1] = {
 	[NBDCTL_A_DEVICE_INDEX] = { .type = NLA_U32 },
 };
 
-/* Negotiated parameters of an export, for nbd_parse_facts() */
+/* Negotiated parameters of an export, for nbd_parse_export() */
 #define FACTS_POLICY								\
 	[NBDCTL_A_DEVICE_SIZE] = { .type = NLA_U64 },				\
 	[NBDCTL_A_DEVICE_TRANSMISSION_FLAGS] = { .type = NLA_U16 },		\
@@ -292,7 +292,7 @@ static int replace_slots(struct genl_info *info, struct nbd_session *session)
 		return nbd_refuse(info, NULL, -EINVAL, "slot is required");
 	if (n > session->nr_slots)
 		return nbd_refuse(info, attr, -E2BIG, "slot is given too often");
-	err = nbd_parse_facts(info, &export);
+	err = nbd_parse_export(info, &export);
 	if (err)
 		return err;
 	conns = nbd_parse_slots(info, session, n, false);

@@ -98,14 +98,14 @@ static int parse_blocks(struct genl_info *info, struct nbd_export *export)
 }
 
 /**
- * nbd_parse_facts() - parse the negotiated parameters of an export, except for its contexts
+ * nbd_parse_export() - parse the negotiated parameters of an export, except for its contexts
  * @info: the request
  * @export: where they go
  *
  * Context: Any context.
  * Return: 0; or negative errno, with an extended ACK.
  */
-int nbd_parse_facts(struct genl_info *info, struct nbd_export *export)
+int nbd_parse_export(struct genl_info *info, struct nbd_export *export)
 {
 	struct nlattr **attrs = info->attrs;
 	u32 mode;
@@ -123,10 +123,10 @@ int nbd_parse_facts(struct genl_info *info, struct nbd_export *export)
 	export->structured = mode == NBDCTL_HEADER_MODE_STRUCTURED;
 	export->size = nla_get_u64(attrs[NBDCTL_A_DEVICE_SIZE]);
 	export->flags = nla_get_u16(attrs[NBDCTL_A_DEVICE_TRANSMISSION_FLAGS]);
-	if (!nbd_export_has(export, NBD_TF_HAS_FLAGS))
+	if (!nbd_export_has(export, NBD_FLAG_HAS_FLAGS))
 		return nbd_refuse(info, attrs[NBDCTL_A_DEVICE_TRANSMISSION_FLAGS], -EINVAL,
 				  "transmission-flags lacks NBD_FLAG_HAS_FLAGS");
-	export->read_only = nbd_export_has(export, NBD_TF_READ_ONLY) ||
+	export->read_only = nbd_export_has(export, NBD_FLAG_READ_ONLY) ||
 			    attrs[NBDCTL_A_DEVICE_READ_ONLY];
 	return parse_blocks(info, export);
 }
@@ -365,7 +365,7 @@ static int check_slots(struct genl_info *info, u32 n)
 				  "slot is given too often");
 	if (info->attrs[NBDCTL_A_DEVICE_TRANSMISSION_FLAGS])
 		flags = nla_get_u16(info->attrs[NBDCTL_A_DEVICE_TRANSMISSION_FLAGS]);
-	if (n > 1 && !(flags & NBD_TF_MULTI_CONN))
+	if (n > 1 && !(flags & NBD_FLAG_CAN_MULTI_CONN))
 		return nbd_refuse(info, info->attrs[NBDCTL_A_DEVICE_SLOT], -EINVAL,
 				  "slot: several, but transmission-flags lacks NBD_FLAG_CAN_MULTI_CONN");
 	return 0;
@@ -375,7 +375,7 @@ static int check_slots(struct genl_info *info, u32 n)
  * nbd_parse_session() - create a session from an attach request
  * @info: the request
  *
- * The session lacks its connections, and what nbd_session_shape() allocates.
+ * The session lacks its connections, and what nbd_session_init_queues() allocates.
  *
  * Context: Process context, may sleep.
  * Return: the session with one reference; or an ERR_PTR, with an extended ACK.
@@ -399,7 +399,7 @@ struct nbd_session *nbd_parse_session(struct genl_info *info)
 	timeout = nbd_get_u32(info, NBDCTL_A_DEVICE_REQUEST_TIMEOUT, 0);
 	session->request_timeout = timeout ? max(msecs_to_jiffies(timeout), 1ul) : 0;
 	session->dead_time = nbd_get_u32(info, NBDCTL_A_DEVICE_DEAD_TIME, 0);
-	err = nbd_parse_facts(info, &session->export) ?:
+	err = nbd_parse_export(info, &session->export) ?:
 	      nbd_check_size(info, session->export.size, &session->export) ?:
 	      parse_contexts(info, &session->export) ?:
 	      nbd_parse_string(info, NBDCTL_A_DEVICE_IDENTIFIER, &session->identifier) ?:

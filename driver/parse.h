@@ -14,7 +14,7 @@ extern const struct nla_policy nbd_slot_policy[NBDCTL_A_SLOT_RECONNECTS + 1];
 int nbd_refuse(struct genl_info *info, const struct nlattr *attr, int err, const char *why);
 u32 nbd_count_attrs(struct genl_info *info, int type);
 u32 nbd_get_u32(struct genl_info *info, int type, u32 absent);
-int nbd_parse_facts(struct genl_info *info, struct nbd_export *export);
+int nbd_parse_export(struct genl_info *info, struct nbd_export *export);
 int nbd_parse_string(struct genl_info *info, int type, char **to);
 int nbd_check_size(struct genl_info *info, u64 size, const struct nbd_export *export);
 

@@ -53,7 +53,8 @@ void nbd_piece_cut(const struct nbd_session *session, struct nbd_cmd *cmd)
 }
 
 /* Double the size if a part of more than half of it took less than @quick jiffies */
-static void enlarge(struct nbd_pieces *pieces, const struct nbd_cmd *cmd, unsigned long quick)
+static void pieces_enlarge(struct nbd_pieces *pieces, const struct nbd_cmd *cmd,
+			   unsigned long quick)
 {
 	u32 size = READ_ONCE(pieces->size);
 
@@ -73,7 +74,7 @@ static void enlarge(struct nbd_pieces *pieces, const struct nbd_cmd *cmd, unsign
  */
 void nbd_piece_next(struct nbd_session *session, struct nbd_cmd *cmd)
 {
-	enlarge(&session->pieces, cmd, session->request_timeout / 4);
+	pieces_enlarge(&session->pieces, cmd, session->request_timeout / 4);
 	cmd->req.offset += cmd->req.length;
 	cmd->req.length = cmd->rest;
 	cmd->rest = 0;

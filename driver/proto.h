@@ -10,48 +10,48 @@
 #include "pure.h"
 
 /* "Values": magic numbers */
-#define NBD_MAGIC_REQUEST	0x25609513u
-#define NBD_MAGIC_SIMPLE	0x67446698u
-#define NBD_MAGIC_STRUCTURED	0x668e33efu
+#define NBD_REQUEST_MAGIC	0x25609513u
+#define NBD_SIMPLE_REPLY_MAGIC	0x67446698u
+#define NBD_STRUCTURED_REPLY_MAGIC	0x668e33efu
 
 /* "Transmission flags" */
-#define NBD_TF_HAS_FLAGS	(1u << 0)
-#define NBD_TF_READ_ONLY	(1u << 1)
-#define NBD_TF_SEND_FLUSH	(1u << 2)
-#define NBD_TF_SEND_FUA		(1u << 3)
-#define NBD_TF_ROTATIONAL	(1u << 4)
-#define NBD_TF_SEND_TRIM	(1u << 5)
-#define NBD_TF_WRITE_ZEROES	(1u << 6)
-#define NBD_TF_SEND_DF		(1u << 7)
-#define NBD_TF_MULTI_CONN	(1u << 8)
+#define NBD_FLAG_HAS_FLAGS	(1u << 0)
+#define NBD_FLAG_READ_ONLY	(1u << 1)
+#define NBD_FLAG_SEND_FLUSH	(1u << 2)
+#define NBD_FLAG_SEND_FUA		(1u << 3)
+#define NBD_FLAG_ROTATIONAL	(1u << 4)
+#define NBD_FLAG_SEND_TRIM	(1u << 5)
+#define NBD_FLAG_SEND_WRITE_ZEROES	(1u << 6)
+#define NBD_FLAG_SEND_DF		(1u << 7)
+#define NBD_FLAG_CAN_MULTI_CONN	(1u << 8)
 
 /* "Request types" */
 enum nbd_type {
-	NBD_READ		= 0,
-	NBD_WRITE		= 1,
-	NBD_DISC		= 2,
-	NBD_FLUSH		= 3,
-	NBD_TRIM		= 4,
-	NBD_CACHE		= 5,
-	NBD_ZEROES		= 6,
-	NBD_BLOCK_STATUS	= 7,
+	NBD_CMD_READ		= 0,
+	NBD_CMD_WRITE		= 1,
+	NBD_CMD_DISC		= 2,
+	NBD_CMD_FLUSH		= 3,
+	NBD_CMD_TRIM		= 4,
+	NBD_CMD_CACHE		= 5,
+	NBD_CMD_WRITE_ZEROES		= 6,
+	NBD_CMD_BLOCK_STATUS	= 7,
 };
 
 /* "Command flags" */
-#define NBD_CF_FUA		(1u << 0)
-#define NBD_CF_NO_HOLE		(1u << 1)
-#define NBD_CF_DF		(1u << 2)
-#define NBD_CF_REQ_ONE		(1u << 3)
+#define NBD_CMD_FLAG_FUA		(1u << 0)
+#define NBD_CMD_FLAG_NO_HOLE		(1u << 1)
+#define NBD_CMD_FLAG_DF		(1u << 2)
+#define NBD_CMD_FLAG_REQ_ONE		(1u << 3)
 
 /* "Structured reply types" and flags */
-#define NBD_CHUNK_DONE		(1u << 0)
-#define NBD_CHUNK_NONE		0u
-#define NBD_CHUNK_DATA		1u
-#define NBD_CHUNK_HOLE		2u
-#define NBD_CHUNK_STATUS	5u
-#define NBD_CHUNK_IS_ERROR	(1u << 15)
-#define NBD_CHUNK_ERROR		0x8001u
-#define NBD_CHUNK_ERROR_OFFSET	0x8002u
+#define NBD_REPLY_FLAG_DONE		(1u << 0)
+#define NBD_REPLY_TYPE_NONE		0u
+#define NBD_REPLY_TYPE_OFFSET_DATA		1u
+#define NBD_REPLY_TYPE_OFFSET_HOLE		2u
+#define NBD_REPLY_TYPE_BLOCK_STATUS	5u
+#define NBD_REPLY_TYPE_ERROR_BIT	(1u << 15)
+#define NBD_REPLY_TYPE_ERROR		0x8001u
+#define NBD_REPLY_TYPE_ERROR_OFFSET	0x8002u
 
 /* "Error values": defined by the protocol, and independent of the errno of this host */
 #define NBD_EPERM		1u
@@ -73,7 +73,7 @@ enum nbd_type {
 /* "Request message" */
 struct nbd_wire_request {
 	__be32 magic;
-	__be16 flags;		/* NBD_CF_* */
+	__be16 flags;		/* NBD_CMD_FLAG_* */
 	__be16 type;		/* enum nbd_type */
 	__be64 cookie;
 	__be64 offset;
@@ -90,8 +90,8 @@ struct nbd_wire_simple {
 /* "Structured reply chunk message" */
 struct nbd_wire_chunk {
 	__be32 magic;
-	__be16 flags;		/* NBD_CHUNK_DONE */
-	__be16 type;		/* NBD_CHUNK_* */
+	__be16 flags;		/* NBD_REPLY_FLAG_DONE */
+	__be16 type;		/* NBD_REPLY_TYPE_* */
 	__be64 cookie;
 	__be32 length;		/* of the payload */
 } __packed;
@@ -135,7 +135,7 @@ static_assert(sizeof(struct nbd_wire_descriptor) == 8, "block status descriptor"
  * @offset: offset of the range in the export, in bytes
  * @length: length of the range in bytes; for WRITE also that of the payload
  * @type: enum nbd_type
- * @flags: NBD_CF_*
+ * @flags: NBD_CMD_FLAG_*
  */
 struct nbd_req {
 	u64 offset;
@@ -155,7 +155,7 @@ struct nbd_req {
 static inline void nbd_put_request(struct nbd_wire_request *wire, const struct nbd_req *req,
 				   u64 cookie)
 {
-	wire->magic = cpu_to_be32(NBD_MAGIC_REQUEST);
+	wire->magic = cpu_to_be32(NBD_REQUEST_MAGIC);
 	wire->flags = cpu_to_be16(req->flags);
 	wire->type = cpu_to_be16(req->type);
 	wire->cookie = cpu_to_be64(cookie);

@@ -10,7 +10,7 @@
 #include "session.h"
 
 /* True unless @rq is a driver-private request of another session, whose contexts may differ */
-static bool is_for(const struct nbd_session *session, struct request *rq)
+static bool queue_is_for(const struct nbd_session *session, struct request *rq)
 {
 	const struct nbd_pdu *pdu = blk_mq_rq_to_pdu(rq);
 
@@ -27,7 +27,7 @@ static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_que
 	/* A session is dropped only after a freeze of the queue, or when its commands have ended */
 	rcu_read_lock();
 	session = rcu_dereference(dev->session);
-	cmd = session && is_for(session, bd->rq) ? nbd_cmd_of(&session->table, bd->rq) : NULL;
+	cmd = session && queue_is_for(session, bd->rq) ? nbd_cmd_of(&session->table, bd->rq) : NULL;
 	status = cmd ? nbd_cmd_prepare(cmd, bd->rq, &session->export) : BLK_STS_IOERR;
 	if (status == BLK_STS_OK) {
 		blk_mq_start_request(bd->rq);
@@ -57,7 +57,7 @@ static void complete_rq(struct request *rq)
 }
 
 /* nbd_dispatch_timeout() may fail the connection, whose tear-down then resends the request */
-static enum blk_eh_timer_return timeout(struct request *rq)
+static enum blk_eh_timer_return queue_timeout(struct request *rq)
 {
 	struct nbd_device *dev = rq->q->queuedata;
 	struct nbd_pdu *pdu = blk_mq_rq_to_pdu(rq);
@@ -78,5 +78,5 @@ const struct blk_mq_ops nbd_mq_ops = {
 	.queue_rq = queue_rq,
 	.commit_rqs = commit_rqs,
 	.complete = complete_rq,
-	.timeout = timeout,
+	.timeout = queue_timeout,
 };

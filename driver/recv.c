@@ -42,14 +42,14 @@ struct source {
 	u32 *zeroes;
 };
 
-static void take(struct source *src, u32 n)
+static void source_skip(struct source *src, u32 n)
 {
 	src->offset += n;
 	src->left -= n;
 }
 
 /* Copy @n bytes; -EFAULT if the skb has fewer, which would be a bug */
-static int take_bytes(struct source *src, void *to, u32 n)
+static int source_copy(struct source *src, void *to, u32 n)
 {
 	if (src->skb) {
 		if (skb_copy_bits(src->skb, src->offset, to, n))
@@ -57,7 +57,7 @@ static int take_bytes(struct source *src, void *to, u32 n)
 	} else {
 		memcpy(to, src->buf + src->offset, n);
 	}
-	take(src, n);
+	source_skip(src, n);
 	return 0;
 }
 
@@ -65,7 +65,7 @@ static int take_bytes(struct source *src, void *to, u32 n)
  * Copy from an skb to the payload. skb_copy_datagram_iter() would map, check and copy page by page;
  * this copies what is contiguous at once. Returns the number of bytes copied.
  */
-static u32 copy_skb(struct sk_buff *skb, u32 offset, struct nbd_cursor *to, u32 bytes)
+static u32 source_copy_skb(struct sk_buff *skb, u32 offset, struct nbd_cursor *to, u32 bytes)
 {
 	struct skb_seq_state seq;
 	const u8 *from;
@@ -82,26 +82,26 @@ static u32 copy_skb(struct sk_buff *skb, u32 offset, struct nbd_cursor *to, u32 
 }
 
 /* Copy @n bytes to the payload; false if the payload or the skb has fewer */
-static bool take_payload(struct source *src, struct nbd_cursor *to, u32 n)
+static bool source_copy_payload(struct source *src, struct nbd_cursor *to, u32 n)
 {
 	u32 done;
 
 	if (src->skb)
-		done = copy_skb(src->skb, src->offset, to, n);
+		done = source_copy_skb(src->skb, src->offset, to, n);
 	else
 		done = nbd_cursor_copy(to, src->buf + src->offset, n);
-	take(src, n);
+	source_skip(src, n);
 	return done == n;
 }
 
-/* Record a protocol violation; feed() then returns -EPROTO */
-static void broken(struct nbd_conn *conn, const char *rule)
+/* Record a protocol violation; recv_feed() then returns -EPROTO */
+static void recv_violation(struct nbd_conn *conn, const char *rule)
 {
-	nbd_reply_break(&conn->rx.reply, rule);
+	nbd_reply_violation(&conn->rx.reply, rule);
 }
 
 /* Record the range of the data or hole that follows, and move the cursor there; false on error */
-static bool cover(struct nbd_conn *conn, u32 length)
+static bool recv_cover(struct nbd_conn *conn, u32 length)
 {
 	struct nbd_rx *rx = &conn->rx;
 
@@ -112,19 +112,19 @@ static bool cover(struct nbd_conn *conn, u32 length)
 			return true;
 		fallthrough;
 	case -E2BIG:
-		broken(conn, "reply to a read in too many pieces");
+		recv_violation(conn, "reply to a read in too many pieces");
 		return false;
 	case -ENOMEM:
 		nbd_conn_fail(conn, -ENOMEM);
-		broken(conn, "no memory to follow a read in many pieces");
+		recv_violation(conn, "no memory to follow a read in many pieces");
 		return false;
 	default:
-		broken(conn, "content sent twice");
+		recv_violation(conn, "content sent twice");
 		return false;
 	}
 }
 
-static struct nbd_orphan *find_orphan(struct nbd_rx *rx, u64 cookie)
+static struct nbd_orphan *recv_find_orphan(struct nbd_rx *rx, u64 cookie)
 {
 	u32 i;
 
@@ -135,12 +135,12 @@ static struct nbd_orphan *find_orphan(struct nbd_rx *rx, u64 cookie)
 }
 
 /* After an error that ends a block status reply, some servers still send the other contexts */
-static void expect_orphans(struct nbd_conn *conn)
+static void recv_expect_orphans(struct nbd_conn *conn)
 {
 	struct nbd_rx *rx = &conn->rx;
 	u32 nr_contexts = conn->session->export.nr_contexts;
 
-	if (rx->cmd->req.type != NBD_BLOCK_STATUS || nr_contexts < 2)
+	if (rx->cmd->req.type != NBD_CMD_BLOCK_STATUS || nr_contexts < 2)
 		return;
 	memmove(rx->orphans + 1, rx->orphans, sizeof(rx->orphans) - sizeof(rx->orphans[0]));
 	rx->orphans[0] = (struct nbd_orphan){ nbd_cmd_cookie(rx->cmd), nr_contexts - 1 };
@@ -155,22 +155,22 @@ static void step_find(struct nbd_conn *conn)
 	rx->cmd = nbd_cmd_find(&conn->session->table, conn, rx->reply.cookie);
 	if (rx->cmd)
 		return nbd_reply_found(&rx->reply, &rx->cmd->req);
-	orphan = find_orphan(rx, rx->reply.cookie);
+	orphan = recv_find_orphan(rx, rx->reply.cookie);
 	if (!orphan)
-		return broken(conn, "reply to no request in flight");
+		return recv_violation(conn, "reply to no request in flight");
 	orphan->left--;
 	nbd_reply_orphaned(&rx->reply);
 }
 
 /* True if DF may be the reason of the error: not supported, or too much data for one chunk */
-static bool df_refused(const struct nbd_cmd *cmd)
+static bool recv_df_refused(const struct nbd_cmd *cmd)
 {
-	return (cmd->req.flags & NBD_CF_DF) && cmd->req.type == NBD_READ &&
+	return (cmd->req.flags & NBD_CMD_FLAG_DF) && cmd->req.type == NBD_CMD_READ &&
 	       (cmd->error == NBD_EINVAL || cmd->error == NBD_EOVERFLOW);
 }
 
 /* Resend by the same connection; if that ends first, the command moves on with its others */
-static void send_without_df(struct nbd_conn *conn, struct nbd_cmd *cmd)
+static void recv_resend_without_df(struct nbd_conn *conn, struct nbd_cmd *cmd)
 {
 	set_bit(NBD_CONN_NO_DF, &conn->flags);
 	nbd_dispatch_to(conn, cmd);
@@ -178,7 +178,7 @@ static void send_without_df(struct nbd_conn *conn, struct nbd_cmd *cmd)
 }
 
 /* A part of a long command has succeeded: send the next one */
-static void send_next_part(struct nbd_conn *conn, struct nbd_cmd *cmd)
+static void recv_send_next_part(struct nbd_conn *conn, struct nbd_cmd *cmd)
 {
 	nbd_piece_next(conn->session, cmd);
 	nbd_dispatch_resubmit(conn->session, cmd);
@@ -190,24 +190,24 @@ static void step_end(struct nbd_conn *conn)
 	struct nbd_rx *rx = &conn->rx;
 	struct nbd_cmd *cmd = rx->cmd;
 
-	if (!cmd->error && cmd->req.type == NBD_READ &&
+	if (!cmd->error && cmd->req.type == NBD_CMD_READ &&
 	    !nbd_cover_full(&cmd->cover, cmd->req.length))
-		return broken(conn, "end of a reply that left out content");
+		return recv_violation(conn, "end of a reply that left out content");
 	if (!cmd->error && cmd->query && !nbd_query_complete(cmd->query, conn->ids))
-		return broken(conn, "end of a block status reply that left out a context");
+		return recv_violation(conn, "end of a block status reply that left out a context");
 	conn->stats.replies++;
 	if (cmd->error) {
 		conn->stats.errors++;
-		expect_orphans(conn);
+		recv_expect_orphans(conn);
 	}
 	rx->cmd = NULL;
 	if (cmd->error == NBD_ESHUTDOWN) {
 		nbd_blame_refused(conn, cmd);
-	} else if (nbd_cmd_half(cmd, NBD_HALF_REPLY)) {
-		if (df_refused(cmd))
-			send_without_df(conn, cmd);
+	} else if (nbd_cmd_clear_pending(cmd, NBD_PENDING_REPLY)) {
+		if (recv_df_refused(cmd))
+			recv_resend_without_df(conn, cmd);
 		else if (unlikely(cmd->rest) && !cmd->error)
-			send_next_part(conn, cmd);
+			recv_send_next_part(conn, cmd);
 		else
 			nbd_cmd_complete(cmd, &rx->done);
 	}
@@ -226,7 +226,7 @@ static void step_hole(struct nbd_conn *conn)
 {
 	struct nbd_rx *rx = &conn->rx;
 
-	if (!cover(conn, rx->reply.length))
+	if (!recv_cover(conn, rx->reply.length))
 		return;
 	nbd_cursor_zero(&rx->cmd->cursor, rx->reply.length);
 	rx->cmd->at += rx->reply.length;
@@ -234,7 +234,7 @@ static void step_hole(struct nbd_conn *conn)
 }
 
 /* True if @n bytes may be zeroed here: a small chunk may ask for much, so softirqs have a limit */
-static bool may_zero(struct source *src, u32 n)
+static bool source_may_zero(struct source *src, u32 n)
 {
 	if (!src->zeroes)
 		return true;
@@ -249,30 +249,30 @@ static void step_fill(struct nbd_conn *conn, struct source *src)
 	struct nbd_reply *r = &conn->rx.reply;
 	u32 n = min(r->need - r->have, src->left);
 
-	if (take_bytes(src, r->buf + r->have, n))
-		return broken(conn, "lost bytes");
+	if (source_copy(src, r->buf + r->have, n))
+		return recv_violation(conn, "lost bytes");
 	r->have += n;
 	if (r->have == r->need)
 		nbd_reply_filled(r);
 }
 
 /* If payload follows, check that it is data or a context that was missing until now */
-static void announced(struct nbd_conn *conn)
+static void recv_announced(struct nbd_conn *conn)
 {
 	struct nbd_rx *rx = &conn->rx;
 	const char *rule;
 
 	if (rx->reply.step == NBD_STEP_DATA) {
-		cover(conn, rx->reply.left);
+		recv_cover(conn, rx->reply.left);
 	} else if (rx->reply.step == NBD_STEP_STATUS) {
 		rule = nbd_query_context(rx->cmd->query, conn->ids, rx->reply.context_id,
 					 &rx->extents);
 		if (rule)
-			broken(conn, rule);
+			recv_violation(conn, rule);
 	}
 }
 
-static void payload_taken(struct nbd_conn *conn, u32 n)
+static void recv_payload_done(struct nbd_conn *conn, u32 n)
 {
 	struct nbd_rx *rx = &conn->rx;
 
@@ -286,10 +286,10 @@ static void step_data(struct nbd_conn *conn, struct source *src)
 	struct nbd_rx *rx = &conn->rx;
 	u32 n = min(rx->reply.left, src->left);
 
-	if (!take_payload(src, &rx->cmd->cursor, n))
-		return broken(conn, "lost bytes");
+	if (!source_copy_payload(src, &rx->cmd->cursor, n))
+		return recv_violation(conn, "lost bytes");
 	rx->cmd->at += n;
-	payload_taken(conn, n);
+	recv_payload_done(conn, n);
 }
 
 static void step_status(struct nbd_conn *conn, struct source *src)
@@ -300,24 +300,24 @@ static void step_status(struct nbd_conn *conn, struct source *src)
 
 	if (src->skb) {
 		if (skb_copy_bits(src->skb, src->offset, rx->page, n))
-			return broken(conn, "lost bytes");
+			return recv_violation(conn, "lost bytes");
 		buf = rx->page;
 	}
-	take(src, n);
+	source_skip(src, n);
 	nbd_extents_feed(rx->extents, buf, n);
-	payload_taken(conn, n);
+	recv_payload_done(conn, n);
 }
 
 static void step_skip(struct nbd_conn *conn, struct source *src)
 {
 	u32 n = min(conn->rx.reply.left, src->left);
 
-	take(src, n);
-	payload_taken(conn, n);
+	source_skip(src, n);
+	recv_payload_done(conn, n);
 }
 
 /* True if the next step of the parser needs received bytes */
-static bool wants_bytes(const struct nbd_reply *r)
+static bool recv_wants_bytes(const struct nbd_reply *r)
 {
 	switch (r->step) {
 	case NBD_STEP_FILL:
@@ -335,25 +335,25 @@ static bool wants_bytes(const struct nbd_reply *r)
  * Execute the steps of the parser until all bytes are consumed. Return: 0; -EPROTO after a protocol
  * violation; -EINPROGRESS if recv_work has to continue.
  */
-static int feed(struct nbd_conn *conn, struct source *src)
+static int recv_feed(struct nbd_conn *conn, struct source *src)
 {
 	struct nbd_reply *r = &conn->rx.reply;
 
-	while (src->left || !wants_bytes(r)) {
+	while (src->left || !recv_wants_bytes(r)) {
 		switch (r->step) {
 		case NBD_STEP_FILL:
 			step_fill(conn, src);
-			announced(conn);
+			recv_announced(conn);
 			break;
 		case NBD_STEP_FIND:
 			step_find(conn);
-			announced(conn);
+			recv_announced(conn);
 			break;
 		case NBD_STEP_DATA:
 			step_data(conn, src);
 			break;
 		case NBD_STEP_HOLE:
-			if (!may_zero(src, r->length))
+			if (!source_may_zero(src, r->length))
 				return -EINPROGRESS;
 			step_hole(conn);
 			break;
@@ -369,7 +369,7 @@ static int feed(struct nbd_conn *conn, struct source *src)
 		case NBD_STEP_END:
 			step_end(conn);
 			break;
-		case NBD_STEP_BROKEN:
+		case NBD_STEP_VIOLATION:
 			return -EPROTO;
 		}
 	}
@@ -377,7 +377,7 @@ static int feed(struct nbd_conn *conn, struct source *src)
 }
 
 /**
- * struct reading - argument of read_actor()
+ * struct reading - argument of recv_sock_actor()
  * @conn: connection that is read from
  * @zeroes: value for source.zeroes
  */
@@ -386,12 +386,13 @@ struct reading {
 	u32 *zeroes;
 };
 
-static int read_actor(read_descriptor_t *desc, struct sk_buff *skb, unsigned int offset, size_t len)
+static int recv_sock_actor(read_descriptor_t *desc, struct sk_buff *skb, unsigned int offset,
+			   size_t len)
 {
 	const struct reading *r = desc->arg.data;
 	struct source src = { .skb = skb, .offset = offset, .left = len, .zeroes = r->zeroes };
 
-	desc->error = feed(r->conn, &src);
+	desc->error = recv_feed(r->conn, &src);
 	if (desc->error)
 		desc->count = 0;
 	return desc->error == -EPROTO ? -EPROTO : len - src.left;
@@ -402,7 +403,7 @@ static int read_actor(read_descriptor_t *desc, struct sk_buff *skb, unsigned int
  * socket lock.
  *
  * Return: bytes read; 0 at EOF; -EAGAIN if there are none, or the connection has failed; -EPROTO or
- * -EINPROGRESS as feed(); other negative errno.
+ * -EINPROGRESS as recv_feed(); other negative errno.
  */
 static int recv_in_place(struct nbd_conn *conn, u32 *zeroes)
 {
@@ -415,17 +416,17 @@ static int recv_in_place(struct nbd_conn *conn, u32 *zeroes)
 	if (!nbd_conn_socket_usable(conn))
 		return -EAGAIN;
 	/* Finish the step that a softirq has left */
-	desc.error = feed(conn, &none);
+	desc.error = recv_feed(conn, &none);
 	if (desc.error)
 		goto out;
-	n = tcp_read_sock(sk, &desc, read_actor);
+	n = tcp_read_sock(sk, &desc, recv_sock_actor);
 	if (n > 0)
 		conn->stats.bytes_received += n;
 out:
 	nbd_cmds_end(&conn->rx.done);
 	if (!desc.error && unlikely(tcp_sk(sk)->urg_data)) {
 		/* tcp_read_sock() would never get beyond it */
-		broken(conn, "urgent data");
+		recv_violation(conn, "urgent data");
 		desc.error = -EPROTO;
 	}
 	if (desc.error)
@@ -438,7 +439,7 @@ out:
 }
 
 /* Owns @skb; nbd_conn_stop() joins this worker before sk_user_data changes */
-static int take_buffer(struct sock *sk, struct sk_buff *skb)
+static int recv_skb_actor(struct sock *sk, struct sk_buff *skb)
 {
 	struct nbd_conn *conn = container_of(nbd_socket_of(sk), struct nbd_conn, socket);
 	struct source src = { .skb = skb, .left = skb->len };
@@ -446,7 +447,7 @@ static int take_buffer(struct sock *sk, struct sk_buff *skb)
 	int err;
 
 	conn->stats.bytes_received += n;
-	err = feed(conn, &src);
+	err = recv_feed(conn, &src);
 	consume_skb(skb);
 	return err ?: n;
 }
@@ -464,7 +465,7 @@ static int recv_buffer(struct nbd_conn *conn)
 	 * -EAGAIN for an out-of-band byte, which it drops. No callback follows for what is behind.
 	 */
 	do {
-		n = conn->socket.sock->ops->read_skb(sk, take_buffer);
+		n = conn->socket.sock->ops->read_skb(sk, recv_skb_actor);
 	} while ((n == -ECONNRESET || n == -EAGAIN) &&
 		 !skb_queue_empty_lockless(&sk->sk_receive_queue));
 	nbd_cmds_end(&conn->rx.done);
@@ -500,22 +501,22 @@ static int recv_message(struct nbd_conn *conn)
 
 		nbd_cursor_advance(&rx->cmd->cursor, m);
 		rx->cmd->at += m;
-		payload_taken(conn, m);
+		recv_payload_done(conn, m);
 		src.left = n - m;
 	} else {
 		src.left = n;
 	}
-	err = feed(conn, &src);
+	err = recv_feed(conn, &src);
 	nbd_cmds_end(&conn->rx.done);
 	return err ?: n;
 }
 
-static void complain(struct nbd_conn *conn)
+static void recv_log_violation(struct nbd_conn *conn)
 {
 	static const struct nbd_req none;
 	const struct nbd_req *req = conn->rx.cmd ? &conn->rx.cmd->req : &none;
 
-	if (__ratelimit(&conn->session->complaints))
+	if (__ratelimit(&conn->session->ratelimit))
 		pr_err("nbd%u: conn %u: server broke the protocol: %s (%s %llu+%u)\n",
 		       conn->session->index, conn->index, conn->rx.reply.broken,
 		       conn->rx.cmd ? nbd_type_name(req->type) : "no request", req->offset,
@@ -529,7 +530,7 @@ static void recv_ended(struct nbd_conn *conn, int err)
 		return;
 	}
 	if (err == -EPROTO && !nbd_conn_failed(conn))
-		complain(conn);
+		recv_log_violation(conn);
 	nbd_conn_fail(conn, err ?: -ECONNABORTED);
 }
 
@@ -537,7 +538,7 @@ static void recv_ended(struct nbd_conn *conn, int err)
  * True if a Unix socket has neither data nor EOF left, to avoid a read that returns -EAGAIN. EOF
  * has to be found by a read, since recv_work may have been queued once for data and EOF.
  */
-static bool drained(const struct nbd_conn *conn)
+static bool recv_is_drained(const struct nbd_conn *conn)
 {
 	const struct sock *sk = conn->socket.sk;
 
@@ -571,7 +572,7 @@ static int recv_some(struct nbd_conn *conn)
 			n = recv_unix(conn);
 		else
 			n = recv_message(conn);
-		return n > 0 && drained(conn) ? -EAGAIN : n;
+		return n > 0 && recv_is_drained(conn) ? -EAGAIN : n;
 	}
 	lock_sock(sk);
 	n = recv_in_place(conn, NULL);

@@ -13,7 +13,7 @@ enum {
 	PART_PREFIX,		/* the fixed fields that a payload begins with */
 };
 
-static void want(struct nbd_reply *r, u8 part, u32 need, u32 have)
+static void reply_want(struct nbd_reply *r, u8 part, u32 need, u32 have)
 {
 	r->part = part;
 	r->need = need;
@@ -26,7 +26,7 @@ static void next_reply(struct nbd_reply *r)
 	r->req = NULL;
 	r->orphan = false;
 	r->error = 0;
-	want(r, PART_HEADER, sizeof(struct nbd_wire_simple), 0);
+	reply_want(r, PART_HEADER, sizeof(struct nbd_wire_simple), 0);
 }
 
 /**
@@ -42,14 +42,14 @@ void nbd_reply_init(struct nbd_reply *r, bool structured)
 }
 
 /**
- * nbd_reply_break() - record a protocol violation
+ * nbd_reply_violation() - record a protocol violation
  * @r: the parser
  * @rule: human-readable description of what the server did
  */
-void nbd_reply_break(struct nbd_reply *r, const char *rule)
+void nbd_reply_violation(struct nbd_reply *r, const char *rule)
 {
 	r->broken = rule;
-	r->step = NBD_STEP_BROKEN;
+	r->step = NBD_STEP_VIOLATION;
 }
 
 static void header_filled(struct nbd_reply *r)
@@ -58,23 +58,23 @@ static void header_filled(struct nbd_reply *r)
 
 	r->cookie = be64_to_cpu(wire->cookie);
 	switch (be32_to_cpu(wire->magic)) {
-	case NBD_MAGIC_SIMPLE:
-		r->chunk_type = NBD_CHUNK_NONE;
-		r->chunk_flags = NBD_CHUNK_DONE;
+	case NBD_SIMPLE_REPLY_MAGIC:
+		r->chunk_type = NBD_REPLY_TYPE_NONE;
+		r->chunk_flags = NBD_REPLY_FLAG_DONE;
 		r->error = be32_to_cpu(wire->error);
 		r->left = 0;
 		r->length = 0;
 		r->part = PART_HEADER;
 		r->step = NBD_STEP_FIND;
 		break;
-	case NBD_MAGIC_STRUCTURED:
+	case NBD_STRUCTURED_REPLY_MAGIC:
 		if (r->structured)
-			want(r, PART_CHUNK, sizeof(struct nbd_wire_chunk), r->have);
+			reply_want(r, PART_CHUNK, sizeof(struct nbd_wire_chunk), r->have);
 		else
-			nbd_reply_break(r, "structured reply, which was not negotiated");
+			nbd_reply_violation(r, "structured reply, which was not negotiated");
 		break;
 	default:
-		nbd_reply_break(r, "unknown reply magic");
+		nbd_reply_violation(r, "unknown reply magic");
 	}
 }
 
@@ -89,7 +89,7 @@ static void chunk_filled(struct nbd_reply *r)
 }
 
 /* True if the range of a chunk is in the range of its request; no sum can wrap */
-static bool inside(const struct nbd_req *req, u64 offset, u32 length)
+static bool reply_is_inside(const struct nbd_req *req, u64 offset, u32 length)
 {
 	return offset >= req->offset && offset - req->offset <= req->length &&
 	       length <= req->length - (offset - req->offset);
@@ -100,10 +100,10 @@ static void data_filled(struct nbd_reply *r)
 	const struct nbd_wire_data *wire = (const void *)r->buf;
 
 	r->offset = be64_to_cpu(wire->offset);
-	if (inside(r->req, r->offset, r->left))
+	if (reply_is_inside(r->req, r->offset, r->left))
 		r->step = NBD_STEP_DATA;
 	else
-		nbd_reply_break(r, "data chunk outside of the request");
+		nbd_reply_violation(r, "data chunk outside of the request");
 }
 
 static void hole_filled(struct nbd_reply *r)
@@ -112,10 +112,10 @@ static void hole_filled(struct nbd_reply *r)
 
 	r->offset = be64_to_cpu(wire->offset);
 	r->length = be32_to_cpu(wire->length);
-	if (r->length && inside(r->req, r->offset, r->length))
+	if (r->length && reply_is_inside(r->req, r->offset, r->length))
 		r->step = NBD_STEP_HOLE;
 	else
-		nbd_reply_break(r, "hole chunk empty or outside of the request");
+		nbd_reply_violation(r, "hole chunk empty or outside of the request");
 }
 
 static void status_filled(struct nbd_reply *r)
@@ -130,13 +130,14 @@ static void error_filled(struct nbd_reply *r)
 {
 	const struct nbd_wire_error *wire = (const void *)r->buf;
 	u32 message = be16_to_cpu(wire->message_length);
-	u32 tail = r->chunk_type == NBD_CHUNK_ERROR_OFFSET ? sizeof(__be64) : 0;
-	bool known = r->chunk_type == NBD_CHUNK_ERROR || r->chunk_type == NBD_CHUNK_ERROR_OFFSET;
+	u32 tail = r->chunk_type == NBD_REPLY_TYPE_ERROR_OFFSET ? sizeof(__be64) : 0;
+	bool known = r->chunk_type == NBD_REPLY_TYPE_ERROR ||
+		     r->chunk_type == NBD_REPLY_TYPE_ERROR_OFFSET;
 
 	if (message > NBD_STRING_MAX || message > r->left)
-		return nbd_reply_break(r, "error message longer than its chunk, or too long");
+		return nbd_reply_violation(r, "error message longer than its chunk, or too long");
 	if (known && r->left != message + tail)
-		return nbd_reply_break(r, "error chunk of a wrong length");
+		return nbd_reply_violation(r, "error chunk of a wrong length");
 	/* An error chunk is an error even if its number is 0 */
 	r->error = be32_to_cpu(wire->error) ?: NBD_EIO;
 	r->step = NBD_STEP_ERROR;
@@ -145,11 +146,11 @@ static void error_filled(struct nbd_reply *r)
 static void prefix_filled(struct nbd_reply *r)
 {
 	switch (r->chunk_type) {
-	case NBD_CHUNK_DATA:
+	case NBD_REPLY_TYPE_OFFSET_DATA:
 		return data_filled(r);
-	case NBD_CHUNK_HOLE:
+	case NBD_REPLY_TYPE_OFFSET_HOLE:
 		return hole_filled(r);
-	case NBD_CHUNK_STATUS:
+	case NBD_REPLY_TYPE_BLOCK_STATUS:
 		return status_filled(r);
 	default:
 		return error_filled(r);
@@ -176,7 +177,7 @@ void nbd_reply_filled(struct nbd_reply *r)
 static void want_prefix(struct nbd_reply *r, u32 size)
 {
 	r->left -= size;
-	want(r, PART_PREFIX, size, 0);
+	reply_want(r, PART_PREFIX, size, 0);
 }
 
 static void found_simple(struct nbd_reply *r)
@@ -185,12 +186,12 @@ static void found_simple(struct nbd_reply *r)
 
 	if (r->error) {
 		r->step = NBD_STEP_ERROR;
-	} else if (req->type == NBD_READ && !r->structured) {
+	} else if (req->type == NBD_CMD_READ && !r->structured) {
 		r->offset = req->offset;
 		r->left = req->length;
 		r->step = NBD_STEP_DATA;
-	} else if (req->type == NBD_READ || req->type == NBD_BLOCK_STATUS) {
-		nbd_reply_break(r, "simple reply without error to a request that wants chunks");
+	} else if (req->type == NBD_CMD_READ || req->type == NBD_CMD_BLOCK_STATUS) {
+		nbd_reply_violation(r, "simple reply without error to a request that wants chunks");
 	} else {
 		r->step = NBD_STEP_END;
 	}
@@ -198,21 +199,21 @@ static void found_simple(struct nbd_reply *r)
 
 static void found_data(struct nbd_reply *r)
 {
-	if (r->req->type != NBD_READ)
-		nbd_reply_break(r, "data chunk for a request that is no read");
+	if (r->req->type != NBD_CMD_READ)
+		nbd_reply_violation(r, "data chunk for a request that is no read");
 	else if (r->left <= sizeof(struct nbd_wire_data) ||
 		 r->left - sizeof(struct nbd_wire_data) > r->req->length)
-		nbd_reply_break(r, "data chunk of a wrong length");
+		nbd_reply_violation(r, "data chunk of a wrong length");
 	else
 		want_prefix(r, sizeof(struct nbd_wire_data));
 }
 
 static void found_hole(struct nbd_reply *r)
 {
-	if (r->req->type != NBD_READ)
-		nbd_reply_break(r, "hole chunk for a request that is no read");
+	if (r->req->type != NBD_CMD_READ)
+		nbd_reply_violation(r, "hole chunk for a request that is no read");
 	else if (r->left != sizeof(struct nbd_wire_hole))
-		nbd_reply_break(r, "hole chunk of a wrong length");
+		nbd_reply_violation(r, "hole chunk of a wrong length");
 	else
 		want_prefix(r, sizeof(struct nbd_wire_hole));
 }
@@ -221,12 +222,12 @@ static void found_status(struct nbd_reply *r)
 {
 	u32 descriptors = r->left - sizeof(struct nbd_wire_status);
 
-	if (r->req->type != NBD_BLOCK_STATUS)
-		nbd_reply_break(r, "block status chunk for a request that did not ask");
+	if (r->req->type != NBD_CMD_BLOCK_STATUS)
+		nbd_reply_violation(r, "block status chunk for a request that did not ask");
 	else if (r->left <= sizeof(struct nbd_wire_status) ||
 		 descriptors % sizeof(struct nbd_wire_descriptor) ||
 		 descriptors / sizeof(struct nbd_wire_descriptor) > NBD_MAX_DESCRIPTORS)
-		nbd_reply_break(r, "block status chunk of a wrong length");
+		nbd_reply_violation(r, "block status chunk of a wrong length");
 	else
 		want_prefix(r, sizeof(struct nbd_wire_status));
 }
@@ -237,7 +238,7 @@ static void found_status(struct nbd_reply *r)
 static void found_error(struct nbd_reply *r)
 {
 	if (r->left < sizeof(struct nbd_wire_error) || r->left > ERROR_MAX)
-		nbd_reply_break(r, "error chunk of a wrong length");
+		nbd_reply_violation(r, "error chunk of a wrong length");
 	else
 		want_prefix(r, sizeof(struct nbd_wire_error));
 }
@@ -253,22 +254,22 @@ void nbd_reply_found(struct nbd_reply *r, const struct nbd_req *req)
 	if (r->part == PART_HEADER)
 		return found_simple(r);
 	switch (r->chunk_type) {
-	case NBD_CHUNK_NONE:
-		if (r->left || !(r->chunk_flags & NBD_CHUNK_DONE))
-			nbd_reply_break(r, "empty chunk with a payload or without the done flag");
+	case NBD_REPLY_TYPE_NONE:
+		if (r->left || !(r->chunk_flags & NBD_REPLY_FLAG_DONE))
+			nbd_reply_violation(r, "empty chunk with a payload or without the done flag");
 		else
 			r->step = NBD_STEP_END;
 		break;
-	case NBD_CHUNK_DATA:
+	case NBD_REPLY_TYPE_OFFSET_DATA:
 		return found_data(r);
-	case NBD_CHUNK_HOLE:
+	case NBD_REPLY_TYPE_OFFSET_HOLE:
 		return found_hole(r);
-	case NBD_CHUNK_STATUS:
+	case NBD_REPLY_TYPE_BLOCK_STATUS:
 		return found_status(r);
 	default:
-		if (r->chunk_type & NBD_CHUNK_IS_ERROR)
+		if (r->chunk_type & NBD_REPLY_TYPE_ERROR_BIT)
 			return found_error(r);
-		nbd_reply_break(r, "chunk of an unknown type");
+		nbd_reply_violation(r, "chunk of an unknown type");
 	}
 }
 
@@ -283,10 +284,10 @@ void nbd_reply_orphaned(struct nbd_reply *r)
 {
 	r->orphan = true;
 	if (r->part == PART_HEADER)
-		nbd_reply_break(r, "second simple reply to one request");
+		nbd_reply_violation(r, "second simple reply to one request");
 	else if (r->left > sizeof(struct nbd_wire_status) +
 		 NBD_MAX_DESCRIPTORS * sizeof(struct nbd_wire_descriptor))
-		nbd_reply_break(r, "stray chunk of an absurd length");
+		nbd_reply_violation(r, "stray chunk of an absurd length");
 	else
 		r->step = NBD_STEP_SKIP;
 }
@@ -294,7 +295,7 @@ void nbd_reply_orphaned(struct nbd_reply *r)
 /* A chunk or simple reply has been handled: end the reply, or read the next chunk */
 static void chunk_end(struct nbd_reply *r)
 {
-	if (!r->orphan && (r->chunk_flags & NBD_CHUNK_DONE))
+	if (!r->orphan && (r->chunk_flags & NBD_REPLY_FLAG_DONE))
 		r->step = NBD_STEP_END;
 	else
 		next_reply(r);

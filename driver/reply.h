@@ -20,7 +20,7 @@
  * @NBD_STEP_SKIP: drop the next @left bytes, then call nbd_reply_drained()
  * @NBD_STEP_ERROR: record that the request failed with @error, then call nbd_reply_done_step()
  * @NBD_STEP_END: handle the end of the reply, then call nbd_reply_done_step()
- * @NBD_STEP_BROKEN: end the connection because of the protocol violation @broken
+ * @NBD_STEP_VIOLATION: end the connection because of the protocol violation @broken
  */
 enum nbd_step {
 	NBD_STEP_FILL,
@@ -31,7 +31,7 @@ enum nbd_step {
 	NBD_STEP_SKIP,
 	NBD_STEP_ERROR,
 	NBD_STEP_END,
-	NBD_STEP_BROKEN,
+	NBD_STEP_VIOLATION,
 };
 
 /**
@@ -40,8 +40,8 @@ enum nbd_step {
  * @structured: structured replies were negotiated
  * @orphan: the chunk is for a request that has failed, and is dropped
  * @part: part of the reply that @buf is for, see reply.c
- * @chunk_flags: flags of the chunk; NBD_CHUNK_DONE for a simple reply
- * @chunk_type: type of the chunk, NBD_CHUNK_*
+ * @chunk_flags: flags of the chunk; NBD_REPLY_FLAG_DONE for a simple reply
+ * @chunk_type: type of the chunk, NBD_REPLY_TYPE_*
  * @need: number of bytes needed in @buf
  * @have: number of bytes in @buf
  * @left: bytes of the payload that have not been read
@@ -80,7 +80,7 @@ void nbd_reply_found(struct nbd_reply *r, const struct nbd_req *req);
 void nbd_reply_orphaned(struct nbd_reply *r);
 void nbd_reply_drained(struct nbd_reply *r);
 void nbd_reply_done_step(struct nbd_reply *r);
-void nbd_reply_break(struct nbd_reply *r, const char *rule);
+void nbd_reply_violation(struct nbd_reply *r, const char *rule);
 
 /* True between replies or chunks, if no byte of the next one has been read */
 static inline bool nbd_reply_idle(const struct nbd_reply *r)

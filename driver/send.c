@@ -55,7 +55,7 @@ void nbd_send_queue(struct nbd_conn *conn, struct nbd_cmd *cmd)
 	llist_add(&cmd->snode, &conn->submitted);
 }
 
-static void collect(struct nbd_conn *conn)
+static void send_collect(struct nbd_conn *conn)
 {
 	struct llist_node *node = llist_reverse_order(llist_del_all(&conn->submitted));
 	struct nbd_cmd *cmd, *next;
@@ -65,7 +65,8 @@ static void collect(struct nbd_conn *conn)
 		list_add_tail(&cmd->list, &conn->tx.queue);
 }
 
-static void add_header(struct nbd_conn *conn, struct nbd_cmd *cmd, u32 nr_headers, u32 *nr_vecs)
+static void send_add_header(struct nbd_conn *conn, struct nbd_cmd *cmd, u32 nr_headers,
+			    u32 *nr_vecs)
 {
 	struct nbd_wire_request *wire = &conn->tx.headers[nr_headers];
 	struct bio_vec *vec = &conn->tx.vec[*nr_vecs];
@@ -84,14 +85,14 @@ static void add_header(struct nbd_conn *conn, struct nbd_cmd *cmd, u32 nr_header
 }
 
 /* The sender needs nothing of a command without payload once the header is in the batch */
-static void header_written(struct nbd_cmd *cmd)
+static void send_header_done(struct nbd_cmd *cmd)
 {
-	if (nbd_cmd_half(cmd, NBD_HALF_SEND))
+	if (nbd_cmd_clear_pending(cmd, NBD_PENDING_SEND))
 		nbd_cmd_complete(cmd, NULL);
 }
 
 /* Add at most @most bytes of payload of tx->cmd; true if these were the last */
-static bool add_payload(struct nbd_tx *tx, u32 *nr_vecs, u32 *bytes, u32 most)
+static bool send_add_payload(struct nbd_tx *tx, u32 *nr_vecs, u32 *bytes, u32 most)
 {
 	u32 nr = NBD_TX_VECS - *nr_vecs, n;
 
@@ -105,7 +106,7 @@ static bool add_payload(struct nbd_tx *tx, u32 *nr_vecs, u32 *bytes, u32 most)
 	return true;
 }
 
-static struct nbd_cmd *next_cmd(struct nbd_conn *conn)
+static struct nbd_cmd *send_next_cmd(struct nbd_conn *conn)
 {
 	struct nbd_cmd *cmd;
 
@@ -122,7 +123,7 @@ static struct nbd_cmd *next_cmd(struct nbd_conn *conn)
  * Build the next batch: commands are added while it has fewer than @most bytes, and at most @most
  * bytes of payload of each. False if there is nothing to send.
  */
-static bool fill_batch(struct nbd_conn *conn, u32 most)
+static bool send_fill_batch(struct nbd_conn *conn, u32 most)
 {
 	struct nbd_tx *tx = &conn->tx;
 	u32 nr_headers = 0, nr_vecs = 0, bytes = 0;
@@ -131,22 +132,22 @@ static bool fill_batch(struct nbd_conn *conn, u32 most)
 		struct nbd_cmd *cmd;
 
 		if (tx->cmd) {
-			if (!add_payload(tx, &nr_vecs, &bytes, most))
+			if (!send_add_payload(tx, &nr_vecs, &bytes, most))
 				break;
 			continue;
 		}
 		if (nr_headers == NBD_TX_HEADERS)
 			break;
-		cmd = next_cmd(conn);
+		cmd = send_next_cmd(conn);
 		if (!cmd)
 			break;
-		add_header(conn, cmd, nr_headers++, &nr_vecs);
+		send_add_header(conn, cmd, nr_headers++, &nr_vecs);
 		bytes += sizeof(struct nbd_wire_request);
 		if (nbd_cmd_payload(cmd)) {
 			nbd_cursor_init(&tx->cursor, cmd->rq, 0);
 			tx->cmd = cmd;
 		} else {
-			header_written(cmd);
+			send_header_done(cmd);
 		}
 	}
 	if (!nr_vecs)
@@ -155,18 +156,18 @@ static bool fill_batch(struct nbd_conn *conn, u32 most)
 	return true;
 }
 
-static void batch_sent(struct nbd_tx *tx)
+static void send_batch_done(struct nbd_tx *tx)
 {
 	struct nbd_cmd *cmd, *next;
 
 	list_for_each_entry_safe(cmd, next, &tx->sent, list) {
 		list_del(&cmd->list);
-		if (nbd_cmd_half(cmd, NBD_HALF_SEND))
+		if (nbd_cmd_clear_pending(cmd, NBD_PENDING_SEND))
 			nbd_cmd_complete(cmd, NULL);
 	}
 }
 
-static int write_socket(struct nbd_conn *conn, const struct iov_iter *iter, int flags)
+static int send_write_socket(struct nbd_conn *conn, const struct iov_iter *iter, int flags)
 {
 	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL | flags, .msg_iter = *iter };
 	int n;
@@ -184,19 +185,19 @@ static int write_socket(struct nbd_conn *conn, const struct iov_iter *iter, int 
 }
 
 /* Send the rest of the batch. Return: 0 if all of it was sent, or negative errno */
-static int push_batch(struct nbd_conn *conn)
+static int send_push_batch(struct nbd_conn *conn)
 {
 	struct nbd_tx *tx = &conn->tx;
 	int flags = tx->cmd || !list_empty(&tx->queue) ? MSG_MORE : 0, n;
 
 	while (iov_iter_count(&tx->iter)) {
-		n = write_socket(conn, &tx->iter, flags);
+		n = send_write_socket(conn, &tx->iter, flags);
 		if (n <= 0)
 			return n ?: -EIO;
 		iov_iter_advance(&tx->iter, n);
 		conn->stats.bytes_sent += n;
 	}
-	batch_sent(tx);
+	send_batch_done(tx);
 	return 0;
 }
 
@@ -209,7 +210,7 @@ static int push_batch(struct nbd_conn *conn)
 static bool send_disc(struct nbd_conn *conn)
 {
 	struct kvec vec = { conn->tx.headers, sizeof(*conn->tx.headers) };
-	struct nbd_req req = { .type = NBD_DISC };
+	struct nbd_req req = { .type = NBD_CMD_DISC };
 	struct iov_iter iter;
 
 	if (conn->tx.cmd || iov_iter_count(&conn->tx.iter))
@@ -218,11 +219,11 @@ static bool send_disc(struct nbd_conn *conn)
 		return true;
 	nbd_put_request(conn->tx.headers, &req, 0);
 	iov_iter_kvec(&iter, ITER_SOURCE, &vec, 1, vec.iov_len);
-	return write_socket(conn, &iter, 0) == vec.iov_len;
+	return send_write_socket(conn, &iter, 0) == vec.iov_len;
 }
 
 /* True if -EAGAIN means no memory, not no space: then no callback follows */
-static bool lacked_memory(const struct nbd_conn *conn)
+static bool send_lacked_memory(const struct nbd_conn *conn)
 {
 	return conn->socket.transport == NBDCTL_TRANSPORT_TCP &&
 	       sk_stream_is_writeable(conn->socket.sk);
@@ -233,7 +234,7 @@ static bool lacked_memory(const struct nbd_conn *conn)
  * send_work at once. Under the socket lock no space is freed meanwhile, so that can be delayed;
  * without it send_work may be queued for space that was freed.
  */
-static void retry_later(struct nbd_conn *conn)
+static void send_retry_later(struct nbd_conn *conn)
 {
 	if (conn->socket.in_place)
 		mod_delayed_work(nbd_io_wq, &conn->send_work, RETRY_DELAY);
@@ -246,12 +247,12 @@ static void send_failed(struct nbd_conn *conn, int err)
 	switch (err) {
 	case -EAGAIN:
 		/* No space: write_space() will queue send_work */
-		if (!lacked_memory(conn))
+		if (!send_lacked_memory(conn))
 			break;
 		fallthrough;
 	case -ENOMEM:
 	case -ENOBUFS:
-		retry_later(conn);
+		send_retry_later(conn);
 		break;
 	default:
 		nbd_conn_fail(conn, err);
@@ -259,29 +260,29 @@ static void send_failed(struct nbd_conn *conn, int err)
 }
 
 /* Nothing is left to send: send DISC if the connection is being closed */
-static void all_sent(struct nbd_conn *conn)
+static void send_all_done(struct nbd_conn *conn)
 {
 	if (test_bit(NBD_CONN_CLOSING, &conn->flags) && !send_disc(conn))
 		nbd_conn_fail(conn, -EPIPE);
 }
 
 /*
- * Send up to @budget batches, see fill_batch() for @most; queue send_work for the rest. The caller
- * is the only sender.
+ * Send up to @budget batches, see send_fill_batch() for @most; queue send_work for the rest. The
+ * caller is the only sender.
  */
 static void send_batches(struct nbd_conn *conn, int budget, u32 most)
 {
 	int err;
 
 	while (nbd_conn_socket_usable(conn)) {
-		collect(conn);
-		if (!iov_iter_count(&conn->tx.iter) && !fill_batch(conn, most))
-			return all_sent(conn);
+		send_collect(conn);
+		if (!iov_iter_count(&conn->tx.iter) && !send_fill_batch(conn, most))
+			return send_all_done(conn);
 		if (!budget--) {
 			queue_delayed_work(nbd_io_wq, &conn->send_work, 0);
 			return;
 		}
-		err = push_batch(conn);
+		err = send_push_batch(conn);
 		if (err)
 			return send_failed(conn, err);
 	}
@@ -305,7 +306,7 @@ static void send_work(struct work_struct *work)
 }
 
 /* True if there is more to send than should be sent with softirqs off */
-static bool is_much(const struct nbd_tx *tx)
+static bool send_is_much(const struct nbd_tx *tx)
 {
 	const struct nbd_cmd *cmd;
 	u32 bytes = iov_iter_count(&tx->iter);
@@ -326,8 +327,8 @@ static void send_here(struct nbd_conn *conn)
 	struct sock *sk = conn->socket.sk;
 	gfp_t allocation = sk->sk_allocation;
 
-	collect(conn);
-	if (is_much(&conn->tx)) {
+	send_collect(conn);
+	if (send_is_much(&conn->tx)) {
 		queue_delayed_work(nbd_io_wq, &conn->send_work, 0);
 		return;
 	}
@@ -406,7 +407,7 @@ void nbd_send_kick_later(struct nbd_conn *conn)
 }
 
 /* True if commands are queued, and the server may soon be idle */
-static bool server_waits(const struct nbd_conn *conn)
+static bool send_server_waits(const struct nbd_conn *conn)
 {
 	return !llist_empty(&conn->submitted) && nbd_send_inflight(conn) < SERVER_NEARLY_IDLE;
 }
@@ -419,7 +420,7 @@ static bool server_waits(const struct nbd_conn *conn)
  */
 void nbd_send_kick_idle(struct nbd_conn *conn)
 {
-	if (server_waits(conn))
+	if (send_server_waits(conn))
 		nbd_send_kick(conn);
 }
 
@@ -432,7 +433,7 @@ void nbd_send_kick_idle(struct nbd_conn *conn)
  */
 void nbd_send_kick_idle_locked(struct nbd_conn *conn)
 {
-	if (server_waits(conn))
+	if (send_server_waits(conn))
 		send_here(conn);
 }
 

@@ -68,12 +68,12 @@ struct nbd_session *nbd_session_alloc(u32 nr_slots)
 	session->number = atomic64_inc_return(&last_number);
 	mutex_init(&session->lock);
 	needed_by_reclaim(&session->lock);
-	init_waitqueue_head(&session->left);
+	init_waitqueue_head(&session->retire_wq);
 	spin_lock_init(&session->park_lock);
 	INIT_LIST_HEAD(&session->parked);
 	INIT_LIST_HEAD(&session->suspects);
 	INIT_WORK(&session->free_work, free_work);
-	ratelimit_state_init(&session->complaints, DEFAULT_RATELIMIT_INTERVAL,
+	ratelimit_state_init(&session->ratelimit, DEFAULT_RATELIMIT_INTERVAL,
 			     DEFAULT_RATELIMIT_BURST);
 	sema_init(&session->queries, NBD_QUERY_TAGS);
 	init_completion(&session->flushed);
@@ -85,7 +85,7 @@ struct nbd_session *nbd_session_alloc(u32 nr_slots)
 }
 
 /**
- * nbd_session_shape() - allocate what depends on the device
+ * nbd_session_init_queues() - allocate what depends on the device
  * @session: session in NBD_SESSION_SETUP, with its negotiated parameters
  * @index: number of the device
  * @queues: number of hardware queues
@@ -94,7 +94,7 @@ struct nbd_session *nbd_session_alloc(u32 nr_slots)
  * Context: Process context, may sleep.
  * Return: 0 or -ENOMEM.
  */
-int nbd_session_shape(struct nbd_session *session, u32 index, u32 queues, u32 depth)
+int nbd_session_init_queues(struct nbd_session *session, u32 index, u32 queues, u32 depth)
 {
 	u32 i;
 
@@ -113,7 +113,7 @@ void nbd_session_get(struct nbd_session *session)
 	kref_get(&session->ref);
 }
 
-static void release(struct kref *ref)
+static void session_release(struct kref *ref)
 {
 	struct nbd_session *session = container_of(ref, struct nbd_session, ref);
 
@@ -123,7 +123,7 @@ static void release(struct kref *ref)
 /* Any context: the session is freed by a work item */
 void nbd_session_put(struct nbd_session *session)
 {
-	kref_put(&session->ref, release);
+	kref_put(&session->ref, session_release);
 }
 
 /**
@@ -225,13 +225,13 @@ int nbd_session_drain(struct nbd_session *session, bool *usable)
 }
 
 /**
- * nbd_session_undrain() - call off an orderly detach
+ * nbd_session_cancel_drain() - call off an orderly detach
  * @session: session that was drained
  *
  * Context: Process context, may sleep. Takes the session's lock.
  * Return: false if the session has ended, by a forced detach.
  */
-bool nbd_session_undrain(struct nbd_session *session)
+bool nbd_session_cancel_drain(struct nbd_session *session)
 {
 	bool back;
 

@@ -101,18 +101,18 @@ struct nbd_pieces {
  * @born: connections that were put into slots so far; written under @lock
  * @forced: value of @born at the last forced replacement: wait_on() waits a second at most for the
  *	servers of connections up to it; written under @lock
- * @leaving: connections that are out of their slots and not yet torn down; under @lock
- * @left: woken when @leaving becomes 0
+ * @nr_retiring: connections that are out of their slots and not yet torn down; under @lock
+ * @retire_wq: woken when @nr_retiring becomes 0
  * @state: written under @lock and @park_lock
  * @gave_up: the dead-connection timeout has expired, and no connection has come since; written
  *	under @lock and @park_lock
- * @park_lock: protects @parked, @suspects, @usable, @quiesce_depth and @epoch; writers of @state and
- *	@gave_up take it, too
+ * @park_lock: protects @parked, @suspects, @usable, @quiesce_depth and @epoch; writers of @state
+ *	and @gave_up take it, too
  * @parked: commands that wait for a connection
  * @suspects: commands that may have caused the loss of connections, to be sent alone
  * @alone_work: sends @suspects, one at a time
  * @usable: slots with a connection, even if that has failed; written under @lock and @park_lock
- * @quiesce_depth: calls of slots_quiesce() in effect; if not 0, commands are parked; under @park_lock
+ * @quiesce_depth: if not 0, commands are parked, see slots_quiesce(); under @park_lock
  * @epoch: incremented after each change of the set of connections; written under @park_lock
  * @dead_work: runs when the dead-connection timeout expires
  * @queries: limits queries in flight to NBD_QUERY_TAGS, the number of reserved tags
@@ -120,7 +120,7 @@ struct nbd_pieces {
  *	work item of a detach
  * @flushed: completion that is signalled when that flush has ended
  * @free_work: frees the session, as the last reference may be dropped in atomic context
- * @complaints: rate limit of log messages about its servers
+ * @ratelimit: rate limit of log messages about its servers
  * @queues: submission state, one for each hardware queue
  * @nr_slots: entries in @slots
  * @slots: the slots
@@ -136,11 +136,11 @@ struct nbd_session {
 	u32 dead_time;
 	struct nbd_pieces pieces;
 	struct nbd_cmd_table table;
-	struct mutex lock;	/* slots, state, display, leaving */
+	struct mutex lock;	/* slots, state, display, nr_retiring */
 	u32 born;
 	u32 forced;
-	u32 leaving;
-	wait_queue_head_t left;
+	u32 nr_retiring;
+	wait_queue_head_t retire_wq;
 	enum nbd_session_state state;
 	bool gave_up;
 	spinlock_t park_lock;	/* parked, suspects, usable, quiesce_depth, epoch, gave_up, state */
@@ -155,7 +155,7 @@ struct nbd_session {
 	bool flushing;
 	struct completion flushed;
 	struct work_struct free_work;
-	struct ratelimit_state complaints;
+	struct ratelimit_state ratelimit;
 	struct nbd_session_queue *queues;
 	u32 nr_slots;
 	struct nbd_slot slots[];
@@ -165,7 +165,7 @@ extern struct workqueue_struct *nbd_ctl_wq;
 
 void nbd_sessions_init(void);
 struct nbd_session *nbd_session_alloc(u32 nr_slots);
-int nbd_session_shape(struct nbd_session *session, u32 index, u32 queues, u32 depth);
+int nbd_session_init_queues(struct nbd_session *session, u32 index, u32 queues, u32 depth);
 void nbd_session_get(struct nbd_session *session);
 void nbd_session_put(struct nbd_session *session);
 char *nbd_session_set_display(struct nbd_session *session, char *display);
@@ -173,7 +173,7 @@ char *nbd_session_set_display(struct nbd_session *session, char *display);
 void nbd_session_set_state(struct nbd_session *session, enum nbd_session_state state);
 enum nbdctl_state nbd_session_uapi_state(const struct nbd_session *session);
 int nbd_session_drain(struct nbd_session *session, bool *usable);
-bool nbd_session_undrain(struct nbd_session *session);
+bool nbd_session_cancel_drain(struct nbd_session *session);
 
 /* True once commands fail: the session has ended, or is about to */
 static inline bool nbd_session_is_ended(const struct nbd_session *session)

@@ -176,7 +176,7 @@ static int put_names(struct sk_buff *skb, struct nbd_session *session)
 	return err;
 }
 
-static int put_facts(struct sk_buff *skb, const struct nbd_session *session)
+static int put_export(struct sk_buff *skb, const struct nbd_session *session)
 {
 	const struct nbd_export *export = &session->export;
 
@@ -219,7 +219,7 @@ int nbd_show_device(struct sk_buff *skb, struct nbd_device *dev, bool privileged
 	      nla_put_u32(skb, NBDCTL_A_DEVICE_STATE, state) ||
 	      nla_put_u32(skb, NBDCTL_A_DEVICE_OPENERS, disk_openers(dev->disk));
 	if (session && !err)
-		err = put_facts(skb, session) ||
+		err = put_export(skb, session) ||
 		      (privileged && put_names(skb, session)) ||
 		      (!full && nla_put_flag(skb, NBDCTL_A_DEVICE_ABRIDGED)) ||
 		      (full && (put_contexts(skb, &session->export) ||

@@ -17,7 +17,7 @@
 #include "slots.h"
 
 /* The last slot was emptied: start the dead-connection timeout */
-static void lost_last(struct nbd_session *session)
+static void slots_lost_last(struct nbd_session *session)
 {
 	if (session->state == NBD_SESSION_LIVE)
 		nbd_session_set_state(session, NBD_SESSION_WAITING);
@@ -85,13 +85,13 @@ static void slots_unquiesce(struct nbd_session *session)
 #define PATIENCE	(10 * HZ)
 
 /**
- * struct wait - a wait for the server of a connection that is torn down
+ * struct slots_wait - a wait for the server of a connection that is torn down
  * @conn: the connection, which is out of its slot
  * @what: what the server owes, for the log
  * @since: start of the wait, in jiffies
  * @told: the wait was logged
  */
-struct wait {
+struct slots_wait {
 	struct nbd_conn *conn;
 	const char *what;
 	unsigned long since;
@@ -103,7 +103,7 @@ struct wait {
  * resent elsewhere may overwrite newer data. So the wait lasts until the connection fails, also by
  * the request timeout, or until a replacement or detach is forced.
  */
-static bool wait_on(struct nbd_session *session, struct wait *wait)
+static bool slots_wait_on(struct nbd_session *session, struct slots_wait *wait)
 {
 	struct nbd_conn *conn = wait->conn;
 
@@ -125,13 +125,13 @@ static bool wait_on(struct nbd_session *session, struct wait *wait)
  * Wait until the server has replied to all commands of a connection that is out of its slot; false
  * if it did not. Submitters no longer kick the connection, so that is done here.
  */
-static bool wait_idle(struct nbd_session *session, struct nbd_conn *conn)
+static bool slots_wait_idle(struct nbd_session *session, struct nbd_conn *conn)
 {
-	struct wait wait = { .conn = conn, .what = "answers", .since = jiffies };
+	struct slots_wait wait = { .conn = conn, .what = "answers", .since = jiffies };
 
 	nbd_send_kick(conn);
 	while (nbd_cmd_count(&session->table, conn))
-		if (!wait_on(session, &wait))
+		if (!slots_wait_on(session, &wait))
 			return false;
 	return !nbd_conn_failed(conn);
 }
@@ -140,22 +140,22 @@ static bool wait_idle(struct nbd_session *session, struct nbd_conn *conn)
  * Wait for an internal command; false if it was refused or the wait has ended. blk-mq does not time
  * it, so the request timeout is checked here.
  */
-static bool wait_for_flush(struct nbd_session *session, struct nbd_conn *conn,
+static bool slots_wait_flushed(struct nbd_session *session, struct nbd_conn *conn,
 			 const struct nbd_cmd *cmd)
 {
-	struct wait wait = { .conn = conn, .what = "a flush", .since = jiffies };
+	struct slots_wait wait = { .conn = conn, .what = "a flush", .since = jiffies };
 
 	while (!wait_for_completion_timeout(cmd->internal_done, msecs_to_jiffies(20))) {
 		if (session->request_timeout &&
 		    time_after(jiffies, wait.since + session->request_timeout))
 			nbd_conn_fail(conn, -ETIMEDOUT);
-		if (READ_ONCE(cmd->refused) || !wait_on(session, &wait))
+		if (READ_ONCE(cmd->refused) || !slots_wait_on(session, &wait))
 			return false;
 	}
 	return true;
 }
 
-static void left_without_flush(const struct nbd_session *session, const struct nbd_conn *conn)
+static void slots_warn_no_flush(const struct nbd_session *session, const struct nbd_conn *conn)
 {
 	pr_warn("nbd%u: conn %u: left without a flush\n", session->index, conn->index);
 }
@@ -165,42 +165,46 @@ static void left_without_flush(const struct nbd_session *session, const struct n
  * not cover the writes that this one has replied to. If it fails, this is as if the server had
  * crashed.
  */
-static void flush_last(struct nbd_session *session, struct nbd_conn *conn)
+static void slots_flush_conn(struct nbd_session *session, struct nbd_conn *conn)
 {
-	struct wait turn = { .conn = conn, .what = "a flush, after another", .since = jiffies };
+	struct slots_wait turn = {
+		.conn = conn,
+		.what = "a flush, after another",
+		.since = jiffies,
+	};
 	struct mutex *flush_lock = &session->slots[conn->index].flush_lock;
 	DECLARE_COMPLETION_ONSTACK(done);
 	struct nbd_cmd *cmd;
 
-	if (!nbd_export_has(&session->export, NBD_TF_SEND_FLUSH) || session->export.read_only)
+	if (!nbd_export_has(&session->export, NBD_FLAG_SEND_FLUSH) || session->export.read_only)
 		return;
 	/*
 	 * The holder may wait for another server without limit. So poll: that can be ended, and
 	 * does not look like a hung task.
 	 */
 	while (!mutex_trylock(flush_lock)) {
-		if (!wait_on(session, &turn)) {
-			left_without_flush(session, conn);
+		if (!slots_wait_on(session, &turn)) {
+			slots_warn_no_flush(session, conn);
 			return;
 		}
 	}
-	cmd = nbd_cmd_init_internal(&session->table, conn->index, NBD_FLUSH, &done);
+	cmd = nbd_cmd_init_internal(&session->table, conn->index, NBD_CMD_FLUSH, &done);
 	cmd->pinned = true;
 	nbd_send_queue(conn, cmd);
 	nbd_send_kick(conn);
-	if (!wait_for_flush(session, conn, cmd)) {
+	if (!slots_wait_flushed(session, conn, cmd)) {
 		/* Joins both workers: the command has completed, or this task owns it */
 		nbd_conn_stop(conn);
 		if (!completion_done(&done))
 			nbd_cmd_abort(cmd);
 	}
 	if (cmd->status != BLK_STS_OK)
-		left_without_flush(session, conn);
+		slots_warn_no_flush(session, conn);
 	mutex_unlock(flush_lock);
 }
 
-/* Log and report the end of a connection, and stop counting it as leaving */
-static void connection_down(struct nbd_session *session, struct nbd_conn *conn, u32 moved)
+/* Log and report the end of a connection, and stop counting it as retiring */
+static void slots_conn_down(struct nbd_session *session, struct nbd_conn *conn, u32 moved)
 {
 	u32 reason = -conn->error;
 
@@ -214,8 +218,8 @@ static void connection_down(struct nbd_session *session, struct nbd_conn *conn, 
 	nbd_event_slot(session->index, session->number, NBDCTL_CMD_CONNECTION_DOWN_EVENT,
 		       conn->index, reason);
 	mutex_lock(&session->lock);
-	if (!--session->leaving)
-		wake_up_all(&session->left);
+	if (!--session->nr_retiring)
+		wake_up_all(&session->retire_wq);
 	mutex_unlock(&session->lock);
 }
 
@@ -225,17 +229,17 @@ static void connection_down(struct nbd_session *session, struct nbd_conn *conn, 
  * before its commands are resent, so that it sends no late copy of them. Sleeps; no lock may be
  * held.
  */
-static void take_down(struct nbd_session *session, struct nbd_conn *conn, bool orderly)
+static void slots_tear_down(struct nbd_session *session, struct nbd_conn *conn, bool orderly)
 {
 	u32 moved;
 
 	/* After this no submitter sees it, and all commands that it was given are queued */
 	synchronize_rcu_expedited();
-	if (orderly && wait_idle(session, conn)) {
+	if (orderly && slots_wait_idle(session, conn)) {
 		/* A server that is being shut down would refuse the flush */
 		if (!nbd_session_is_ended(session) &&
 		    !test_bit(NBD_CONN_DRAINING, &conn->flags))
-			flush_last(session, conn);
+			slots_flush_conn(session, conn);
 		nbd_conn_close(conn);
 	}
 	nbd_conn_stop(conn);
@@ -245,12 +249,12 @@ static void take_down(struct nbd_session *session, struct nbd_conn *conn, bool o
 		slots_unquiesce(session);
 	else
 		nbd_dispatch_run_parked(session);
-	connection_down(session, conn, moved);
+	slots_conn_down(session, conn, moved);
 	nbd_conn_put(conn);
 }
 
 /* Connection in a slot, or NULL; under the session's lock */
-static struct nbd_conn *slot_conn(struct nbd_session *session, u32 index)
+static struct nbd_conn *slots_conn(struct nbd_session *session, u32 index)
 {
 	return rcu_dereference_protected(session->slots[index].conn,
 					 lockdep_is_held(&session->lock));
@@ -262,7 +266,7 @@ static struct nbd_conn *slot_conn(struct nbd_session *session, u32 index)
  */
 static struct nbd_conn *slots_swap(struct nbd_session *session, u32 index, struct nbd_conn *conn)
 {
-	struct nbd_conn *old = slot_conn(session, index);
+	struct nbd_conn *old = slots_conn(session, index);
 
 	if (conn) {
 		conn->born = session->born + 1;
@@ -270,7 +274,7 @@ static struct nbd_conn *slots_swap(struct nbd_session *session, u32 index, struc
 	}
 	rcu_assign_pointer(session->slots[index].conn, conn);
 	if (old)
-		session->leaving++;
+		session->nr_retiring++;
 	spin_lock_irq(&session->park_lock);
 	session->usable += !!conn - !!old;
 	if (conn)
@@ -280,7 +284,7 @@ static struct nbd_conn *slots_swap(struct nbd_session *session, u32 index, struc
 }
 
 /* Take the connection out of a slot, if @conn is not NULL only that one; returns it or NULL */
-static struct nbd_conn *empty_slot(struct nbd_session *session, u32 index, struct nbd_conn *conn)
+static struct nbd_conn *slots_empty(struct nbd_session *session, u32 index, struct nbd_conn *conn)
 {
 	struct nbd_conn *old = NULL;
 
@@ -290,7 +294,7 @@ static struct nbd_conn *empty_slot(struct nbd_session *session, u32 index, struc
 	if (old)
 		WRITE_ONCE(session->slots[index].reason, -old->error);
 	if (old && !session->usable)
-		lost_last(session);
+		slots_lost_last(session);
 	mutex_unlock(&session->lock);
 	return old;
 }
@@ -304,8 +308,8 @@ static void fail_work(struct work_struct *work)
 	struct nbd_conn *conn = container_of(work, struct nbd_conn, fail_work);
 	struct nbd_session *session = conn->session;
 
-	if (empty_slot(session, conn->index, conn))
-		take_down(session, conn, !nbd_conn_failed(conn));
+	if (slots_empty(session, conn->index, conn))
+		slots_tear_down(session, conn, !nbd_conn_failed(conn));
 	nbd_conn_put(conn);
 }
 
@@ -314,7 +318,7 @@ static void retire_work(struct work_struct *work)
 {
 	struct nbd_conn *conn = container_of(work, struct nbd_conn, retire_work);
 
-	take_down(conn->session, conn, true);
+	slots_tear_down(conn->session, conn, true);
 }
 
 /**
@@ -344,7 +348,7 @@ struct nbd_conn *nbd_slots_alloc_conn(struct nbd_session *session, u32 index, u3
 
 /**
  * nbd_session_start() - fill the slots and leave NBD_SESSION_SETUP
- * @session: session after nbd_session_shape(), not yet published by its device
+ * @session: session after nbd_session_init_queues(), not yet published by its device
  * @conns: one connection for each slot; the session takes the references
  *
  * Context: Process context, may sleep. Takes the session's lock.
@@ -367,7 +371,7 @@ void nbd_session_start(struct nbd_session *session, struct nbd_conn **conns)
 }
 
 /* Check that no slot is given twice, and that none was filled since the caller looked */
-static int check_slots(struct nbd_session *session, struct nbd_conn **conns, u32 n,
+static int slots_check(struct nbd_session *session, struct nbd_conn **conns, u32 n,
 		       const char **why)
 {
 	u32 i, j;
@@ -389,13 +393,13 @@ static int check_slots(struct nbd_session *session, struct nbd_conn **conns, u32
 	return 0;
 }
 
-static int check_replacement(struct nbd_session *session, struct nbd_conn **conns, u32 n,
-			     const struct nbd_export *export, const char **why)
+static int slots_check_replacement(struct nbd_session *session, struct nbd_conn **conns, u32 n,
+				   const struct nbd_export *export, const char **why)
 {
 	u32 index = conns[0]->index;
 	int err;
 
-	err = check_slots(session, conns, n, why);
+	err = slots_check(session, conns, n, why);
 	if (err)
 		return err;
 	/* NBD_SESSION_DRAINING is fine: the drain may need a connection */
@@ -406,7 +410,7 @@ static int check_replacement(struct nbd_session *session, struct nbd_conn **conn
 	err = nbd_export_fits(&session->export, export, session->nr_slots > 1, why);
 	if (!err)
 		return 0;
-	if (__ratelimit(&session->complaints))
+	if (__ratelimit(&session->ratelimit))
 		pr_err("nbd%u: conn %u: refused, %s\n", session->index, index, *why);
 	nbd_event_slot(session->index, session->number, NBDCTL_CMD_CONNECTION_REFUSED_EVENT,
 		       index, -err);
@@ -417,7 +421,7 @@ static int check_replacement(struct nbd_session *session, struct nbd_conn **conn
  * Put a new connection into a slot. The session is held until the old one has failed, or has
  * replied to all its commands and flushed: then any server may get the next flush.
  */
-static void fill_slot(struct nbd_session *session, struct nbd_conn *conn)
+static void slots_fill(struct nbd_session *session, struct nbd_conn *conn)
 {
 	struct nbd_slot *slot = &session->slots[conn->index];
 	struct nbd_conn *old;
@@ -466,21 +470,21 @@ int nbd_session_replace(struct nbd_session *session, struct nbd_conn **conns, u3
 	u32 i;
 
 	mutex_lock(&session->lock);
-	err = check_replacement(session, conns, n, export, why);
+	err = slots_check_replacement(session, conns, n, export, why);
 	if (!err) {
 		if (force)
 			WRITE_ONCE(session->forced, session->born);
 		/* No command is sent before all slots are filled */
 		slots_quiesce(session);
 		for (i = 0; i < n; i++)
-			fill_slot(session, conns[i]);
+			slots_fill(session, conns[i]);
 		slots_unquiesce(session);
 	}
 	mutex_unlock(&session->lock);
 	return err;
 }
 
-static void begin_end(struct nbd_session *session, bool orderly)
+static void slots_begin_end(struct nbd_session *session, bool orderly)
 {
 	struct nbd_conn *conn;
 	u32 i;
@@ -492,7 +496,7 @@ static void begin_end(struct nbd_session *session, bool orderly)
 		nbd_session_set_state(session, NBD_SESSION_ENDING);
 	/* All servers get DISC before any is waited for */
 	for (i = 0; orderly && i < session->nr_slots; i++) {
-		conn = slot_conn(session, i);
+		conn = slots_conn(session, i);
 		if (conn)
 			nbd_conn_disconnect(conn);
 	}
@@ -514,13 +518,13 @@ void nbd_session_end(struct nbd_session *session, bool orderly)
 	struct nbd_conn *conn;
 	u32 i;
 
-	begin_end(session, orderly);
+	slots_begin_end(session, orderly);
 	for (i = 0; i < session->nr_slots; i++) {
-		conn = empty_slot(session, i, NULL);
+		conn = slots_empty(session, i, NULL);
 		if (conn)
-			take_down(session, conn, orderly);
+			slots_tear_down(session, conn, orderly);
 	}
-	wait_event(session->left, !READ_ONCE(session->leaving));
+	wait_event(session->retire_wq, !READ_ONCE(session->nr_retiring));
 	cancel_work_sync(&session->alone_work);
 	nbd_dispatch_fail_parked(session);
 	cancel_delayed_work_sync(&session->dead_work);

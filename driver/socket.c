@@ -14,18 +14,18 @@
 #include "../uapi/linux/nbdctl.h"
 #include "socket.h"
 
-static bool is_tcp(const struct sock *sk)
+static bool socket_is_tcp(const struct sock *sk)
 {
 	return (sk->sk_family == AF_INET || sk->sk_family == AF_INET6) &&
 	       sk->sk_protocol == IPPROTO_TCP;
 }
 
 /* Other sockets are not supported, as some cannot be shut down safely */
-static u32 transport_of(const struct socket *sock)
+static u32 socket_transport(const struct socket *sock)
 {
 	if (sock->type != SOCK_STREAM)
 		return NBDCTL_TRANSPORT_NONE;
-	if (is_tcp(sock->sk))
+	if (socket_is_tcp(sock->sk))
 		return NBDCTL_TRANSPORT_TCP;
 	switch (sock->sk->sk_family) {
 	case AF_UNIX:
@@ -37,7 +37,7 @@ static u32 transport_of(const struct socket *sock)
 	}
 }
 
-static int check(const struct nbd_socket *s, const char **why)
+static int socket_check(const struct nbd_socket *s, const char **why)
 {
 	if (s->transport == NBDCTL_TRANSPORT_NONE) {
 		*why = "fd is no TCP, Unix or vsock stream socket";
@@ -51,7 +51,7 @@ static int check(const struct nbd_socket *s, const char **why)
 }
 
 /* The address is not available if the connection has just ended, which the receiver will notice */
-static void note_peer(struct nbd_socket *s)
+static void socket_note_peer(struct nbd_socket *s)
 {
 	int length;
 
@@ -80,12 +80,12 @@ int nbd_socket_get(struct nbd_socket *s, u32 fd, const char **why)
 	if (!s->sock)
 		return err;
 	s->sk = s->sock->sk;
-	s->transport = transport_of(s->sock);
-	err = check(s, why);
+	s->transport = socket_transport(s->sock);
+	err = socket_check(s, why);
 	if (err)
 		nbd_socket_put(s);
 	else
-		note_peer(s);
+		socket_note_peer(s);
 	return err;
 }
 
@@ -111,7 +111,7 @@ struct nbd_socket *nbd_socket_of(const struct sock *sk)
 	return (struct nbd_socket *)(data & SK_USER_DATA_PTRMASK);
 }
 
-static void data_ready(struct sock *sk)
+static void socket_data_ready(struct sock *sk)
 {
 	struct nbd_socket *s;
 
@@ -123,7 +123,7 @@ static void data_ready(struct sock *sk)
 }
 
 /* AF_UNIX calls this for each skb that the peer has consumed, even if there was space before */
-static void write_space(struct sock *sk)
+static void socket_write_space(struct sock *sk)
 {
 	struct nbd_socket *s;
 	bool missed = false;
@@ -146,10 +146,10 @@ unlock:
 	read_unlock_bh(&sk->sk_callback_lock);
 }
 
-static void state_change(struct sock *sk);
+static void socket_state_change(struct sock *sk);
 
-static bool put_back_callback(void (**at)(struct sock *sk), void (*ours)(struct sock *sk),
-			      void (*saved)(struct sock *sk))
+static bool socket_restore_callback(void (**at)(struct sock *sk), void (*ours)(struct sock *sk),
+				    void (*saved)(struct sock *sk))
 {
 	if (*at == ours)
 		WRITE_ONCE(*at, saved);
@@ -161,16 +161,20 @@ static bool put_back_callback(void (**at)(struct sock *sk), void (*ours)(struct 
  * sk_callback_lock. A user such as TLS that has put its callbacks above ours since keeps calling
  * ours, so the module must never be unloaded.
  */
-static void put_back(struct nbd_socket *s)
+static void socket_restore(struct nbd_socket *s)
 {
 	struct sock *sk = s->sk;
 	bool alone = nbd_socket_of(sk) == s;
 
 	s->taken = false;
-	alone &= put_back_callback(&sk->sk_data_ready, data_ready, s->saved.data_ready);
-	alone &= put_back_callback(&sk->sk_write_space, write_space, s->saved.write_space);
-	alone &= put_back_callback(&sk->sk_state_change, state_change, s->saved.state_change);
-	alone &= put_back_callback(&sk->sk_error_report, state_change, s->saved.error_report);
+	alone &= socket_restore_callback(&sk->sk_data_ready, socket_data_ready,
+					 s->saved.data_ready);
+	alone &= socket_restore_callback(&sk->sk_write_space, socket_write_space,
+					 s->saved.write_space);
+	alone &= socket_restore_callback(&sk->sk_state_change, socket_state_change,
+					 s->saved.state_change);
+	alone &= socket_restore_callback(&sk->sk_error_report, socket_state_change,
+					 s->saved.error_report);
 	sk->sk_allocation = s->saved.allocation;
 	nbd_set_task_frag(sk, s->saved.use_task_frag);
 	sock_valbool_flag(sk, SOCK_MEMALLOC, s->saved.memalloc);
@@ -183,23 +187,23 @@ static void put_back(struct nbd_socket *s)
 }
 
 /*
- * True if a TCP connection has ended. Every end leads to TCP_CLOSE, and TCP calls state_change()
- * before anyone else can get the socket lock.
+ * True if a TCP connection has ended. Every end leads to TCP_CLOSE, and TCP calls
+ * socket_state_change() before anyone else can get the socket lock.
  */
-static bool is_closed(const struct nbd_socket *s)
+static bool socket_is_closed(const struct nbd_socket *s)
 {
 	return s->transport == NBDCTL_TRANSPORT_TCP && s->sk->sk_state == TCP_CLOSE;
 }
 
-static void state_change(struct sock *sk)
+static void socket_state_change(struct sock *sk)
 {
 	struct nbd_socket *s;
 
 	write_lock_bh(&sk->sk_callback_lock);
 	s = nbd_socket_of(sk);
-	if (s && is_closed(s)) {
+	if (s && socket_is_closed(s)) {
 		s->ops->over(s, sk->sk_err ? -sk->sk_err : -ECONNABORTED);
-		put_back(s);
+		socket_restore(s);
 	} else if (s) {
 		s->ops->changed(s);
 	}
@@ -207,7 +211,7 @@ static void state_change(struct sock *sk)
 }
 
 /* True for TCP without a ULP, such as TLS */
-static bool is_plain(const struct nbd_socket *s)
+static bool socket_is_plain(const struct nbd_socket *s)
 {
 	return s->transport == NBDCTL_TRANSPORT_TCP && !inet_csk(s->sk)->icsk_ulp_ops;
 }
@@ -223,7 +227,7 @@ static bool is_plain(const struct nbd_socket *s)
  */
 bool nbd_socket_still_plain(const struct nbd_socket *s)
 {
-	return s->taken && is_plain(s);
+	return s->taken && socket_is_plain(s);
 }
 
 #ifdef CONFIG_DEBUG_LOCK_ALLOC
@@ -274,7 +278,7 @@ static void return_classes(struct nbd_socket *s) { }
 
 #endif
 
-static void take(struct nbd_socket *s)
+static void socket_replace_callbacks(struct nbd_socket *s)
 {
 	struct sock *sk = s->sk;
 
@@ -290,12 +294,12 @@ static void take(struct nbd_socket *s)
 	sock_set_flag(sk, SOCK_MEMALLOC);
 	sk->sk_allocation = GFP_NOIO | __GFP_MEMALLOC;
 	nbd_set_task_frag(sk, false);
-	WRITE_ONCE(sk->sk_data_ready, data_ready);
-	WRITE_ONCE(sk->sk_write_space, write_space);
-	WRITE_ONCE(sk->sk_state_change, state_change);
+	WRITE_ONCE(sk->sk_data_ready, socket_data_ready);
+	WRITE_ONCE(sk->sk_write_space, socket_write_space);
+	WRITE_ONCE(sk->sk_state_change, socket_state_change);
 	/* vsock reports a reset of the transport by this callback only */
-	WRITE_ONCE(sk->sk_error_report, state_change);
-	s->in_place = is_plain(s);
+	WRITE_ONCE(sk->sk_error_report, socket_state_change);
+	s->in_place = socket_is_plain(s);
 	s->taken = true;
 }
 
@@ -317,13 +321,13 @@ int nbd_socket_take(struct nbd_socket *s, const struct nbd_socket_ops *ops, cons
 	lock_sock(sk);
 	write_lock_bh(&sk->sk_callback_lock);
 	/* It may have been closed or disconnected since nbd_socket_get() */
-	err = check(s, why);
+	err = socket_check(s, why);
 	if (!err && sk->sk_user_data) {
 		*why = "fd is a socket that another part of the kernel uses";
 		err = -EBUSY;
 	}
 	if (!err)
-		take(s);
+		socket_replace_callbacks(s);
 	write_unlock_bh(&sk->sk_callback_lock);
 	if (!err)
 		take_classes(s);
@@ -388,7 +392,7 @@ void nbd_socket_return(struct nbd_socket *s)
 	return_classes(s);
 	write_lock_bh(&sk->sk_callback_lock);
 	if (s->taken)
-		put_back(s);
+		socket_restore(s);
 	write_unlock_bh(&sk->sk_callback_lock);
 	release_sock(sk);
 }

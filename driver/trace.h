@@ -14,13 +14,13 @@
 
 #define nbd_show_type(type)				\
 	__print_symbolic(type,				\
-		{ NBD_READ, "READ" },			\
-		{ NBD_WRITE, "WRITE" },			\
-		{ NBD_DISC, "DISC" },			\
-		{ NBD_FLUSH, "FLUSH" },			\
-		{ NBD_TRIM, "TRIM" },			\
-		{ NBD_ZEROES, "WRITE_ZEROES" },		\
-		{ NBD_BLOCK_STATUS, "BLOCK_STATUS" })
+		{ NBD_CMD_READ, "READ" },			\
+		{ NBD_CMD_WRITE, "WRITE" },			\
+		{ NBD_CMD_DISC, "DISC" },			\
+		{ NBD_CMD_FLUSH, "FLUSH" },			\
+		{ NBD_CMD_TRIM, "TRIM" },			\
+		{ NBD_CMD_WRITE_ZEROES, "WRITE_ZEROES" },		\
+		{ NBD_CMD_BLOCK_STATUS, "BLOCK_STATUS" })
 
 /* A command is added to a batch for the socket */
 TRACE_EVENT(nbd_send,

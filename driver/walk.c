@@ -14,7 +14,7 @@
 #include "walk.h"
 
 /* Most bytes of one query; some servers reply to larger ones much slower, or not at all */
-#define MAX_STRETCH	(1u << 30)
+#define MAX_QUERY_BYTES	(1u << 30)
 
 /* Most subranges queried at a time */
 #define MAX_AHEAD	NBD_QUERY_TAGS
@@ -26,12 +26,12 @@
 #define MAX_STUCK	3u
 
 /**
- * struct stretch - a subrange
+ * struct subrange - a subrange
  * @query: its query, allocated when it is first used
  * @offset: start of what was not yet copied out, in bytes from the start of the block device
  * @length: length of that, in bytes
  */
-struct stretch {
+struct subrange {
 	struct nbd_query *query;
 	u64 offset;
 	u32 length;
@@ -46,7 +46,7 @@ struct stretch {
  * @first: index of the first queried context
  * @nr: number of queried contexts
  * @stuck: replies in a row for less than one block
- * @stretches: ring of subranges
+ * @subranges: ring of subranges
  * @head: index of the subrange to copy out next
  * @asked: number of subranges, from @head on, that were queried
  * @next: end of those, in bytes from the start of the block device
@@ -65,7 +65,7 @@ struct walk {
 	u32 first;
 	u32 nr;
 	u32 stuck;
-	struct stretch stretches[MAX_AHEAD];
+	struct subrange subranges[MAX_AHEAD];
 	u32 head;
 	u32 asked;
 	u64 next;
@@ -76,24 +76,24 @@ struct walk {
 	u32 last_at[NBD_MAX_CONTEXTS];
 };
 
-static u64 end(const struct walk *w)
+static u64 walk_end(const struct walk *w)
 {
 	return w->arg->offset + w->arg->length;
 }
 
 /* Extents of each context that fit into what is left of the caller's array */
-static u32 room(const struct walk *w)
+static u32 walk_space(const struct walk *w)
 {
 	return (w->arg->capacity - w->arg->count) / w->nr;
 }
 
-static bool only_one(const struct walk *w)
+static bool walk_is_single(const struct walk *w)
 {
 	return w->arg->flags & NBDMAP_REQ_ONE;
 }
 
 /* Most extents that are kept of a reply, for each context */
-static u32 list_size(const struct walk *w)
+static u32 walk_list_size(const struct walk *w)
 {
 	return min(w->arg->capacity, MAX_EXTENTS) / w->nr;
 }
@@ -102,43 +102,43 @@ static u32 list_size(const struct walk *w)
  * Number of subranges worth querying: replies whose extents will not fit into the caller's array
  * are wasted.
  */
-static u32 window(const struct walk *w)
+static u32 walk_window(const struct walk *w)
 {
-	return clamp(room(w) / (w->brought + 1), 1u, w->window);
+	return clamp(walk_space(w) / (w->brought + 1), 1u, w->window);
 }
 
 /* ---- querying ---- */
 
-static int ask(struct walk *w, struct stretch *s, bool wait)
+static int walk_query(struct walk *w, struct subrange *s, bool wait)
 {
 	struct nbd_req req = {
 		.offset = w->start + s->offset,
 		/* The whole block, if the block device ends inside of one */
 		.length = round_up(s->length, w->session->export.min_block),
-		.flags = only_one(w) ? NBD_CF_REQ_ONE : 0,
+		.flags = walk_is_single(w) ? NBD_CMD_FLAG_REQ_ONE : 0,
 	};
 	u32 i;
 
 	if (!s->query)
-		s->query = nbd_map_alloc(w->session, w->first, w->nr, list_size(w));
+		s->query = nbd_map_alloc(w->session, w->first, w->nr, walk_list_size(w));
 	if (!s->query)
 		return -ENOMEM;
 	for (i = 0; i < w->nr; i++)
-		s->query->extents[w->first + i].cap = min(room(w), list_size(w));
+		s->query->extents[w->first + i].cap = min(walk_space(w), walk_list_size(w));
 	return nbd_map_start(s->query, w->q, &req, wait);
 }
 
 /* Query subranges. Only the first one has to be; the others can be when they are first. */
-static int ask_ahead(struct walk *w)
+static int walk_query_ahead(struct walk *w)
 {
-	struct stretch *s;
+	struct subrange *s;
 	int err;
 
-	while (w->asked < window(w) && w->next < end(w)) {
-		s = &w->stretches[(w->head + w->asked) % MAX_AHEAD];
+	while (w->asked < walk_window(w) && w->next < walk_end(w)) {
+		s = &w->subranges[(w->head + w->asked) % MAX_AHEAD];
 		s->offset = w->next;
-		s->length = min_t(u64, end(w) - w->next, MAX_STRETCH);
-		err = ask(w, s, !w->asked);
+		s->length = min_t(u64, walk_end(w) - w->next, MAX_QUERY_BYTES);
+		err = walk_query(w, s, !w->asked);
 		if (err)
 			return w->asked ? 0 : err;
 		w->next += s->length;
@@ -185,7 +185,7 @@ static int emit_context(struct walk *w, const struct nbd_extents *in, u32 i, u64
 	return err;
 }
 
-static int emit(struct walk *w, const struct stretch *s, u32 covered)
+static int walk_emit(struct walk *w, const struct subrange *s, u32 covered)
 {
 	u32 i;
 	int err;
@@ -221,34 +221,34 @@ static u64 covered_in(const struct nbd_extents *e, u32 nr)
  * caller's array. Unless a single extent is wanted, a part is rounded down to whole blocks, as the
  * next query has to begin at one.
  */
-static u32 common(const struct walk *w, const struct stretch *s)
+static u32 walk_common(const struct walk *w, const struct subrange *s)
 {
 	u64 covered = s->length;
 	u32 i;
 
 	for (i = 0; i < w->nr; i++)
-		covered = min(covered, covered_in(&s->query->extents[w->first + i], room(w)));
-	if (covered < s->length && !only_one(w))
+		covered = min(covered, covered_in(&s->query->extents[w->first + i], walk_space(w)));
+	if (covered < s->length && !walk_is_single(w))
 		covered = round_down(covered, w->session->export.min_block);
 	return covered;
 }
 
 /* True if the caller's array is too small for what has come, rather than the reply too short */
-static bool overflowed(const struct walk *w, const struct stretch *s)
+static bool walk_is_overflow(const struct walk *w, const struct subrange *s)
 {
 	const struct nbd_extents *e;
 	u32 i;
 
 	for (i = 0; i < w->nr; i++) {
 		e = &s->query->extents[w->first + i];
-		if (covered_in(e, room(w)) < min(e->total, e->length))
+		if (covered_in(e, walk_space(w)) < min(e->total, e->length))
 			return true;
 	}
 	return false;
 }
 
 /* Finish the subrange at the head, or query the rest of it */
-static int advance(struct walk *w, struct stretch *s, u32 covered)
+static int walk_advance(struct walk *w, struct subrange *s, u32 covered)
 {
 	s->offset += covered;
 	s->length -= covered;
@@ -257,7 +257,7 @@ static int advance(struct walk *w, struct stretch *s, u32 covered)
 	else
 		w->window = 1;
 	if (s->length && w->asked > 1)
-		return room(w) ? ask(w, s, true) : 0;
+		return walk_space(w) ? walk_query(w, s, true) : 0;
 	/* Done; or none was queried behind it, and the next subrange begins with the rest */
 	w->next -= s->length;
 	w->head = (w->head + 1) % MAX_AHEAD;
@@ -265,43 +265,43 @@ static int advance(struct walk *w, struct stretch *s, u32 covered)
 	return 0;
 }
 
-static int take(struct walk *w)
+static int walk_take_reply(struct walk *w)
 {
-	struct stretch *s = &w->stretches[w->head];
+	struct subrange *s = &w->subranges[w->head];
 	u32 covered;
 	int err;
 
 	err = nbd_map_wait(s->query);
 	if (err)
 		return err;
-	covered = common(w, s);
+	covered = walk_common(w, s);
 	if (covered) {
 		w->stuck = 0;
-		err = emit(w, s, covered);
-	} else if (overflowed(w, s)) {
+		err = walk_emit(w, s, covered);
+	} else if (walk_is_overflow(w, s)) {
 		err = -EOVERFLOW;
 	} else if (++w->stuck == MAX_STUCK) {
 		err = -EIO;
 	}
-	return err ?: advance(w, s, covered);
+	return err ?: walk_advance(w, s, covered);
 }
 
-static bool more(const struct walk *w)
+static bool walk_has_more(const struct walk *w)
 {
-	return w->arg->covered < w->arg->length && room(w) && !only_one(w);
+	return w->arg->covered < w->arg->length && walk_space(w) && !walk_is_single(w);
 }
 
-static int walk(struct walk *w)
+static int walk_run(struct walk *w)
 {
 	u32 i;
 	int err;
 
 	do {
-		err = ask_ahead(w) ?: take(w);
-	} while (!err && more(w));
+		err = walk_query_ahead(w) ?: walk_take_reply(w);
+	} while (!err && walk_has_more(w));
 	for (i = 0; i < MAX_AHEAD; i++)
-		if (w->stretches[i].query)
-			nbd_map_put(w->stretches[i].query);
+		if (w->subranges[i].query)
+			nbd_map_put(w->subranges[i].query);
 	/* Return what was found; the next call hits the error again */
 	return err != -EFAULT && w->arg->covered ? 0 : err;
 }
@@ -337,10 +337,10 @@ int nbd_walk(struct nbd_session *session, struct block_device *bdev, struct nbdm
 	w->nr = all ? session->export.nr_contexts : 1;
 	w->next = arg->offset;
 	w->window = 1;
-	w->out = kvmalloc_array(list_size(w), sizeof(*w->out), GFP_KERNEL);
+	w->out = kvmalloc_array(walk_list_size(w), sizeof(*w->out), GFP_KERNEL);
 	if (!w->out)
 		goto free;
-	err = walk(w);
+	err = walk_run(w);
 	kvfree(w->out);
 free:
 	kfree(w);

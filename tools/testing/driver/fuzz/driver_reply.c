@@ -11,14 +11,14 @@
 static void ask(struct rig *rig, bool structured)
 {
 	static const struct nbd_req reqs[RIG_CMDS] = {
-		{ .offset = 4096, .length = 64, .type = NBD_READ },
-		{ .offset = 0, .length = 4096, .type = NBD_READ, .flags = NBD_CF_DF },
-		{ .offset = U64_MAX - 63, .length = 63, .type = NBD_READ },
-		{ .offset = 512, .length = 512, .type = NBD_WRITE, .flags = NBD_CF_FUA },
-		{ .type = NBD_FLUSH },
-		{ .offset = 65536, .length = 65536, .type = NBD_BLOCK_STATUS },
-		{ .offset = 0, .length = 512, .type = NBD_BLOCK_STATUS, .flags = NBD_CF_REQ_ONE },
-		{ .offset = 1ull << 40, .length = 65536, .type = NBD_ZEROES },
+		{ .offset = 4096, .length = 64, .type = NBD_CMD_READ },
+		{ .offset = 0, .length = 4096, .type = NBD_CMD_READ, .flags = NBD_CMD_FLAG_DF },
+		{ .offset = U64_MAX - 63, .length = 63, .type = NBD_CMD_READ },
+		{ .offset = 512, .length = 512, .type = NBD_CMD_WRITE, .flags = NBD_CMD_FLAG_FUA },
+		{ .type = NBD_CMD_FLUSH },
+		{ .offset = 65536, .length = 65536, .type = NBD_CMD_BLOCK_STATUS },
+		{ .offset = 0, .length = 512, .type = NBD_CMD_BLOCK_STATUS, .flags = NBD_CMD_FLAG_REQ_ONE },
+		{ .offset = 1ull << 40, .length = 65536, .type = NBD_CMD_WRITE_ZEROES },
 	};
 	u32 i;
 

@@ -13,7 +13,7 @@
 
 #include "driver_rig.h"
 
-#define DONE		NBD_CHUNK_DONE
+#define DONE		NBD_REPLY_FLAG_DONE
 #define COOKIE		3u
 
 /**
@@ -42,7 +42,7 @@ static struct wire simple(u32 error, u64 cookie)
 {
 	struct wire w = {};
 
-	put(&w, NBD_MAGIC_SIMPLE, 4);
+	put(&w, NBD_SIMPLE_REPLY_MAGIC, 4);
 	put(&w, error, 4);
 	put(&w, cookie, 8);
 	return w;
@@ -50,7 +50,7 @@ static struct wire simple(u32 error, u64 cookie)
 
 static void chunk(struct wire *w, u32 flags, u32 type, u64 cookie, u32 length)
 {
-	put(w, NBD_MAGIC_STRUCTURED, 4);
+	put(w, NBD_STRUCTURED_REPLY_MAGIC, 4);
 	put(w, flags, 2);
 	put(w, type, 2);
 	put(w, cookie, 8);
@@ -59,14 +59,14 @@ static void chunk(struct wire *w, u32 flags, u32 type, u64 cookie, u32 length)
 
 static void data(struct wire *w, u32 flags, u64 offset, u32 length)
 {
-	chunk(w, flags, NBD_CHUNK_DATA, COOKIE, 8 + length);
+	chunk(w, flags, NBD_REPLY_TYPE_OFFSET_DATA, COOKIE, 8 + length);
 	put(w, offset, 8);
 	fill(w, length);
 }
 
 static void hole(struct wire *w, u32 flags, u64 offset, u32 length)
 {
-	chunk(w, flags, NBD_CHUNK_HOLE, COOKIE, 12);
+	chunk(w, flags, NBD_REPLY_TYPE_OFFSET_HOLE, COOKIE, 12);
 	put(w, offset, 8);
 	put(w, length, 4);
 }
@@ -81,7 +81,7 @@ static void error(struct wire *w, u32 flags, u32 type, u32 number, u32 message, 
 
 static void status(struct wire *w, u32 flags, u64 cookie, u32 id, u32 length)
 {
-	chunk(w, flags, NBD_CHUNK_STATUS, cookie, 12);
+	chunk(w, flags, NBD_REPLY_TYPE_BLOCK_STATUS, cookie, 12);
 	put(w, id, 4);
 	put(w, length, 4);
 	put(w, 1, 4);
@@ -89,15 +89,15 @@ static void status(struct wire *w, u32 flags, u64 cookie, u32 id, u32 length)
 
 static void none(struct wire *w)
 {
-	chunk(w, DONE, NBD_CHUNK_NONE, COOKIE, 0);
+	chunk(w, DONE, NBD_REPLY_TYPE_NONE, COOKIE, 0);
 }
 
 static const struct nbd_req
-	read_64 = { .offset = 4096, .length = 64, .type = NBD_READ },
-	write_64 = { .offset = 4096, .length = 64, .type = NBD_WRITE },
-	flush = { .type = NBD_FLUSH },
-	ask_64 = { .offset = 4096, .length = 64, .type = NBD_BLOCK_STATUS },
-	last = { .offset = U64_MAX - 63, .length = 63, .type = NBD_READ };
+	read_64 = { .offset = 4096, .length = 64, .type = NBD_CMD_READ },
+	write_64 = { .offset = 4096, .length = 64, .type = NBD_CMD_WRITE },
+	flush = { .type = NBD_CMD_FLUSH },
+	ask_64 = { .offset = 4096, .length = 64, .type = NBD_CMD_BLOCK_STATUS },
+	last = { .offset = U64_MAX - 63, .length = 63, .type = NBD_CMD_READ };
 
 /* Feed the stream, cut at @cut, or into pieces of @piece bytes; say what came of it */
 static void feed(struct rig *rig, const struct wire *w, bool structured, const struct nbd_req *req,
@@ -118,7 +118,7 @@ static void feed(struct rig *rig, const struct wire *w, bool structured, const s
 		}
 		at += n;
 	}
-	if (rig->r.step != NBD_STEP_BROKEN && !nbd_reply_idle(&rig->r))
+	if (rig->r.step != NBD_STEP_VIOLATION && !nbd_reply_idle(&rig->r))
 		rig_say(rig, "within");
 	rig_free(rig);
 }
@@ -161,7 +161,7 @@ static void magic(void **state)
 	MEANS(flush, "broken: unknown reply magic", put(&w, 0x67446699, 4); fill(&w, 12));
 	MEANS_SIMPLE(flush, "broken: unknown reply magic", fill(&w, 16));
 	/* a request echoed back */
-	MEANS(flush, "broken: unknown reply magic", put(&w, NBD_MAGIC_REQUEST, 4); fill(&w, 24));
+	MEANS(flush, "broken: unknown reply magic", put(&w, NBD_REQUEST_MAGIC, 4); fill(&w, 24));
 }
 
 static void simple_without_structured(void **state)
@@ -193,7 +193,7 @@ static void cookie(void **state)
 	MEANS(read_64, "broken: reply to no request in flight", w = simple(0, COOKIE + 2));
 	MEANS(read_64, "broken: reply to no request in flight", w = simple(0, 1ull << 32 | COOKIE));
 	MEANS(read_64, "broken: reply to no request in flight",
-	      chunk(&w, DONE, NBD_CHUNK_NONE, COOKIE + 2, 0));
+	      chunk(&w, DONE, NBD_REPLY_TYPE_NONE, COOKIE + 2, 0));
 	/* a reply that has ended has ended */
 	MEANS(flush, "end; broken: reply to no request in flight", none(&w); none(&w));
 	MEANS(write_64, "end; broken: reply to no request in flight",
@@ -204,12 +204,12 @@ static void empty_chunk(void **state)
 {
 	MEANS(write_64, "end; ", none(&w));
 	MEANS(write_64, "broken: empty chunk with a payload or without the done flag",
-	      chunk(&w, 0, NBD_CHUNK_NONE, COOKIE, 0));
+	      chunk(&w, 0, NBD_REPLY_TYPE_NONE, COOKIE, 0));
 	MEANS(write_64, "broken: empty chunk with a payload or without the done flag",
-	      chunk(&w, DONE, NBD_CHUNK_NONE, COOKIE, 1); fill(&w, 1));
+	      chunk(&w, DONE, NBD_REPLY_TYPE_NONE, COOKIE, 1); fill(&w, 1));
 	MEANS(read_64, "broken: left out content", none(&w));
 	/* other flags are for later */
-	MEANS(write_64, "end; ", chunk(&w, 0xffff, NBD_CHUNK_NONE, COOKIE, 0));
+	MEANS(write_64, "end; ", chunk(&w, 0xffff, NBD_REPLY_TYPE_NONE, COOKIE, 0));
 }
 
 static void data_chunk(void **state)
@@ -234,12 +234,12 @@ static void data_length(void **state)
 {
 	MEANS(read_64, "broken: data chunk of a wrong length", data(&w, DONE, 4096, 0));
 	MEANS(read_64, "broken: data chunk of a wrong length",
-	      chunk(&w, DONE, NBD_CHUNK_DATA, COOKIE, 7); fill(&w, 7));
+	      chunk(&w, DONE, NBD_REPLY_TYPE_OFFSET_DATA, COOKIE, 7); fill(&w, 7));
 	MEANS(read_64, "broken: data chunk of a wrong length",
-	      chunk(&w, DONE, NBD_CHUNK_DATA, COOKIE, 0));
+	      chunk(&w, DONE, NBD_REPLY_TYPE_OFFSET_DATA, COOKIE, 0));
 	MEANS(read_64, "broken: data chunk of a wrong length", data(&w, DONE, 4096, 65));
 	MEANS(read_64, "broken: data chunk of a wrong length",
-	      chunk(&w, DONE, NBD_CHUNK_DATA, COOKIE, U32_MAX); put(&w, 4096, 8));
+	      chunk(&w, DONE, NBD_REPLY_TYPE_OFFSET_DATA, COOKIE, U32_MAX); put(&w, 4096, 8));
 }
 
 static void data_range(void **state)
@@ -277,9 +277,9 @@ static void hole_chunk(void **state)
 	MEANS(read_64, out, hole(&w, DONE, U64_MAX, 2));
 	MEANS(write_64, "broken: hole chunk for a request that is no read",
 	      hole(&w, DONE, 4096, 64));
-	MEANS(read_64, size, chunk(&w, DONE, NBD_CHUNK_HOLE, COOKIE, 11); fill(&w, 11));
-	MEANS(read_64, size, chunk(&w, DONE, NBD_CHUNK_HOLE, COOKIE, 13); fill(&w, 13));
-	MEANS(read_64, size, chunk(&w, DONE, NBD_CHUNK_HOLE, COOKIE, 0));
+	MEANS(read_64, size, chunk(&w, DONE, NBD_REPLY_TYPE_OFFSET_HOLE, COOKIE, 11); fill(&w, 11));
+	MEANS(read_64, size, chunk(&w, DONE, NBD_REPLY_TYPE_OFFSET_HOLE, COOKIE, 13); fill(&w, 13));
+	MEANS(read_64, size, chunk(&w, DONE, NBD_REPLY_TYPE_OFFSET_HOLE, COOKIE, 0));
 }
 
 static void status_chunk(void **state)
@@ -311,28 +311,28 @@ static void status_length(void **state)
 	u32 i;
 
 	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-		MEANS(ask_64, size, chunk(&w, DONE, NBD_CHUNK_STATUS, COOKIE, wrong[i]));
+		MEANS(ask_64, size, chunk(&w, DONE, NBD_REPLY_TYPE_BLOCK_STATUS, COOKIE, wrong[i]));
 	/* the longest that is taken, of which only the beginning comes */
 	MEANS(ask_64, "status 0; within",
-	      chunk(&w, 0, NBD_CHUNK_STATUS, COOKIE, 4 + 8 * NBD_MAX_DESCRIPTORS);
+	      chunk(&w, 0, NBD_REPLY_TYPE_BLOCK_STATUS, COOKIE, 4 + 8 * NBD_MAX_DESCRIPTORS);
 	      put(&w, rig_ids[0], 4); put(&w, 64, 4));
 }
 
 static void error_chunk(void **state)
 {
-	MEANS(write_64, "failed 28; ", error(&w, DONE, NBD_CHUNK_ERROR, NBD_ENOSPC, 0, 0));
-	MEANS(read_64, "failed 5; ", error(&w, DONE, NBD_CHUNK_ERROR, NBD_EIO, 11, 0));
-	MEANS(read_64, "failed 5; ", error(&w, DONE, NBD_CHUNK_ERROR, NBD_EIO, 4096, 0));
-	MEANS(read_64, "failed 5; ", error(&w, DONE, NBD_CHUNK_ERROR_OFFSET, NBD_EIO, 0, 8));
-	MEANS(read_64, "failed 5; ", error(&w, DONE, NBD_CHUNK_ERROR_OFFSET, NBD_EIO, 4096, 8));
+	MEANS(write_64, "failed 28; ", error(&w, DONE, NBD_REPLY_TYPE_ERROR, NBD_ENOSPC, 0, 0));
+	MEANS(read_64, "failed 5; ", error(&w, DONE, NBD_REPLY_TYPE_ERROR, NBD_EIO, 11, 0));
+	MEANS(read_64, "failed 5; ", error(&w, DONE, NBD_REPLY_TYPE_ERROR, NBD_EIO, 4096, 0));
+	MEANS(read_64, "failed 5; ", error(&w, DONE, NBD_REPLY_TYPE_ERROR_OFFSET, NBD_EIO, 0, 8));
+	MEANS(read_64, "failed 5; ", error(&w, DONE, NBD_REPLY_TYPE_ERROR_OFFSET, NBD_EIO, 4096, 8));
 	/* one without a number is one all the same */
-	MEANS(write_64, "failed 5; ", error(&w, DONE, NBD_CHUNK_ERROR, 0, 0, 0));
+	MEANS(write_64, "failed 5; ", error(&w, DONE, NBD_REPLY_TYPE_ERROR, 0, 0, 0));
 	/* the first counts, the rest of the reply is still held to the rules */
 	MEANS(read_64, "data 4096+32; failed 12; ", data(&w, 0, 4096, 32);
-	      error(&w, 0, NBD_CHUNK_ERROR, NBD_ENOMEM, 3, 0);
-	      error(&w, 0, NBD_CHUNK_ERROR, NBD_EIO, 0, 0); none(&w));
+	      error(&w, 0, NBD_REPLY_TYPE_ERROR, NBD_ENOMEM, 3, 0);
+	      error(&w, 0, NBD_REPLY_TYPE_ERROR, NBD_EIO, 0, 0); none(&w));
 	MEANS(read_64, "data 4096+32; broken: content sent twice",
-	      error(&w, 0, NBD_CHUNK_ERROR, NBD_EIO, 0, 0);
+	      error(&w, 0, NBD_REPLY_TYPE_ERROR, NBD_EIO, 0, 0);
 	      data(&w, 0, 4096, 32); data(&w, DONE, 4096, 32));
 	/* an error type of tomorrow, with fields we do not know */
 	MEANS(write_64, "failed 75; ", error(&w, DONE, 0x8fff, NBD_EOVERFLOW, 2, 17));
@@ -343,18 +343,18 @@ static void error_length(void **state)
 	static const char size[] = "broken: error chunk of a wrong length";
 	static const char message[] = "broken: error message longer than its chunk, or too long";
 
-	MEANS(read_64, size, chunk(&w, DONE, NBD_CHUNK_ERROR, COOKIE, 0));
-	MEANS(read_64, size, chunk(&w, DONE, NBD_CHUNK_ERROR, COOKIE, 5); fill(&w, 5));
-	MEANS(read_64, size, error(&w, DONE, NBD_CHUNK_ERROR, NBD_EIO, 3, 1));
-	MEANS(read_64, size, error(&w, DONE, NBD_CHUNK_ERROR, NBD_EIO, 0, 8));
-	MEANS(read_64, size, error(&w, DONE, NBD_CHUNK_ERROR_OFFSET, NBD_EIO, 0, 0));
-	MEANS(read_64, size, error(&w, DONE, NBD_CHUNK_ERROR_OFFSET, NBD_EIO, 3, 7));
+	MEANS(read_64, size, chunk(&w, DONE, NBD_REPLY_TYPE_ERROR, COOKIE, 0));
+	MEANS(read_64, size, chunk(&w, DONE, NBD_REPLY_TYPE_ERROR, COOKIE, 5); fill(&w, 5));
+	MEANS(read_64, size, error(&w, DONE, NBD_REPLY_TYPE_ERROR, NBD_EIO, 3, 1));
+	MEANS(read_64, size, error(&w, DONE, NBD_REPLY_TYPE_ERROR, NBD_EIO, 0, 8));
+	MEANS(read_64, size, error(&w, DONE, NBD_REPLY_TYPE_ERROR_OFFSET, NBD_EIO, 0, 0));
+	MEANS(read_64, size, error(&w, DONE, NBD_REPLY_TYPE_ERROR_OFFSET, NBD_EIO, 3, 7));
 	MEANS(read_64, size, error(&w, DONE, 0x8fff, NBD_EIO, 0, 4353));
 	MEANS(write_64, "failed 5; ", error(&w, DONE, 0x8fff, NBD_EIO, 0, 4352));
-	MEANS(read_64, message, chunk(&w, DONE, NBD_CHUNK_ERROR, COOKIE, 8);
+	MEANS(read_64, message, chunk(&w, DONE, NBD_REPLY_TYPE_ERROR, COOKIE, 8);
 	      put(&w, NBD_EIO, 4); put(&w, 3, 2); fill(&w, 2));
-	MEANS(read_64, message, error(&w, DONE, NBD_CHUNK_ERROR, NBD_EIO, 4097, 0));
-	MEANS(read_64, size, chunk(&w, DONE, NBD_CHUNK_ERROR, COOKIE, U32_MAX));
+	MEANS(read_64, message, error(&w, DONE, NBD_REPLY_TYPE_ERROR, NBD_EIO, 4097, 0));
+	MEANS(read_64, size, chunk(&w, DONE, NBD_REPLY_TYPE_ERROR, COOKIE, U32_MAX));
 }
 
 static void unknown_chunk(void **state)
@@ -369,28 +369,28 @@ static void mixed(void **state)
 {
 	MEANS(read_64, "data 4096+32; hole 4096+64; end; data 4128+32; end; ",
 	      data(&w, 0, 4096, 32);
-	      chunk(&w, DONE, NBD_CHUNK_HOLE, COOKIE + 1, 12); put(&w, 4096, 8); put(&w, 64, 4);
+	      chunk(&w, DONE, NBD_REPLY_TYPE_OFFSET_HOLE, COOKIE + 1, 12); put(&w, 4096, 8); put(&w, 64, 4);
 	      data(&w, DONE, 4128, 32));
 	MEANS(write_64, "end; hole 4096+64; end; ", w = simple(0, COOKIE);
-	      chunk(&w, DONE, NBD_CHUNK_HOLE, COOKIE + 1, 12); put(&w, 4096, 8); put(&w, 64, 4));
+	      chunk(&w, DONE, NBD_REPLY_TYPE_OFFSET_HOLE, COOKIE + 1, 12); put(&w, 4096, 8); put(&w, 64, 4));
 }
 
 /* A server may go on with another context after it ended a block status with an error */
 static void orphans(void **state)
 {
-	MEANS(ask_64, "failed 5; orphan; ", error(&w, DONE, NBD_CHUNK_ERROR, NBD_EIO, 0, 0);
+	MEANS(ask_64, "failed 5; orphan; ", error(&w, DONE, NBD_REPLY_TYPE_ERROR, NBD_EIO, 0, 0);
 	      status(&w, DONE, COOKIE, rig_ids[1], 64));
 	MEANS(ask_64, "failed 5; orphan; broken: reply to no request in flight",
-	      error(&w, DONE, NBD_CHUNK_ERROR, NBD_EIO, 0, 0);
+	      error(&w, DONE, NBD_REPLY_TYPE_ERROR, NBD_EIO, 0, 0);
 	      status(&w, 0, COOKIE, rig_ids[1], 64); status(&w, DONE, COOKIE, rig_ids[1], 64));
 	MEANS(ask_64, "failed 5; orphan; broken: second simple reply to one request",
-	      w = simple(NBD_EIO, COOKIE); put(&w, NBD_MAGIC_SIMPLE, 4); put(&w, 0, 4);
+	      w = simple(NBD_EIO, COOKIE); put(&w, NBD_SIMPLE_REPLY_MAGIC, 4); put(&w, 0, 4);
 	      put(&w, COOKIE, 8));
 	MEANS(ask_64, "failed 5; orphan; broken: stray chunk of an absurd length",
-	      error(&w, DONE, NBD_CHUNK_ERROR, NBD_EIO, 0, 0);
-	      chunk(&w, 0, NBD_CHUNK_STATUS, COOKIE, 5 + 8 * NBD_MAX_DESCRIPTORS));
+	      error(&w, DONE, NBD_REPLY_TYPE_ERROR, NBD_EIO, 0, 0);
+	      chunk(&w, 0, NBD_REPLY_TYPE_BLOCK_STATUS, COOKIE, 5 + 8 * NBD_MAX_DESCRIPTORS));
 	/* an empty one */
-	MEANS(ask_64, "failed 5; orphan; ", error(&w, DONE, NBD_CHUNK_ERROR, NBD_EIO, 0, 0);
+	MEANS(ask_64, "failed 5; orphan; ", error(&w, DONE, NBD_REPLY_TYPE_ERROR, NBD_EIO, 0, 0);
 	      none(&w));
 }
 

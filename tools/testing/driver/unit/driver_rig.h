@@ -105,7 +105,7 @@ static inline void rig_ask(struct rig *rig, u32 cookie, struct nbd_req req)
 	for (i = 0; i < RIG_CONTEXTS; i++) {
 		cmd->ext[i] = (struct nbd_extents){
 			.mask = i ? U64_MAX : nbd_context_mask("base:allocation"),
-			.one = req.flags & NBD_CF_REQ_ONE,
+			.one = req.flags & NBD_CMD_FLAG_REQ_ONE,
 			.cap = RIG_EXTENTS,
 			.list = cmd->list[i],
 		};
@@ -123,7 +123,7 @@ static inline void rig_free(struct rig *rig)
 
 static inline void rig_break(struct rig *rig, const char *rule)
 {
-	nbd_reply_break(&rig->r, rule);
+	nbd_reply_violation(&rig->r, rule);
 }
 
 /* Content is announced: it must be new, and lie in the request */
@@ -135,7 +135,7 @@ static inline void rig_content(struct rig *rig, u32 length, bool hole)
 	u32 i;
 
 	assert(rig->r.offset >= cmd->req.offset && start + length <= cmd->req.length);
-	assert(cmd->req.type == NBD_READ);
+	assert(cmd->req.type == NBD_CMD_READ);
 	if (!length)
 		return;
 	err = nbd_cover_add(&cmd->cover, start, length);
@@ -180,7 +180,7 @@ static inline bool rig_whole(const struct rig_cmd *cmd)
 static inline void rig_end(struct rig *rig)
 {
 	struct rig_cmd *cmd = rig->cmd;
-	bool read = cmd->req.type == NBD_READ, full, all;
+	bool read = cmd->req.type == NBD_CMD_READ, full, all;
 
 	full = nbd_cover_full(&cmd->cover, cmd->req.length);
 	all = cmd->ext[0].seen && cmd->ext[1].seen;
@@ -188,9 +188,9 @@ static inline void rig_end(struct rig *rig)
 		assert(full == rig_whole(cmd));
 	if (!cmd->error && read && !full)
 		return rig_break(rig, "left out content");
-	if (!cmd->error && cmd->req.type == NBD_BLOCK_STATUS && !all)
+	if (!cmd->error && cmd->req.type == NBD_CMD_BLOCK_STATUS && !all)
 		return rig_break(rig, "left out a context");
-	if (cmd->error && cmd->req.type == NBD_BLOCK_STATUS) {
+	if (cmd->error && cmd->req.type == NBD_CMD_BLOCK_STATUS) {
 		rig->orphan = rig->r.cookie;
 		rig->orphans = RIG_CONTEXTS - 1;
 	}
@@ -291,7 +291,7 @@ static inline bool rig_feed(struct rig *rig, const u8 *buf, u32 len)
 		case NBD_STEP_END:
 			rig_end(rig);
 			break;
-		case NBD_STEP_BROKEN:
+		case NBD_STEP_VIOLATION:
 			return false;
 		default:
 			n = rig_payload(rig, buf, len);
