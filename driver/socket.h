@@ -7,6 +7,8 @@
 #ifndef NBD_SOCKET_H
 #define NBD_SOCKET_H
 
+#include <linux/in.h>
+#include <linux/in6.h>
 #include <linux/net.h>
 #include <net/sock.h>
 
@@ -60,7 +62,10 @@ struct nbd_socket {
 	struct socket *sock;
 	struct sock *sk;
 	u32 transport;
-	struct sockaddr_storage peer;
+	union {
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} peer;
 	int peer_length;
 	bool in_place;
 	bool taken;
