@@ -6,26 +6,35 @@
 set -eu
 cd "$(dirname "$0")/../../.."
 
-tree=${KSELFTEST_TREE:-$(tools/testing/vm/kselftest)}
+tree=$(tools/testing/vm/ynl)
 spec=Documentation/netlink/specs/nbdctl.yaml
-header=uapi/linux/nbdctl.h
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
+rc=0
 
 # The generator looks upwards for the top of a kernel tree, which it knows by MAINTAINERS.
-mkdir -p "$tmp/Documentation/netlink/specs"
+mkdir -p "$tmp/Documentation/netlink/specs" "$tmp/uapi/linux"
 touch "$tmp/MAINTAINERS"
 cp "$tree"/Documentation/netlink/genetlink*.yaml "$tmp/Documentation/netlink/"
 cp "$spec" "$tmp/$spec"
-(cd "$tmp" && timeout 60 "$tree/tools/net/ynl/ynl-gen-c.py" --mode uapi --header --spec "$spec") \
-	>"$tmp/generated.h"
-grep -q '^#define NBDCTL_FAMILY_NAME' "$tmp/generated.h"
 
-if [ "${1-}" = --update ]; then
-	cp "$tmp/generated.h" "$header"
-	exit
-fi
-diff -u --label "$header" --label "generated from $spec" "$header" "$tmp/generated.h" || {
-	echo "$header is not what $spec says; make it anew: ${0##*/} --update"
-	exit 1
+# generate FILE MODE PART: the PART of MODE goes to FILE, whose name is that of the header, too
+generate() {
+	local file=$1
+
+	(cd "$tmp" && timeout 60 "$tree/tools/net/ynl/pyynl/ynl_gen_c.py" --spec "$spec" \
+		--mode "$2" "--$3" -o "$file")
+	grep -q NBDCTL "$tmp/$file"
+	if [ "${update-}" ]; then
+		cp "$tmp/$file" "$file"
+		return
+	fi
+	diff -u --label "$file" --label "generated from $spec" "$file" "$tmp/$file" || {
+		echo "$file is not what $spec says; make it anew: check-gen.sh --update"
+		rc=1
+	}
 }
+
+[ "${1-}" != --update ] || update=1
+generate uapi/linux/nbdctl.h uapi header
+exit "$rc"
