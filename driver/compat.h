@@ -12,6 +12,7 @@
 #include <linux/blkdev.h>
 #include <linux/bvec.h>
 #include <linux/hrtimer.h>
+#include <net/genetlink.h>
 #include <net/sock.h>
 
 #ifdef NBD_HAVE_BLK_MODE
@@ -77,6 +78,49 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 #ifndef MODULE_ALIAS_GENL_FAMILY
 #define MODULE_ALIAS_GENL_FAMILY(family) \
 	MODULE_ALIAS_NET_PF_PROTO_NAME(PF_NETLINK, NETLINK_GENERIC, "-family-" family)
+#endif
+
+#ifndef NBD_HAVE_CONST_RANGE
+/* The range of a policy is const in driver/nbdctl-gen.c, and not in struct nla_policy */
+#undef NLA_POLICY_FULL_RANGE
+#define NLA_POLICY_FULL_RANGE(tp, _range) {			\
+	.type = NLA_ENSURE_UINT_OR_BINARY_TYPE(tp),		\
+	.validation_type = NLA_VALIDATE_RANGE_PTR,		\
+	.range = (struct netlink_range_validation *)(_range),	\
+}
+#endif
+
+#ifdef NBD_HAVE_SPLIT_OPS
+#define nbd_register_family	genl_register_family
+#else
+/* Entries of driver/nbdctl-gen.c, one for doit and one for dumpit of a command */
+#define genl_split_ops		genl_ops
+#define split_ops		ops
+#define n_split_ops		n_ops
+
+/* Register a family, with the entries of a command joined */
+static inline int __init nbd_register_family(struct genl_family *family)
+{
+	static struct genl_ops joined[16];
+	unsigned int i, n = 0;
+
+	if (WARN_ON(family->n_ops > ARRAY_SIZE(joined)))
+		return -EINVAL;
+	for (i = 0; i < family->n_ops; i++) {
+		const struct genl_ops *op = &family->ops[i];
+
+		if (n && joined[n - 1].cmd == op->cmd) {
+			joined[n - 1].start = op->start;
+			joined[n - 1].dumpit = op->dumpit;
+			joined[n - 1].done = op->done;
+		} else {
+			joined[n++] = *op;
+		}
+	}
+	family->ops = joined;
+	family->n_ops = n;
+	return genl_register_family(family);
+}
 #endif
 
 #ifdef NBD_HAVE_TASK_FRAG

@@ -4,14 +4,7 @@
 #include <net/genetlink.h>
 
 #include "event.h"
-
-static const struct genl_family *event_family;
-
-/* Set the family of the events, before it is registered */
-void nbd_event_init(const struct genl_family *family)
-{
-	event_family = family;
-}
+#include "nbdctl-gen.h"
 
 static struct sk_buff *event_begin(u32 index, u64 session, u8 cmd, void **head)
 {
@@ -19,7 +12,7 @@ static struct sk_buff *event_begin(u32 index, u64 session, u8 cmd, void **head)
 
 	if (!skb)
 		return NULL;
-	*head = genlmsg_put(skb, 0, 0, event_family, 0, cmd);
+	*head = genlmsg_put(skb, 0, 0, &nbdctl_nl_family, 0, cmd);
 	if (*head && !nla_put_u32(skb, NBDCTL_A_DEVICE_INDEX, index) &&
 	    !nla_put_u64_64bit(skb, NBDCTL_A_DEVICE_SESSION, session, NBDCTL_A_DEVICE_PAD))
 		return skb;
@@ -36,7 +29,7 @@ static void event_send(struct sk_buff *skb, void *head)
 	unsigned int noio = memalloc_noio_save();
 
 	genlmsg_end(skb, head);
-	genlmsg_multicast_allns(event_family, skb, 0, 0);
+	genlmsg_multicast_allns(&nbdctl_nl_family, skb, 0, NBDCTL_NLGRP_EVENTS);
 	memalloc_noio_restore(noio);
 }
 

@@ -7,9 +7,6 @@
 
 #include "../uapi/linux/nbdctl.h"
 
-struct genl_family;
-
-void nbd_event_init(const struct genl_family *family);
 void nbd_event(u32 index, u64 session, u8 cmd);
 void nbd_event_slot(u32 index, u64 session, u8 cmd, u32 slot, u32 reason);
 void nbd_event_resized(u32 index, u64 session, u64 size);

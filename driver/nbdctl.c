@@ -3,7 +3,8 @@
  * The control interface: the operations of the family. They read requests by way of parse.c, have
  * the device carry them out, and reply by way of show.c.
  *
- * The family is described in Documentation/netlink/specs/nbdctl.yaml.
+ * The family is described in Documentation/netlink/specs/nbdctl.yaml. From that nbdctl-gen.c is
+ * generated: the operations, and the attributes that each may have.
  */
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -15,64 +16,12 @@
 #include "device.h"
 #include "devices.h"
 #include "disk.h"
-#include "event.h"
+#include "nbdctl-gen.h"
 #include "nbdctl.h"
 #include "parse.h"
 #include "session.h"
 #include "show.h"
 #include "slots.h"
-
-static const struct nla_policy no_policy[2] = {
-	[1] = { .type = NLA_REJECT },
-};
-
-static const struct nla_policy get_policy[NBDCTL_A_DEVICE_INDEX + 1] = {
-	[NBDCTL_A_DEVICE_INDEX] = { .type = NLA_U32 },
-};
-
-/* Negotiated parameters of an export, for nbd_parse_export() */
-#define FACTS_POLICY								\
-	[NBDCTL_A_DEVICE_SIZE] = { .type = NLA_U64 },				\
-	[NBDCTL_A_DEVICE_TRANSMISSION_FLAGS] = { .type = NLA_U16 },		\
-	[NBDCTL_A_DEVICE_HEADER_MODE] = { .type = NLA_U32 },			\
-	[NBDCTL_A_DEVICE_MIN_BLOCK_SIZE] = { .type = NLA_U32 },			\
-	[NBDCTL_A_DEVICE_PREFERRED_BLOCK_SIZE] = { .type = NLA_U32 },		\
-	[NBDCTL_A_DEVICE_MAX_PAYLOAD] = { .type = NLA_U32 }
-
-static const struct nla_policy attach_policy[NBDCTL_A_DEVICE_DISPLAY + 1] = {
-	[NBDCTL_A_DEVICE_INDEX] = { .type = NLA_U32 },
-	FACTS_POLICY,
-	[NBDCTL_A_DEVICE_CONTEXT] = NLA_POLICY_NESTED(nbd_context_policy),
-	[NBDCTL_A_DEVICE_SLOT] = NLA_POLICY_NESTED(nbd_slot_policy),
-	[NBDCTL_A_DEVICE_REQUEST_TIMEOUT] = { .type = NLA_U32 },
-	[NBDCTL_A_DEVICE_DEAD_TIME] = { .type = NLA_U32 },
-	[NBDCTL_A_DEVICE_QUEUE_DEPTH] = { .type = NLA_U32 },
-	[NBDCTL_A_DEVICE_READ_ONLY] = { .type = NLA_FLAG },
-	[NBDCTL_A_DEVICE_IDENTIFIER] = { .type = NLA_NUL_STRING, .len = NBDCTL_IDENTIFIER_MAX },
-	[NBDCTL_A_DEVICE_DISPLAY] = { .type = NLA_NUL_STRING, .len = NBDCTL_NAME_MAX },
-};
-
-static const struct nla_policy detach_policy[NBDCTL_A_DEVICE_DETACH_TIMEOUT + 1] = {
-	[NBDCTL_A_DEVICE_INDEX] = { .type = NLA_U32 },
-	[NBDCTL_A_DEVICE_FORCE] = { .type = NLA_FLAG },
-	[NBDCTL_A_DEVICE_SESSION] = { .type = NLA_U64 },
-	[NBDCTL_A_DEVICE_DETACH_TIMEOUT] = { .type = NLA_U32 },
-};
-
-static const struct nla_policy slot_replace_policy[NBDCTL_A_DEVICE_SESSION + 1] = {
-	[NBDCTL_A_DEVICE_INDEX] = { .type = NLA_U32 },
-	FACTS_POLICY,
-	[NBDCTL_A_DEVICE_SLOT] = NLA_POLICY_NESTED(nbd_slot_policy),
-	[NBDCTL_A_DEVICE_DISPLAY] = { .type = NLA_NUL_STRING, .len = NBDCTL_NAME_MAX },
-	[NBDCTL_A_DEVICE_FORCE] = { .type = NLA_FLAG },
-	[NBDCTL_A_DEVICE_SESSION] = { .type = NLA_U64 },
-};
-
-static const struct nla_policy resize_policy[NBDCTL_A_DEVICE_SESSION + 1] = {
-	[NBDCTL_A_DEVICE_INDEX] = { .type = NLA_U32 },
-	[NBDCTL_A_DEVICE_SIZE] = { .type = NLA_U64 },
-	[NBDCTL_A_DEVICE_SESSION] = { .type = NLA_U64 },
-};
 
 static int need_privilege(struct sk_buff *skb, struct genl_info *info)
 {
@@ -88,7 +37,7 @@ static struct sk_buff *new_reply(struct genl_info *info, size_t size, void **hea
 
 	if (!skb)
 		return NULL;
-	*head = genlmsg_put_reply(skb, info, &nbdctl_family, 0, info->genlhdr->cmd);
+	*head = genlmsg_put_reply(skb, info, &nbdctl_nl_family, 0, info->genlhdr->cmd);
 	return skb;
 }
 
@@ -111,7 +60,7 @@ static int attach_session(struct genl_info *info, struct nbd_session *session,
 	return err;
 }
 
-static int attach_doit(struct sk_buff *skb, struct genl_info *info)
+int nbdctl_nl_attach_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	u32 index = nbd_get_u32(info, NBDCTL_A_DEVICE_INDEX, 0);
 	struct nbd_session *session;
@@ -254,7 +203,7 @@ static int detach_by_force(struct sk_buff *skb, struct genl_info *info)
 	return 0;
 }
 
-static int detach_doit(struct sk_buff *skb, struct genl_info *info)
+int nbdctl_nl_detach_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	u32 timeout = nbd_get_u32(info, NBDCTL_A_DEVICE_DETACH_TIMEOUT, NBD_DETACH_WHILE_ANSWERED);
 	struct nbd_session *session;
@@ -328,7 +277,7 @@ static int slot_replace(struct genl_info *info, struct nbd_session *session)
  * taken, as its holder may be waiting for the disk, too, and as a program may keep a socket locked
  * for any time.
  */
-static int slot_replace_doit(struct sk_buff *skb, struct genl_info *info)
+int nbdctl_nl_slot_replace_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	unsigned int noio = memalloc_noio_save();
 	struct nbd_session *session;
@@ -363,7 +312,7 @@ static int resize(struct genl_info *info, struct nbd_device *dev)
 	return 0;
 }
 
-static int resize_doit(struct sk_buff *skb, struct genl_info *info)
+int nbdctl_nl_resize_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nbd_device *dev = lock_named(skb, info);
 	int err;
@@ -375,7 +324,7 @@ static int resize_doit(struct sk_buff *skb, struct genl_info *info)
 	return err;
 }
 
-static int driver_get_doit(struct sk_buff *skb, struct genl_info *info)
+int nbdctl_nl_driver_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct sk_buff *reply;
 	void *head;
@@ -391,7 +340,7 @@ static int driver_get_doit(struct sk_buff *skb, struct genl_info *info)
 	return genlmsg_reply(reply, info);
 }
 
-static int device_get_doit(struct sk_buff *skb, struct genl_info *info)
+int nbdctl_nl_device_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	const struct nlattr *attr = info->attrs[NBDCTL_A_DEVICE_INDEX];
 	struct nbd_device *dev;
@@ -431,7 +380,7 @@ static int dump_device(struct sk_buff *skb, struct netlink_callback *cb, struct 
 
 	for (;;) {
 		head = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
-				   &nbdctl_family, NLM_F_MULTI, NBDCTL_CMD_DEVICE_GET);
+				   &nbdctl_nl_family, NLM_F_MULTI, NBDCTL_CMD_DEVICE_GET);
 		if (head && !nbd_show_device(skb, dev, privileged, full)) {
 			genlmsg_end(skb, head);
 			return 0;
@@ -445,13 +394,13 @@ static int dump_device(struct sk_buff *skb, struct netlink_callback *cb, struct 
 }
 
 /* Space for a device with the longest texts; by default a dump begins with less than a page */
-static int device_get_start(struct netlink_callback *cb)
+int nbdctl_device_get_start(struct netlink_callback *cb)
 {
 	cb->min_dump_alloc = DUMP_SIZE;
 	return 0;
 }
 
-static int device_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
+int nbdctl_nl_device_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	u32 index = cb->args[0];
 	struct nbd_device *dev;
@@ -471,71 +420,12 @@ static int device_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 	return skb->len ?: err;
 }
 
-static const struct genl_ops ops[] = {
-	{
-		.cmd = NBDCTL_CMD_DRIVER_GET,
-		.doit = driver_get_doit,
-		.policy = no_policy,
-		.maxattr = ARRAY_SIZE(no_policy) - 1,
-	},
-	{
-		.cmd = NBDCTL_CMD_DEVICE_GET,
-		.doit = device_get_doit,
-		.start = device_get_start,
-		.dumpit = device_get_dumpit,
-		.policy = get_policy,
-		.maxattr = ARRAY_SIZE(get_policy) - 1,
-	},
-	{
-		.cmd = NBDCTL_CMD_ATTACH,
-		.doit = attach_doit,
-		.policy = attach_policy,
-		.maxattr = ARRAY_SIZE(attach_policy) - 1,
-	},
-	{
-		.cmd = NBDCTL_CMD_DETACH,
-		.doit = detach_doit,
-		.policy = detach_policy,
-		.maxattr = ARRAY_SIZE(detach_policy) - 1,
-	},
-	{
-		.cmd = NBDCTL_CMD_SLOT_REPLACE,
-		.doit = slot_replace_doit,
-		.policy = slot_replace_policy,
-		.maxattr = ARRAY_SIZE(slot_replace_policy) - 1,
-	},
-	{
-		.cmd = NBDCTL_CMD_RESIZE,
-		.doit = resize_doit,
-		.policy = resize_policy,
-		.maxattr = ARRAY_SIZE(resize_policy) - 1,
-	},
-};
-
-static const struct genl_multicast_group groups[] = {
-	{ .name = NBDCTL_MCGRP_EVENTS },
-};
-
-struct genl_family nbdctl_family __ro_after_init = {
-	.name = NBDCTL_FAMILY_NAME,
-	.version = NBDCTL_FAMILY_VERSION,
-	.netnsok = true,
-	.parallel_ops = true,
-	.module = THIS_MODULE,
-	.ops = ops,
-	.n_ops = ARRAY_SIZE(ops),
-	.resv_start_op = NBDCTL_CMD_DRIVER_GET,
-	.mcgrps = groups,
-	.n_mcgrps = ARRAY_SIZE(groups),
-};
-
 int __init nbdctl_init(void)
 {
-	nbd_event_init(&nbdctl_family);
-	return genl_register_family(&nbdctl_family);
+	return nbd_register_family(&nbdctl_nl_family);
 }
 
 void nbdctl_exit(void)
 {
-	genl_unregister_family(&nbdctl_family);
+	genl_unregister_family(&nbdctl_nl_family);
 }

@@ -9,26 +9,10 @@
 
 #include "../uapi/linux/nbdctl.h"
 #include "conn.h"
+#include "nbdctl-gen.h"
 #include "parse.h"
 #include "session.h"
 #include "slots.h"
-
-const struct nla_policy nbd_context_policy[NBDCTL_A_CONTEXT_MAX + 1] = {
-	[NBDCTL_A_CONTEXT_NAME] = { .type = NLA_NUL_STRING, .len = NBDCTL_NAME_MAX },
-};
-
-static const struct nla_policy context_id_policy[NBDCTL_A_CONTEXT_ID_MAX + 1] = {
-	[NBDCTL_A_CONTEXT_ID_CONTEXT] = { .type = NLA_U32 },
-	[NBDCTL_A_CONTEXT_ID_ID] = { .type = NLA_U32 },
-	[NBDCTL_A_CONTEXT_ID_LOST] = { .type = NLA_FLAG },
-};
-
-const struct nla_policy nbd_slot_policy[NBDCTL_A_SLOT_RECONNECTS + 1] = {
-	[NBDCTL_A_SLOT_INDEX] = { .type = NLA_U32 },
-	[NBDCTL_A_SLOT_FD] = { .type = NLA_U32 },
-	[NBDCTL_A_SLOT_CONTEXT_ID] = NLA_POLICY_NESTED(context_id_policy),
-	[NBDCTL_A_SLOT_RECONNECTS] = { .type = NLA_U32 },
-};
 
 /**
  * nbd_refuse() - refuse a request with an extended ACK
@@ -145,11 +129,12 @@ int nbd_check_size(struct genl_info *info, u64 size, const struct nbd_export *ex
 static int parse_context(struct genl_info *info, const struct nlattr *attr,
 			 struct nbd_export *export)
 {
-	struct nlattr *tb[NBDCTL_A_CONTEXT_MAX + 1];
+	struct nlattr *tb[ARRAY_SIZE(nbdctl_context_request_nl_policy)];
 	u32 i;
 	int err;
 
-	err = nla_parse_nested(tb, NBDCTL_A_CONTEXT_MAX, attr, nbd_context_policy, info->extack);
+	err = nla_parse_nested(tb, ARRAY_SIZE(tb) - 1, attr, nbdctl_context_request_nl_policy,
+			       info->extack);
 	if (err)
 		return err;
 	if (!tb[NBDCTL_A_CONTEXT_NAME] || !strchr(nla_data(tb[NBDCTL_A_CONTEXT_NAME]), ':'))
@@ -210,12 +195,13 @@ static bool id_taken(const struct id_set *set, u32 n, u32 id)
 static int parse_id(struct genl_info *info, const struct nlattr *attr, u32 n, bool may_lose,
 		    struct id_set *set)
 {
-	struct nlattr *tb[NBDCTL_A_CONTEXT_ID_MAX + 1];
+	struct nlattr *tb[ARRAY_SIZE(nbdctl_context_id_nl_policy)];
 	bool lost;
 	u32 i;
 	int err;
 
-	err = nla_parse_nested(tb, NBDCTL_A_CONTEXT_ID_MAX, attr, context_id_policy, info->extack);
+	err = nla_parse_nested(tb, ARRAY_SIZE(tb) - 1, attr, nbdctl_context_id_nl_policy,
+			       info->extack);
 	if (err)
 		return err;
 	if (!tb[NBDCTL_A_CONTEXT_ID_CONTEXT] ||
@@ -265,14 +251,15 @@ static int parse_ids(struct genl_info *info, const struct nlattr *slot, u32 n, b
 static struct nbd_conn *parse_slot(struct genl_info *info, const struct nlattr *attr,
 				   struct nbd_session *session, int position)
 {
-	struct nlattr *tb[NBDCTL_A_SLOT_RECONNECTS + 1];
+	struct nlattr *tb[ARRAY_SIZE(nbdctl_slot_request_nl_policy)];
 	u32 n = session->export.nr_contexts, index;
 	const char *why = NULL;
 	struct nbd_conn *conn;
 	struct id_set *set;
 	int err;
 
-	err = nla_parse_nested(tb, NBDCTL_A_SLOT_RECONNECTS, attr, nbd_slot_policy, info->extack);
+	err = nla_parse_nested(tb, ARRAY_SIZE(tb) - 1, attr, nbdctl_slot_request_nl_policy,
+			       info->extack);
 	if (err)
 		return ERR_PTR(err);
 	index = tb[NBDCTL_A_SLOT_INDEX] ? nla_get_u32(tb[NBDCTL_A_SLOT_INDEX]) : position;

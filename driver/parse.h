@@ -8,9 +8,6 @@
 #include "../uapi/linux/nbdctl.h"
 #include "session.h"
 
-extern const struct nla_policy nbd_context_policy[NBDCTL_A_CONTEXT_MAX + 1];
-extern const struct nla_policy nbd_slot_policy[NBDCTL_A_SLOT_RECONNECTS + 1];
-
 int nbd_refuse(struct genl_info *info, const struct nlattr *attr, int err, const char *why);
 u32 nbd_count_attrs(struct genl_info *info, int type);
 u32 nbd_get_u32(struct genl_info *info, int type, u32 absent);

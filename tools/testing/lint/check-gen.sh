@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# uapi/linux/nbdctl.h is what the kernel's generator makes of Documentation/netlink/specs/nbdctl.yaml,
-# and the spec keeps the schema of its protocol. check-gen.sh --update writes the header.
+# uapi/linux/nbdctl.h and driver/nbdctl-gen.[ch] are what the kernel's generator makes of
+# Documentation/netlink/specs/nbdctl.yaml, and the spec keeps the schema of its protocol.
+# check-gen.sh --update writes them.
 
 set -eu
 cd "$(dirname "$0")/../../.."
@@ -13,7 +14,7 @@ trap 'rm -rf "$tmp"' EXIT
 rc=0
 
 # The generator looks upwards for the top of a kernel tree, which it knows by MAINTAINERS.
-mkdir -p "$tmp/Documentation/netlink/specs" "$tmp/uapi/linux"
+mkdir -p "$tmp/Documentation/netlink/specs" "$tmp/driver" "$tmp/uapi/linux"
 touch "$tmp/MAINTAINERS"
 cp "$tree"/Documentation/netlink/genetlink*.yaml "$tmp/Documentation/netlink/"
 cp "$spec" "$tmp/$spec"
@@ -37,4 +38,6 @@ generate() {
 
 [ "${1-}" != --update ] || update=1
 generate uapi/linux/nbdctl.h uapi header
+generate driver/nbdctl-gen.h kernel header
+generate driver/nbdctl-gen.c kernel source
 exit "$rc"

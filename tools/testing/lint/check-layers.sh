@@ -11,7 +11,7 @@ cd "$(dirname "$0")/../../../driver"
 layers='
 pure compat trace
 proto
-cover hold reply extents export error copy
+cover hold reply extents export error copy nbdctl-gen
 query
 cmd socket batch event
 session
@@ -47,6 +47,7 @@ device detach_work
 queue nbd_mq_ops
 fops nbd_fops
 main device_ops
+nbdctl-gen nbdctl_nl_ops
 '
 
 layer_of() { awk -v r="$1" '{ for (i = 1; i <= NF; i++) if ($i == r) print NR }' <<<"$layers"; }
