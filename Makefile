@@ -20,6 +20,7 @@ help:
 	@echo '  install      module to updates/, tools, man pages, headers; DESTDIR= PREFIX=$(PREFIX)'
 	@echo '  uninstall    take that away again'
 	@echo '  clean        remove what was built in this directory'
+	@echo '  dist         a tarball of the last commit; CONTRIBUTING.md has the steps of a release'
 	@echo '  W=1, C=2     passed to the kernel build: more warnings, sparse'
 	@echo 'Try (QEMU; nothing is loaded into this machine'"'"'s kernel)'
 	@echo '  demo         a file system on an NBD disk, its map, discard, and its map again'
@@ -102,6 +103,19 @@ uninstall: check-kdir
 	$(MAKE) -C helper uninstall DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/include/linux/,$(headers))
 
+# ---- release ----
+
+version = $(shell cat VERSION)
+
+# The same bytes for everybody: git takes the times from the commit, and gzip stores none. What is
+# not the commit of a release has the commit in its name.
+dist:
+	@name=nbd-$(version); \
+	[ "$$(git rev-parse -q --verify 'v$(version)^{commit}')" = "$$(git rev-parse HEAD)" ] || \
+		name=$$name-g$$(git rev-parse --short=12 HEAD); \
+	git -c tar.umask=022 archive --format=tar --prefix=$$name/ -o $$name.tar HEAD && \
+		gzip -9nf $$name.tar && sha256sum $$name.tar.gz
+
 # ---- test ----
 
 demo vm check check-all lint unit arch selftests debug-check soak fuzz:
@@ -114,7 +128,8 @@ clean:
 	if [ -e $(KDIR)/Makefile ]; then $(MAKE) -C $(KDIR) M=$(CURDIR) clean; fi
 	$(MAKE) -C helper clean
 	$(MAKE) -C tools/testing clean
+	rm -f nbd-*.tar nbd-*.tar.gz
 
 .PHONY: all help module check-kdir check-version check-config helper install install-module install-helper \
-	install-headers uninstall demo vm check check-all lint unit arch selftests debug-check soak \
+	install-headers uninstall dist demo vm check check-all lint unit arch selftests debug-check soak \
 	bench bench-quick bench-profile bench-scale bench-clock fuzz clean
