@@ -53,7 +53,7 @@ static void conn_free_buffers(struct nbd_conn *conn)
  * @fd: descriptor of the connected socket in the calling process
  * @ops: handlers of the events of the socket; those that come before nbd_conn_start() find
  *	nbd_conn_runs() false
- * @why: set to a human-readable reason if the socket is refused; has no meaning for -ENOMEM
+ * @errmsg: set to a human-readable reason if the socket is refused; has no meaning for -ENOMEM
  *
  * The caller fills in the work items and the context ids. Nothing is sent or received before
  * nbd_conn_start().
@@ -62,7 +62,7 @@ static void conn_free_buffers(struct nbd_conn *conn)
  * Return: the connection with one reference, or an ERR_PTR.
  */
 struct nbd_conn *nbd_conn_alloc(struct nbd_session *session, u32 index, u32 fd,
-				const struct nbd_socket_ops *ops, const char **why)
+				const struct nbd_socket_ops *ops, const char **errmsg)
 {
 	struct nbd_conn *conn;
 	int err;
@@ -75,13 +75,13 @@ struct nbd_conn *nbd_conn_alloc(struct nbd_session *session, u32 index, u32 fd,
 	init_llist_head(&conn->submitted);
 	init_completion(&conn->closed);
 
-	err = nbd_socket_get(&conn->socket, fd, why);
+	err = nbd_socket_get(&conn->socket, fd, errmsg);
 	if (err)
 		goto free_conn;
 	err = conn_alloc_buffers(conn);
 	if (err)
 		goto free_buffers;
-	err = nbd_socket_take(&conn->socket, ops, why);
+	err = nbd_socket_take(&conn->socket, ops, errmsg);
 	if (err)
 		goto free_buffers;
 	nbd_session_get(session);

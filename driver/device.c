@@ -19,7 +19,7 @@
  * keeps the block size of when it was opened, which is a page at most.
  */
 static int device_set_limits(struct nbd_device *dev, const struct nbd_export *export,
-			     const char **why)
+			     const char **errmsg)
 {
 	bool large = nbd_export_block(export) > PAGE_SIZE;
 	int err;
@@ -28,10 +28,10 @@ static int device_set_limits(struct nbd_device *dev, const struct nbd_export *ex
 		nbd_devices_wait_closed(dev);
 	mutex_lock(&dev->disk->open_mutex);
 	if (large && disk_openers(dev->disk)) {
-		*why = "min-block-size is larger than a page, and the device is open";
+		*errmsg = "min-block-size is larger than a page, and the device is open";
 		err = -EBUSY;
 	} else {
-		*why = "the block layer does not take the limits";
+		*errmsg = "the block layer does not take the limits";
 		err = nbd_limits_set(dev->disk, export);
 	}
 	mutex_unlock(&dev->disk->open_mutex);
@@ -206,15 +206,15 @@ static void detach_work(struct work_struct *work)
 
 /* Attach a session to an idle device, which the caller has locked */
 static int device_start(struct nbd_device *dev, struct nbd_session *session,
-			struct nbd_conn **conns, const char **why)
+			struct nbd_conn **conns, const char **errmsg)
 {
 	int err;
 
-	err = device_set_limits(dev, &session->export, why);
+	err = device_set_limits(dev, &session->export, errmsg);
 	if (err)
 		return err;
 	/* device_drop_session() drops this */
-	*why = "the module is being unloaded";
+	*errmsg = "the module is being unloaded";
 	if (!try_module_get(THIS_MODULE))
 		return -ENODEV;
 	nbd_disk_set_ro(dev, session->export.read_only);
@@ -247,16 +247,16 @@ int nbd_device_attach(struct nbd_attach *attach, struct nbd_session *session,
 	int err;
 
 	dev = nbd_devices_lock_for_attach(attach->index, attach->any, session->nr_slots,
-					  attach->depth, &attach->why);
+					  attach->depth, &attach->errmsg);
 	attach->no_device = IS_ERR(dev);
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
 	attach->index = dev->index;
-	attach->why = NULL;
+	attach->errmsg = NULL;
 	err = nbd_session_init_queues(session, dev->index, dev->tag_set.nr_hw_queues,
 				      dev->tag_set.queue_depth);
 	if (!err)
-		err = device_start(dev, session, conns, &attach->why);
+		err = device_start(dev, session, conns, &attach->errmsg);
 	nbd_devices_unlock(dev);
 	return err;
 }
@@ -266,7 +266,7 @@ int nbd_device_attach(struct nbd_attach *attach, struct nbd_session *session,
  * @dev: attached device, locked by the caller
  * @timeout: milliseconds after which it is called off, NBDCTL_TIME_FOREVER for never;
  *	NBD_DETACH_WHILE_ANSWERED to call it off when no server has replied to anything for a minute
- * @why: set to a human-readable reason on failure
+ * @errmsg: set to a human-readable reason on failure
  *
  * After this has returned, detach_work flushes the server, drains the queue and disconnects. An
  * event reports that this is done, or was called off.
@@ -275,18 +275,18 @@ int nbd_device_attach(struct nbd_attach *attach, struct nbd_session *session,
  * Return: 0; -EBUSY if the disk is open, or being opened or closed; -EALREADY if it is being
  * detached; -ENOTCONN if its session has ended.
  */
-int nbd_device_detach(struct nbd_device *dev, u32 timeout, const char **why)
+int nbd_device_detach(struct nbd_device *dev, u32 timeout, const char **errmsg)
 {
 	struct nbd_session *session = nbd_device_session(dev);
 	bool usable;
 	int err;
 
-	*why = "the disk is open";
+	*errmsg = "the disk is open";
 	err = device_begin_drain(dev, session, &usable);
 	if (err == -EALREADY)
-		*why = "index is a device that is being detached";
+		*errmsg = "index is a device that is being detached";
 	if (err == -ENOTCONN)
-		*why = "index is a device that is ending";
+		*errmsg = "index is a device that is ending";
 	if (err)
 		return err;
 	nbd_session_get(session);

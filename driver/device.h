@@ -17,20 +17,20 @@ struct nbd_session;
  * @index: in: number of the device, unless @any; out: number of the device that was attached
  * @any: attach any idle device
  * @depth: requests in flight per hardware queue, 0 for the default
- * @why: out: human-readable reason of a failure, or NULL
+ * @errmsg: out: human-readable reason of a failure, or NULL
  * @no_device: out: it failed because that device could not be had
  */
 struct nbd_attach {
 	u32 index;
 	bool any;
 	u32 depth;
-	const char *why;
+	const char *errmsg;
 	bool no_device;
 };
 
 int nbd_device_attach(struct nbd_attach *attach, struct nbd_session *session,
 		      struct nbd_conn **conns);
-int nbd_device_detach(struct nbd_device *dev, u32 timeout, const char **why);
+int nbd_device_detach(struct nbd_device *dev, u32 timeout, const char **errmsg);
 void nbd_device_detach_now(struct nbd_device *dev, struct nbd_session *session);
 int nbd_device_resize(struct nbd_device *dev, u64 size);
 

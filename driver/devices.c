@@ -368,7 +368,7 @@ static bool devices_is_free(struct nbd_device *dev)
 }
 
 /* Lock the first idle device that is neither open nor locked, or create one */
-static struct nbd_device *devices_lock_any(u32 queues, u32 depth, const char **why)
+static struct nbd_device *devices_lock_any(u32 queues, u32 depth, const char **errmsg)
 {
 	struct nbd_device *dev;
 	u32 index = 0;
@@ -384,7 +384,7 @@ static struct nbd_device *devices_lock_any(u32 queues, u32 depth, const char **w
 			return dev;
 		nbd_devices_unlock(dev);
 	}
-	*why = "no device can be made";
+	*errmsg = "no device can be made";
 	err = xa_alloc(&devices, &index, NULL, XA_LIMIT(0, nbd_index_max()), GFP_KERNEL);
 	if (err)
 		return ERR_PTR(err == -EBUSY ? -ENOSPC : err);
@@ -395,7 +395,8 @@ static struct nbd_device *devices_lock_any(u32 queues, u32 depth, const char **w
  * Lock the device of a number, or create it. This waits for users of a device that is gone, for
  * OPENERS_TIME at most, and for a task that creates the device, for CREATION_TIME.
  */
-static struct nbd_device *devices_lock_or_create(u32 index, u32 queues, u32 depth, const char **why)
+static struct nbd_device *devices_lock_or_create(u32 index, u32 queues, u32 depth,
+						 const char **errmsg)
 {
 	unsigned long begin = jiffies, patience;
 	struct nbd_device *dev;
@@ -403,18 +404,18 @@ static struct nbd_device *devices_lock_or_create(u32 index, u32 queues, u32 dept
 
 	do {
 		patience = CREATION_TIME;
-		*why = "index is a device that another attach is making";
+		*errmsg = "index is a device that another attach is making";
 		dev = nbd_devices_find_locked(index);
 		if (dev && !dev->gone)
 			return dev;
 		if (dev) {
 			patience = OPENERS_TIME;
-			*why = "index is a device whose detach was forced and that is still in use";
+			*errmsg = "index is a device whose detach was forced and that is still in use";
 			nbd_devices_unlock(dev);
 		}
 		err = xa_insert(&devices, index, NULL, GFP_KERNEL);
 		if (!err) {
-			*why = "no device can be made";
+			*errmsg = "no device can be made";
 			return devices_create(index, queues, depth);
 		}
 	} while (err == -EBUSY && devices_nap(begin + patience));
@@ -426,15 +427,15 @@ static struct nbd_device *devices_lock_or_create(u32 index, u32 queues, u32 dept
  * unlocked, and the new one is returned locked.
  */
 static struct nbd_device *devices_change_depth(struct nbd_device *dev, u32 queues, u32 depth,
-					       const char **why)
+					       const char **errmsg)
 {
-	*why = "queue-depth can't change while the device is open";
+	*errmsg = "queue-depth can't change while the device is open";
 	nbd_devices_wait_closed(dev);
 	if (!devices_reserve_index(dev)) {
 		nbd_devices_unlock(dev);
 		return ERR_PTR(-EBUSY);
 	}
-	*why = "no device can be made";
+	*errmsg = "no device can be made";
 	return devices_replace(dev, queues, depth);
 }
 
@@ -444,7 +445,7 @@ static struct nbd_device *devices_change_depth(struct nbd_device *dev, u32 queue
  * @any: use any number, not @index
  * @slots: number of connections; there will be as many hardware queues, up to one per CPU
  * @depth: requests in flight per hardware queue, 0 for the default
- * @why: set to a human-readable reason on failure
+ * @errmsg: set to a human-readable reason on failure
  *
  * The block layer may grant fewer queues or requests, see the device's tag_set.
  *
@@ -452,24 +453,24 @@ static struct nbd_device *devices_change_depth(struct nbd_device *dev, u32 queue
  * Return: the device, for nbd_devices_unlock(); or an ERR_PTR.
  */
 struct nbd_device *nbd_devices_lock_for_attach(u32 index, bool any, u32 slots, u32 depth,
-					       const char **why)
+					       const char **errmsg)
 {
 	u32 queues = min(slots, nr_cpu_ids), want = depth ?: NBD_DEFAULT_DEPTH;
 	struct nbd_device *dev;
 
 	if (any)
-		dev = devices_lock_any(queues, want, why);
+		dev = devices_lock_any(queues, want, errmsg);
 	else
-		dev = devices_lock_or_create(index, queues, want, why);
+		dev = devices_lock_or_create(index, queues, want, errmsg);
 	if (IS_ERR(dev))
 		return dev;
 	if (rcu_access_pointer(dev->session)) {
-		*why = "index is a device that is attached already";
+		*errmsg = "index is a device that is attached already";
 		nbd_devices_unlock(dev);
 		return ERR_PTR(-EBUSY);
 	}
 	if (dev->depth != want)
-		return devices_change_depth(dev, queues, want, why);
+		return devices_change_depth(dev, queues, want, errmsg);
 	if (dev->tag_set.nr_hw_queues != queues)
 		blk_mq_update_nr_hw_queues(&dev->tag_set, queues);
 	return dev;

@@ -25,7 +25,7 @@ struct nbd_device *nbd_devices_find(u32 index);
 struct nbd_device *nbd_devices_next(u32 *index);
 struct nbd_device *nbd_devices_find_locked(u32 index);
 struct nbd_device *nbd_devices_lock_for_attach(u32 index, bool any, u32 slots, u32 depth,
-					       const char **why);
+					       const char **errmsg);
 void nbd_devices_put(struct nbd_device *dev);
 void nbd_devices_lock(struct nbd_device *dev);
 bool nbd_devices_trylock(struct nbd_device *dev);

@@ -13,7 +13,7 @@
  * @disk: negotiated parameters of the disk's session
  * @conn: negotiated parameters of the new connection
  * @several: the disk has more than one slot
- * @why: set to a human-readable reason on failure
+ * @errmsg: set to a human-readable reason on failure
  *
  * The connection may offer more than the disk relies on, but not less.
  *
@@ -21,24 +21,24 @@
  * Return: 0; -EROFS if the export has become read-only; -ESTALE if it differs otherwise.
  */
 int nbd_export_fits(const struct nbd_export *disk, const struct nbd_export *conn, bool several,
-		    const char **why)
+		    const char **errmsg)
 {
 	u16 kept = disk->flags & (FLAGS_KEPT | (several ? NBD_FLAG_CAN_MULTI_CONN : 0));
 
 	if (nbd_export_has(conn, NBD_FLAG_READ_ONLY) && !disk->read_only) {
-		*why = "transmission-flags: the export has become read-only";
+		*errmsg = "transmission-flags: the export has become read-only";
 		return -EROFS;
 	}
 	if (conn->size < READ_ONCE(disk->size))
-		*why = "size: the export is smaller than the disk";
+		*errmsg = "size: the export is smaller than the disk";
 	else if (conn->structured != disk->structured)
-		*why = "header-mode is not that of the disk";
+		*errmsg = "header-mode is not that of the disk";
 	else if (!nbd_export_has(conn, kept))
-		*why = "transmission-flags lacks what the disk relies on";
+		*errmsg = "transmission-flags lacks what the disk relies on";
 	else if (conn->min_block > disk->min_block)
-		*why = "min-block-size is larger than the disk's";
+		*errmsg = "min-block-size is larger than the disk's";
 	else if (conn->max_payload < disk->max_payload)
-		*why = "max-payload is smaller than the disk's";
+		*errmsg = "max-payload is smaller than the disk's";
 	else
 		return 0;
 	return -ESTALE;

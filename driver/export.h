@@ -51,6 +51,6 @@ static inline u64 nbd_export_usable(const struct nbd_export *e)
 }
 
 int nbd_export_fits(const struct nbd_export *disk, const struct nbd_export *conn, bool several,
-		    const char **why);
+		    const char **errmsg);
 
 #endif /* NBD_EXPORT_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The control interface: the operations of the family. They read requests by way of parse.c, have
- * the device carry them out, and reply by way of show.c.
+ * the device carry them out, and reply by way of fill.c.
  *
  * The family is described in Documentation/netlink/specs/nbdctl.yaml. From that nbdctl-gen.c is
  * generated: the operations, and the attributes that each may have.
@@ -20,14 +20,14 @@
 #include "nbdctl.h"
 #include "parse.h"
 #include "session.h"
-#include "show.h"
+#include "fill.h"
 #include "slots.h"
 
 static int need_privilege(struct sk_buff *skb, struct genl_info *info)
 {
 	if (netlink_capable(skb, CAP_SYS_ADMIN))
 		return 0;
-	return nbd_refuse(info, NULL, -EPERM,
+	return nbd_extack(info, NULL, -EPERM,
 			  "CAP_SYS_ADMIN is required, in the first user namespace");
 }
 
@@ -54,8 +54,8 @@ static int attach_session(struct genl_info *info, struct nbd_session *session,
 	int err;
 
 	err = nbd_device_attach(&attach, session, conns);
-	if (err && attach.why)
-		nbd_refuse(info, attach.no_device ? attr : NULL, err, attach.why);
+	if (err && attach.errmsg)
+		nbd_extack(info, attach.no_device ? attr : NULL, err, attach.errmsg);
 	*index = attach.index;
 	return err;
 }
@@ -74,7 +74,7 @@ int nbdctl_nl_attach_doit(struct sk_buff *skb, struct genl_info *info)
 	if (err)
 		return err;
 	if (index > nbd_index_max())
-		return nbd_refuse(info, info->attrs[NBDCTL_A_DEVICE_INDEX], -EINVAL,
+		return nbd_extack(info, info->attrs[NBDCTL_A_DEVICE_INDEX], -EINVAL,
 				  "index is too large");
 	/* Allocated first, as nothing may fail after the attach */
 	reply = new_reply(info, nla_total_size(sizeof(u32)) + nla_total_size_64bit(sizeof(u64)),
@@ -118,7 +118,7 @@ static int need_index(struct sk_buff *skb, struct genl_info *info)
 	if (err)
 		return err;
 	if (!info->attrs[NBDCTL_A_DEVICE_INDEX])
-		return nbd_refuse(info, NULL, -EINVAL, "index is required");
+		return nbd_extack(info, NULL, -EINVAL, "index is required");
 	return 0;
 }
 
@@ -134,7 +134,7 @@ static struct nbd_device *lock_named(struct sk_buff *skb, struct genl_info *info
 		return ERR_PTR(err);
 	dev = nbd_devices_find_locked(nla_get_u32(attr));
 	if (!dev)
-		return ERR_PTR(nbd_refuse(info, attr, -ENODEV, "index is no device"));
+		return ERR_PTR(nbd_extack(info, attr, -ENODEV, "index is no device"));
 	return dev;
 }
 
@@ -144,10 +144,10 @@ static int check_session(struct genl_info *info, const struct nbd_session *sessi
 	const struct nlattr *attr = info->attrs[NBDCTL_A_DEVICE_SESSION];
 
 	if (!session)
-		return nbd_refuse(info, info->attrs[NBDCTL_A_DEVICE_INDEX], -ENOTCONN,
+		return nbd_extack(info, info->attrs[NBDCTL_A_DEVICE_INDEX], -ENOTCONN,
 				  "index is a device that is not attached");
 	if (attr && nla_get_u64(attr) != session->number)
-		return nbd_refuse(info, attr, -ESTALE, "session is not what is attached now");
+		return nbd_extack(info, attr, -ESTALE, "session is not what is attached now");
 	return 0;
 }
 
@@ -166,7 +166,7 @@ static int find_named(struct sk_buff *skb, struct genl_info *info, struct nbd_de
 		return err;
 	*dev = nbd_devices_find(nla_get_u32(attr));
 	if (!*dev)
-		return nbd_refuse(info, attr, -ENODEV, "index is no device");
+		return nbd_extack(info, attr, -ENODEV, "index is no device");
 	*session = nbd_devices_get_session(*dev);
 	err = check_session(info, *session);
 	if (!err)
@@ -208,7 +208,7 @@ int nbdctl_nl_detach_doit(struct sk_buff *skb, struct genl_info *info)
 	u32 timeout = nbd_get_u32(info, NBDCTL_A_DEVICE_DETACH_TIMEOUT, NBD_DETACH_WHILE_ANSWERED);
 	struct nbd_session *session;
 	struct nbd_device *dev;
-	const char *why;
+	const char *errmsg;
 	int err;
 
 	if (info->attrs[NBDCTL_A_DEVICE_FORCE])
@@ -219,9 +219,9 @@ int nbdctl_nl_detach_doit(struct sk_buff *skb, struct genl_info *info)
 	session = named_session(info, dev);
 	err = PTR_ERR_OR_ZERO(session);
 	if (!err) {
-		err = nbd_device_detach(dev, timeout, &why);
+		err = nbd_device_detach(dev, timeout, &errmsg);
 		if (err)
-			nbd_refuse(info, info->attrs[NBDCTL_A_DEVICE_INDEX], err, why);
+			nbd_extack(info, info->attrs[NBDCTL_A_DEVICE_INDEX], err, errmsg);
 	}
 	nbd_devices_unlock(dev);
 	return err;
@@ -233,14 +233,14 @@ static int replace_slots(struct genl_info *info, struct nbd_session *session)
 	const struct nlattr *attr = info->attrs[NBDCTL_A_DEVICE_SLOT];
 	u32 n = nbd_count_attrs(info, NBDCTL_A_DEVICE_SLOT);
 	struct nbd_export export = { 0 };
-	const char *why = NULL;
+	const char *errmsg = NULL;
 	struct nbd_conn **conns;
 	int err;
 
 	if (!n)
-		return nbd_refuse(info, NULL, -EINVAL, "slot is required");
+		return nbd_extack(info, NULL, -EINVAL, "slot is required");
 	if (n > session->nr_slots)
-		return nbd_refuse(info, attr, -E2BIG, "slot is given too often");
+		return nbd_extack(info, attr, -E2BIG, "slot is given too often");
 	err = nbd_parse_export(info, &export);
 	if (err)
 		return err;
@@ -248,10 +248,10 @@ static int replace_slots(struct genl_info *info, struct nbd_session *session)
 	if (IS_ERR(conns))
 		return PTR_ERR(conns);
 	err = nbd_session_replace(session, conns, n, &export,
-				  nla_get_flag(info->attrs[NBDCTL_A_DEVICE_FORCE]), &why);
+				  nla_get_flag(info->attrs[NBDCTL_A_DEVICE_FORCE]), &errmsg);
 	if (err) {
 		nbd_put_conns(conns, n);
-		return nbd_refuse(info, attr, err, why);
+		return nbd_extack(info, attr, err, errmsg);
 	}
 	kfree(conns);
 	return 0;
@@ -303,7 +303,7 @@ static int resize(struct genl_info *info, struct nbd_device *dev)
 	if (IS_ERR(session))
 		return PTR_ERR(session);
 	if (!info->attrs[NBDCTL_A_DEVICE_SIZE])
-		return nbd_refuse(info, NULL, -EINVAL, "size is required");
+		return nbd_extack(info, NULL, -EINVAL, "size is required");
 	size = nla_get_u64(info->attrs[NBDCTL_A_DEVICE_SIZE]);
 	err = nbd_check_size(info, size, &session->export);
 	if (err)
@@ -332,7 +332,7 @@ int nbdctl_nl_driver_get_doit(struct sk_buff *skb, struct genl_info *info)
 	reply = new_reply(info, NLMSG_DEFAULT_SIZE, &head);
 	if (!reply)
 		return -ENOMEM;
-	if (nbd_show_driver(reply)) {
+	if (nbd_fill_driver(reply)) {
 		nlmsg_free(reply);
 		return -EMSGSIZE;
 	}
@@ -349,14 +349,14 @@ int nbdctl_nl_device_get_doit(struct sk_buff *skb, struct genl_info *info)
 	void *head;
 
 	if (!attr)
-		return nbd_refuse(info, NULL, -EINVAL, "index is required");
+		return nbd_extack(info, NULL, -EINVAL, "index is required");
 	dev = nbd_devices_find(nla_get_u32(attr));
 	if (!dev)
-		return nbd_refuse(info, attr, -ENODEV, "index is no device");
-	reply = new_reply(info, nbd_show_size(dev), &head);
+		return nbd_extack(info, attr, -ENODEV, "index is no device");
+	reply = new_reply(info, nbd_fill_size(dev), &head);
 	if (!reply)
 		goto put_dev;
-	err = nbd_show_device(reply, dev, netlink_capable(skb, CAP_SYS_ADMIN), true);
+	err = nbd_fill_device(reply, dev, netlink_capable(skb, CAP_SYS_ADMIN), true);
 	if (err) {
 		nlmsg_free(reply);
 		goto put_dev;
@@ -381,7 +381,7 @@ static int dump_device(struct sk_buff *skb, struct netlink_callback *cb, struct 
 	for (;;) {
 		head = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
 				   &nbdctl_nl_family, NLM_F_MULTI, NBDCTL_CMD_DEVICE_GET);
-		if (head && !nbd_show_device(skb, dev, privileged, full)) {
+		if (head && !nbd_fill_device(skb, dev, privileged, full)) {
 			genlmsg_end(skb, head);
 			return 0;
 		}

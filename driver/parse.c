@@ -15,21 +15,21 @@
 #include "slots.h"
 
 /**
- * nbd_refuse() - refuse a request with an extended ACK
+ * nbd_extack() - refuse a request with an extended ACK
  * @info: the request
  * @attr: the attribute that is wrong, or NULL if it is missing or there is none
  * @err: negative errno
- * @why: text that names the attribute, a string constant
+ * @errmsg: text that names the attribute, a string constant
  *
  * Without memory there is no text, as the request is not wrong.
  *
  * Context: Any context.
  * Return: @err.
  */
-int nbd_refuse(struct genl_info *info, const struct nlattr *attr, int err, const char *why)
+int nbd_extack(struct genl_info *info, const struct nlattr *attr, int err, const char *errmsg)
 {
 	if (info->extack && err != -ENOMEM) {
-		info->extack->_msg = why;
+		info->extack->_msg = errmsg;
 		info->extack->bad_attr = attr;
 	}
 	return err;
@@ -65,15 +65,15 @@ static int parse_blocks(struct genl_info *info, struct nbd_export *export)
 	u32 preferred;
 
 	if (!is_block(min_block, 1, BLK_MAX_BLOCK_SIZE))
-		return nbd_refuse(info, attrs[NBDCTL_A_DEVICE_MIN_BLOCK_SIZE], -EINVAL,
+		return nbd_extack(info, attrs[NBDCTL_A_DEVICE_MIN_BLOCK_SIZE], -EINVAL,
 				  "min-block-size must be a power of two up to max-min-block-size");
 	preferred = nbd_get_u32(info, NBDCTL_A_DEVICE_PREFERRED_BLOCK_SIZE,
 				max(min_block, NBD_PREF_BLOCK_DEFAULT));
 	if (!is_block(preferred, max(min_block, 512u), NBD_MAX_PAYLOAD))
-		return nbd_refuse(info, attrs[NBDCTL_A_DEVICE_PREFERRED_BLOCK_SIZE], -EINVAL,
+		return nbd_extack(info, attrs[NBDCTL_A_DEVICE_PREFERRED_BLOCK_SIZE], -EINVAL,
 				  "preferred-block-size must be a power of two from min-block-size on");
 	if (payload < max_t(u32, preferred, PAGE_SIZE) || payload > NBD_MAX_PAYLOAD)
-		return nbd_refuse(info, attrs[NBDCTL_A_DEVICE_MAX_PAYLOAD], -EINVAL,
+		return nbd_extack(info, attrs[NBDCTL_A_DEVICE_MAX_PAYLOAD], -EINVAL,
 				  "max-payload must be from preferred-block-size to 32 MiB");
 	export->min_block = min_block;
 	export->preferred_block = preferred;
@@ -95,20 +95,20 @@ int nbd_parse_export(struct genl_info *info, struct nbd_export *export)
 	u32 mode;
 
 	if (!attrs[NBDCTL_A_DEVICE_SIZE])
-		return nbd_refuse(info, NULL, -EINVAL, "size is required");
+		return nbd_extack(info, NULL, -EINVAL, "size is required");
 	if (!attrs[NBDCTL_A_DEVICE_TRANSMISSION_FLAGS])
-		return nbd_refuse(info, NULL, -EINVAL, "transmission-flags is required");
+		return nbd_extack(info, NULL, -EINVAL, "transmission-flags is required");
 	if (!attrs[NBDCTL_A_DEVICE_HEADER_MODE])
-		return nbd_refuse(info, NULL, -EINVAL, "header-mode is required");
+		return nbd_extack(info, NULL, -EINVAL, "header-mode is required");
 	mode = nla_get_u32(attrs[NBDCTL_A_DEVICE_HEADER_MODE]);
 	if (mode > NBDCTL_HEADER_MODE_STRUCTURED)
-		return nbd_refuse(info, attrs[NBDCTL_A_DEVICE_HEADER_MODE], -EOPNOTSUPP,
+		return nbd_extack(info, attrs[NBDCTL_A_DEVICE_HEADER_MODE], -EOPNOTSUPP,
 				  "header-mode is none that this driver speaks");
 	export->structured = mode == NBDCTL_HEADER_MODE_STRUCTURED;
 	export->size = nla_get_u64(attrs[NBDCTL_A_DEVICE_SIZE]);
 	export->flags = nla_get_u16(attrs[NBDCTL_A_DEVICE_TRANSMISSION_FLAGS]);
 	if (!nbd_export_has(export, NBD_FLAG_HAS_FLAGS))
-		return nbd_refuse(info, attrs[NBDCTL_A_DEVICE_TRANSMISSION_FLAGS], -EINVAL,
+		return nbd_extack(info, attrs[NBDCTL_A_DEVICE_TRANSMISSION_FLAGS], -EINVAL,
 				  "transmission-flags lacks NBD_FLAG_HAS_FLAGS");
 	export->read_only = nbd_export_has(export, NBD_FLAG_READ_ONLY) ||
 			    attrs[NBDCTL_A_DEVICE_READ_ONLY];
@@ -120,9 +120,9 @@ int nbd_check_size(struct genl_info *info, u64 size, const struct nbd_export *ex
 	const struct nlattr *attr = info->attrs[NBDCTL_A_DEVICE_SIZE];
 
 	if (size > S64_MAX)
-		return nbd_refuse(info, attr, -EINVAL, "size is too large");
+		return nbd_extack(info, attr, -EINVAL, "size is too large");
 	if (size < nbd_export_block(export))
-		return nbd_refuse(info, attr, -EINVAL, "size is less than one block");
+		return nbd_extack(info, attr, -EINVAL, "size is less than one block");
 	return 0;
 }
 
@@ -138,10 +138,10 @@ static int parse_context(struct genl_info *info, const struct nlattr *attr,
 	if (err)
 		return err;
 	if (!tb[NBDCTL_A_CONTEXT_NAME] || !strchr(nla_data(tb[NBDCTL_A_CONTEXT_NAME]), ':'))
-		return nbd_refuse(info, attr, -EINVAL, "context needs a name, namespace:leaf");
+		return nbd_extack(info, attr, -EINVAL, "context needs a name, namespace:leaf");
 	for (i = 0; i < export->nr_contexts; i++)
 		if (!nla_strcmp(tb[NBDCTL_A_CONTEXT_NAME], export->contexts[i]))
-			return nbd_refuse(info, attr, -EINVAL, "context is named twice");
+			return nbd_extack(info, attr, -EINVAL, "context is named twice");
 	export->contexts[i] = nla_strdup(tb[NBDCTL_A_CONTEXT_NAME], GFP_KERNEL);
 	if (!export->contexts[i])
 		return -ENOMEM;
@@ -158,10 +158,10 @@ static int parse_contexts(struct genl_info *info, struct nbd_export *export)
 	if (!n)
 		return 0;
 	if (!export->structured)
-		return nbd_refuse(info, info->attrs[NBDCTL_A_DEVICE_CONTEXT], -EINVAL,
+		return nbd_extack(info, info->attrs[NBDCTL_A_DEVICE_CONTEXT], -EINVAL,
 				  "context needs the header-mode structured");
 	if (n > NBD_MAX_CONTEXTS)
-		return nbd_refuse(info, info->attrs[NBDCTL_A_DEVICE_CONTEXT], -E2BIG,
+		return nbd_extack(info, info->attrs[NBDCTL_A_DEVICE_CONTEXT], -E2BIG,
 				  "context is given too often");
 	export->contexts = kcalloc(n, sizeof(*export->contexts), GFP_KERNEL);
 	if (!export->contexts)
@@ -206,21 +206,21 @@ static int parse_id(struct genl_info *info, const struct nlattr *attr, u32 n, bo
 		return err;
 	if (!tb[NBDCTL_A_CONTEXT_ID_CONTEXT] ||
 	    nla_get_u32(tb[NBDCTL_A_CONTEXT_ID_CONTEXT]) >= n)
-		return nbd_refuse(info, attr, -EINVAL, "context-id needs the index of a context");
+		return nbd_extack(info, attr, -EINVAL, "context-id needs the index of a context");
 	i = nla_get_u32(tb[NBDCTL_A_CONTEXT_ID_CONTEXT]);
 	lost = nla_get_flag(tb[NBDCTL_A_CONTEXT_ID_LOST]);
 	if (lost == !!tb[NBDCTL_A_CONTEXT_ID_ID])
-		return nbd_refuse(info, attr, -EINVAL, "context-id needs either id or lost");
+		return nbd_extack(info, attr, -EINVAL, "context-id needs either id or lost");
 	if (lost && !may_lose)
-		return nbd_refuse(info, attr, -EINVAL, "context-id can only be lost later");
+		return nbd_extack(info, attr, -EINVAL, "context-id can only be lost later");
 	if (__test_and_set_bit(i, set->given))
-		return nbd_refuse(info, attr, -EINVAL, "context-id is given twice for a context");
+		return nbd_extack(info, attr, -EINVAL, "context-id is given twice for a context");
 	set->ids[i].lost = lost;
 	if (lost)
 		return 0;
 	__clear_bit(i, set->given);
 	if (id_taken(set, n, nla_get_u32(tb[NBDCTL_A_CONTEXT_ID_ID])))
-		return nbd_refuse(info, attr, -EINVAL, "context-id gives one id to two contexts");
+		return nbd_extack(info, attr, -EINVAL, "context-id gives one id to two contexts");
 	__set_bit(i, set->given);
 	set->ids[i].id = nla_get_u32(tb[NBDCTL_A_CONTEXT_ID_ID]);
 	return 0;
@@ -240,7 +240,7 @@ static int parse_ids(struct genl_info *info, const struct nlattr *slot, u32 n, b
 			return err;
 	}
 	if (bitmap_weight(set->given, NBD_MAX_CONTEXTS) != n)
-		return nbd_refuse(info, slot, -EINVAL, "slot lacks a context-id for a context");
+		return nbd_extack(info, slot, -EINVAL, "slot lacks a context-id for a context");
 	return 0;
 }
 
@@ -253,7 +253,7 @@ static struct nbd_conn *parse_slot(struct genl_info *info, const struct nlattr *
 {
 	struct nlattr *tb[ARRAY_SIZE(nbdctl_slot_request_nl_policy)];
 	u32 n = session->export.nr_contexts, index;
-	const char *why = NULL;
+	const char *errmsg = NULL;
 	struct nbd_conn *conn;
 	struct id_set *set;
 	int err;
@@ -264,11 +264,11 @@ static struct nbd_conn *parse_slot(struct genl_info *info, const struct nlattr *
 		return ERR_PTR(err);
 	index = tb[NBDCTL_A_SLOT_INDEX] ? nla_get_u32(tb[NBDCTL_A_SLOT_INDEX]) : position;
 	if (index >= session->nr_slots || (position >= 0 && index != position))
-		return ERR_PTR(nbd_refuse(info, attr, -EINVAL, "slot has a wrong index"));
+		return ERR_PTR(nbd_extack(info, attr, -EINVAL, "slot has a wrong index"));
 	if (!tb[NBDCTL_A_SLOT_FD])
-		return ERR_PTR(nbd_refuse(info, attr, -EINVAL, "slot needs an fd"));
+		return ERR_PTR(nbd_extack(info, attr, -EINVAL, "slot needs an fd"));
 	if (tb[NBDCTL_A_SLOT_RECONNECTS] && position >= 0)
-		return ERR_PTR(nbd_refuse(info, attr, -EINVAL,
+		return ERR_PTR(nbd_extack(info, attr, -EINVAL,
 					  "slot is new, so it has no reconnects"));
 	set = kzalloc(sizeof(*set), GFP_KERNEL);
 	if (!set)
@@ -277,9 +277,9 @@ static struct nbd_conn *parse_slot(struct genl_info *info, const struct nlattr *
 	conn = ERR_PTR(err);
 	if (err)
 		goto free_set;
-	conn = nbd_slots_alloc_conn(session, index, nla_get_u32(tb[NBDCTL_A_SLOT_FD]), &why);
+	conn = nbd_slots_alloc_conn(session, index, nla_get_u32(tb[NBDCTL_A_SLOT_FD]), &errmsg);
 	if (IS_ERR(conn)) {
-		nbd_refuse(info, tb[NBDCTL_A_SLOT_FD], PTR_ERR(conn), why);
+		nbd_extack(info, tb[NBDCTL_A_SLOT_FD], PTR_ERR(conn), errmsg);
 		goto free_set;
 	}
 	memcpy(conn->ids, set->ids, n * sizeof(*conn->ids));
@@ -346,14 +346,14 @@ static int check_slots(struct genl_info *info, u32 n)
 	u32 flags = 0;
 
 	if (!n)
-		return nbd_refuse(info, NULL, -EINVAL, "slot is required");
+		return nbd_extack(info, NULL, -EINVAL, "slot is required");
 	if (n > NBD_MAX_SLOTS)
-		return nbd_refuse(info, info->attrs[NBDCTL_A_DEVICE_SLOT], -E2BIG,
+		return nbd_extack(info, info->attrs[NBDCTL_A_DEVICE_SLOT], -E2BIG,
 				  "slot is given too often");
 	if (info->attrs[NBDCTL_A_DEVICE_TRANSMISSION_FLAGS])
 		flags = nla_get_u16(info->attrs[NBDCTL_A_DEVICE_TRANSMISSION_FLAGS]);
 	if (n > 1 && !(flags & NBD_FLAG_CAN_MULTI_CONN))
-		return nbd_refuse(info, info->attrs[NBDCTL_A_DEVICE_SLOT], -EINVAL,
+		return nbd_extack(info, info->attrs[NBDCTL_A_DEVICE_SLOT], -EINVAL,
 				  "slot: several, but transmission-flags lacks NBD_FLAG_CAN_MULTI_CONN");
 	return 0;
 }
@@ -378,7 +378,7 @@ struct nbd_session *nbd_parse_session(struct genl_info *info)
 		return ERR_PTR(err);
 	depth = nbd_get_u32(info, NBDCTL_A_DEVICE_QUEUE_DEPTH, NBD_DEFAULT_DEPTH);
 	if (!depth || depth > NBD_MAX_DEPTH)
-		return ERR_PTR(nbd_refuse(info, info->attrs[NBDCTL_A_DEVICE_QUEUE_DEPTH], -EINVAL,
+		return ERR_PTR(nbd_extack(info, info->attrs[NBDCTL_A_DEVICE_QUEUE_DEPTH], -EINVAL,
 					  "queue-depth must be from 1 to 1024"));
 	session = nbd_session_alloc(n);
 	if (!session)

@@ -8,7 +8,7 @@
 #include "../uapi/linux/nbdctl.h"
 #include "session.h"
 
-int nbd_refuse(struct genl_info *info, const struct nlattr *attr, int err, const char *why);
+int nbd_extack(struct genl_info *info, const struct nlattr *attr, int err, const char *errmsg);
 u32 nbd_count_attrs(struct genl_info *info, int type);
 u32 nbd_get_u32(struct genl_info *info, int type, u32 absent);
 int nbd_parse_export(struct genl_info *info, struct nbd_export *export);

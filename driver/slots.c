@@ -326,17 +326,17 @@ static void retire_work(struct work_struct *work)
  * @session: its session, with the contexts set
  * @index: number of the slot
  * @fd: descriptor of the connected socket in the calling process
- * @why: set to a human-readable reason if the socket is refused; has no meaning for -ENOMEM
+ * @errmsg: set to a human-readable reason if the socket is refused; has no meaning for -ENOMEM
  *
  * Context: Process context, may sleep. Takes the socket lock.
  * Return: as nbd_conn_alloc(); the caller fills in the context ids.
  */
 struct nbd_conn *nbd_slots_alloc_conn(struct nbd_session *session, u32 index, u32 fd,
-				      const char **why)
+				      const char **errmsg)
 {
 	struct nbd_conn *conn;
 
-	conn = nbd_conn_alloc(session, index, fd, &nbd_recv_ops, why);
+	conn = nbd_conn_alloc(session, index, fd, &nbd_recv_ops, errmsg);
 	if (IS_ERR(conn))
 		return conn;
 	nbd_send_init(conn);
@@ -372,7 +372,7 @@ void nbd_session_start(struct nbd_session *session, struct nbd_conn **conns)
 
 /* Check that no slot is given twice, and that none was filled since the caller looked */
 static int slots_check(struct nbd_session *session, struct nbd_conn **conns, u32 n,
-		       const char **why)
+		       const char **errmsg)
 {
 	u32 i, j;
 
@@ -381,37 +381,37 @@ static int slots_check(struct nbd_session *session, struct nbd_conn **conns, u32
 		for (j = 0; j < i; j++) {
 			if (conns[j]->index != conns[i]->index)
 				continue;
-			*why = "slot is given twice";
+			*errmsg = "slot is given twice";
 			return -EINVAL;
 		}
 		if (!conns[i]->nth ||
 		    conns[i]->nth == session->slots[conns[i]->index].reconnects + 1)
 			continue;
-		*why = "slot has had another connection since";
+		*errmsg = "slot has had another connection since";
 		return -ESTALE;
 	}
 	return 0;
 }
 
 static int slots_check_replacement(struct nbd_session *session, struct nbd_conn **conns, u32 n,
-				   const struct nbd_export *export, const char **why)
+				   const struct nbd_export *export, const char **errmsg)
 {
 	u32 index = conns[0]->index;
 	int err;
 
-	err = slots_check(session, conns, n, why);
+	err = slots_check(session, conns, n, errmsg);
 	if (err)
 		return err;
 	/* NBD_SESSION_DRAINING is fine: the drain may need a connection */
 	if (nbd_session_is_ended(session)) {
-		*why = "index is a device that is ending";
+		*errmsg = "index is a device that is ending";
 		return -ENOTCONN;
 	}
-	err = nbd_export_fits(&session->export, export, session->nr_slots > 1, why);
+	err = nbd_export_fits(&session->export, export, session->nr_slots > 1, errmsg);
 	if (!err)
 		return 0;
 	if (__ratelimit(&session->ratelimit))
-		pr_err("nbd%u: conn %u: refused, %s\n", session->index, index, *why);
+		pr_err("nbd%u: conn %u: refused, %s\n", session->index, index, *errmsg);
 	nbd_event_slot(session->index, session->number, NBDCTL_CMD_CONNECTION_REFUSED_EVENT,
 		       index, -err);
 	return err;
@@ -453,7 +453,7 @@ static void slots_fill(struct nbd_session *session, struct nbd_conn *conn)
  * @n: number of connections, at least 1
  * @export: what was negotiated on the connections
  * @force: limit each wait for the server of an earlier connection to a second
- * @why: set to a human-readable reason on failure
+ * @errmsg: set to a human-readable reason on failure
  *
  * All connections get their slots, or none does. The old ones are torn down by retire_work after
  * this has returned. For one that works, this first waits for replies and a flush, while all other
@@ -464,13 +464,13 @@ static void slots_fill(struct nbd_session *session, struct nbd_conn *conn)
  * looked; -ENOTCONN if the session has ended; or an error of nbd_export_fits().
  */
 int nbd_session_replace(struct nbd_session *session, struct nbd_conn **conns, u32 n,
-			const struct nbd_export *export, bool force, const char **why)
+			const struct nbd_export *export, bool force, const char **errmsg)
 {
 	int err;
 	u32 i;
 
 	mutex_lock(&session->lock);
-	err = slots_check_replacement(session, conns, n, export, why);
+	err = slots_check_replacement(session, conns, n, export, errmsg);
 	if (!err) {
 		if (force)
 			WRITE_ONCE(session->forced, session->born);

@@ -10,10 +10,10 @@ struct nbd_export;
 struct nbd_session;
 
 struct nbd_conn *nbd_slots_alloc_conn(struct nbd_session *session, u32 index, u32 fd,
-				      const char **why);
+				      const char **errmsg);
 void nbd_session_start(struct nbd_session *session, struct nbd_conn **conns);
 int nbd_session_replace(struct nbd_session *session, struct nbd_conn **conns, u32 n,
-			const struct nbd_export *export, bool force, const char **why);
+			const struct nbd_export *export, bool force, const char **errmsg);
 void nbd_session_end(struct nbd_session *session, bool orderly);
 
 #endif /* NBD_SLOTS_H */

@@ -37,14 +37,14 @@ static u32 socket_transport(const struct socket *sock)
 	}
 }
 
-static int socket_check(const struct nbd_socket *s, const char **why)
+static int socket_check(const struct nbd_socket *s, const char **errmsg)
 {
 	if (s->transport == NBDCTL_TRANSPORT_NONE) {
-		*why = "fd is no TCP, Unix or vsock stream socket";
+		*errmsg = "fd is no TCP, Unix or vsock stream socket";
 		return -EPROTOTYPE;
 	}
 	if (READ_ONCE(s->sk->sk_state) != TCP_ESTABLISHED || READ_ONCE(s->sk->sk_shutdown)) {
-		*why = "fd is a socket that is not connected";
+		*errmsg = "fd is a socket that is not connected";
 		return -ENOTCONN;
 	}
 	return 0;
@@ -65,23 +65,23 @@ static void socket_note_peer(struct nbd_socket *s)
  * nbd_socket_get() - look up a socket, and check that it can be taken over
  * @s: structure to fill, zeroed
  * @fd: descriptor of the socket in the calling process
- * @why: set to a human-readable reason on failure
+ * @errmsg: set to a human-readable reason on failure
  *
  * Context: Process context, may sleep.
  * Return: 0 and a reference to the file in @s, for nbd_socket_put(); or negative errno.
  */
-int nbd_socket_get(struct nbd_socket *s, u32 fd, const char **why)
+int nbd_socket_get(struct nbd_socket *s, u32 fd, const char **errmsg)
 {
 	int err = -EBADF;
 
-	*why = "fd is no socket";
+	*errmsg = "fd is no socket";
 	if (fd <= INT_MAX)
 		s->sock = sockfd_lookup(fd, &err);
 	if (!s->sock)
 		return err;
 	s->sk = s->sock->sk;
 	s->transport = socket_transport(s->sock);
-	err = socket_check(s, why);
+	err = socket_check(s, errmsg);
 	if (err)
 		nbd_socket_put(s);
 	else
@@ -307,12 +307,12 @@ static void socket_replace_callbacks(struct nbd_socket *s)
  * nbd_socket_take() - take a socket over, and prepare it for use during memory reclaim
  * @s: filled by nbd_socket_get()
  * @ops: handlers of its events
- * @why: set to a human-readable reason on failure
+ * @errmsg: set to a human-readable reason on failure
  *
  * Context: Process context, may sleep. Takes the socket lock.
  * Return: 0, then the handlers may be called until nbd_socket_return(); or negative errno.
  */
-int nbd_socket_take(struct nbd_socket *s, const struct nbd_socket_ops *ops, const char **why)
+int nbd_socket_take(struct nbd_socket *s, const struct nbd_socket_ops *ops, const char **errmsg)
 {
 	struct sock *sk = s->sk;
 	int err;
@@ -321,9 +321,9 @@ int nbd_socket_take(struct nbd_socket *s, const struct nbd_socket_ops *ops, cons
 	lock_sock(sk);
 	write_lock_bh(&sk->sk_callback_lock);
 	/* It may have been closed or disconnected since nbd_socket_get() */
-	err = socket_check(s, why);
+	err = socket_check(s, errmsg);
 	if (!err && sk->sk_user_data) {
-		*why = "fd is a socket that another part of the kernel uses";
+		*errmsg = "fd is a socket that another part of the kernel uses";
 		err = -EBUSY;
 	}
 	if (!err)

@@ -81,9 +81,9 @@ struct nbd_socket {
 	struct nbd_lock_class classes[2];
 };
 
-int nbd_socket_get(struct nbd_socket *s, u32 fd, const char **why);
+int nbd_socket_get(struct nbd_socket *s, u32 fd, const char **errmsg);
 void nbd_socket_put(struct nbd_socket *s);
-int nbd_socket_take(struct nbd_socket *s, const struct nbd_socket_ops *ops, const char **why);
+int nbd_socket_take(struct nbd_socket *s, const struct nbd_socket_ops *ops, const char **errmsg);
 void nbd_socket_finish(struct nbd_socket *s);
 void nbd_socket_reset(struct nbd_socket *s);
 void nbd_socket_return(struct nbd_socket *s);

@@ -27,7 +27,7 @@ devices
 device queue walk
 ioctl
 fops
-parse show
+parse fill
 nbdctl
 main
 '

@@ -10,16 +10,16 @@
 #include "devices.h"
 #include "disk.h"
 #include "session.h"
-#include "show.h"
+#include "fill.h"
 
 /**
- * nbd_show_driver() - add version, features and limits of the driver to a message
+ * nbd_fill_driver() - add version, features and limits of the driver to a message
  * @skb: the message
  *
  * Context: Any context.
  * Return: 0, or nonzero if @skb lacks the space.
  */
-int nbd_show_driver(struct sk_buff *skb)
+int nbd_fill_driver(struct sk_buff *skb)
 {
 	u32 modes = BIT(NBDCTL_HEADER_MODE_SIMPLE) | BIT(NBDCTL_HEADER_MODE_STRUCTURED);
 	u32 features = NBDCTL_FEATURE_BLOCK_STATUS | NBDCTL_FEATURE_SLOT_REPLACE |
@@ -41,13 +41,13 @@ int nbd_show_driver(struct sk_buff *skb)
 #define ENTRY_SIZE	32u
 
 /**
- * nbd_show_size() - get the space that nbd_show_device() needs
+ * nbd_fill_size() - get the space that nbd_fill_device() needs
  * @dev: referenced device
  *
  * Context: Any context.
  * Return: upper limit in bytes.
  */
-size_t nbd_show_size(struct nbd_device *dev)
+size_t nbd_fill_size(struct nbd_device *dev)
 {
 	struct nbd_session *session = nbd_devices_get_session(dev);
 	size_t size = DEVICE_SIZE;
@@ -200,7 +200,7 @@ static int put_export(struct sk_buff *skb, const struct nbd_session *session)
 }
 
 /**
- * nbd_show_device() - add the description of a device to a message
+ * nbd_fill_device() - add the description of a device to a message
  * @skb: the message
  * @dev: referenced device
  * @privileged: include identifier, display text and addresses
@@ -209,7 +209,7 @@ static int put_export(struct sk_buff *skb, const struct nbd_session *session)
  * Context: Process context, may sleep. Takes the session's lock if @privileged.
  * Return: 0, or -EMSGSIZE if @skb lacks the space.
  */
-int nbd_show_device(struct sk_buff *skb, struct nbd_device *dev, bool privileged, bool full)
+int nbd_fill_device(struct sk_buff *skb, struct nbd_device *dev, bool privileged, bool full)
 {
 	struct nbd_session *session = nbd_devices_get_session(dev);
 	u32 state = session ? nbd_session_uapi_state(session) : nbd_devices_state(dev);
