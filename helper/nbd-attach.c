@@ -5,9 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "error.h"
-#include "log.h"
-#include "verbs.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "verbs/verbs.h"
 
 /* The name that the program is called by selects the verb; the default is the first. */
 static const struct verb *const verbs[] = {

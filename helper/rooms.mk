@@ -1,62 +1,75 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The source files of the tools and the libraries they need, for the program, tests and fuzzers.
+# The rooms of the tools, their source files and the libraries they need, for the program, tests and
+# fuzzers. tools/testing/lint/check-helper-layers.sh says which room may include which.
 
 helper_pkgs := libnl-genl-3.0 libnl-3.0 smartcols liburiparser libseccomp libudev mount
 
-helper_rooms := \
-	adopt \
-	attach \
-	attach-args \
+helper_base := \
+	error \
+	json \
+	log \
+	pass \
+	process \
+	program \
+	text \
+	transport \
+	waiting
+
+helper_maps := \
+	graph \
+	map-print \
+	meaning \
+	runs
+
+helper_negotiate := \
 	backoff \
-	bundle \
-	claim \
 	connect \
 	connector \
-	daemon \
-	detach \
-	device \
-	device-json \
-	error \
 	export \
 	facts \
-	graph \
 	handshake \
+	negotiate \
+	option \
+	peers \
+	sandbox \
+	survey \
+	target \
+	uri \
+	verdict
+
+helper_kernel := \
+	device \
 	holders \
-	info \
-	json \
-	keeper \
 	kernel \
 	kernel-device \
 	kernel-event \
 	kernel-genl \
 	kernel-map \
 	kernel-slot \
-	list \
-	log \
-	map \
-	map-print \
-	meaning \
 	modload \
-	nbd-attach \
-	negotiate \
-	notify \
-	operands \
-	option \
-	opts \
-	pass \
-	peers \
-	process \
-	program \
 	ready \
-	renew \
-	runs \
-	sandbox \
-	survey \
-	target \
-	text \
-	transport \
-	udev \
-	uri \
-	verdict \
-	waiting
+	udev
+
+helper_keeper := \
+	claim \
+	daemon \
+	keeper \
+	notify \
+	renew
+
+helper_verbs := \
+	adopt \
+	attach \
+	attach-args \
+	bundle \
+	detach \
+	device-json \
+	info \
+	list \
+	map \
+	operands \
+	opts
+
+# without main(), which tests and fuzzers have themselves
+helper_rooms := $(foreach room,base maps negotiate kernel keeper verbs,$(helper_$(room):%=$(room)/%))

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../error.h"
-#include "../handshake.h"
-#include "../transport.h"
+#include "base/error.h"
+#include "base/transport.h"
+#include "negotiate/handshake.h"
 
 enum way {
 	ATTACH,

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../error.h"
-#include "../target.h"
-#include "../uri.h"
+#include "base/error.h"
+#include "negotiate/target.h"
+#include "negotiate/uri.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

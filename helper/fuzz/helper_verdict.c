@@ -8,9 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../log.h"
-#include "../text.h"
-#include "../verdict.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "negotiate/verdict.h"
 
 static void say_nothing(enum log_level level, const char *text)
 {

@@ -3,8 +3,8 @@
 #ifndef NBD_UNIT_ATTACH_H
 #define NBD_UNIT_ATTACH_H
 
-#include "../error.h"
-#include "../handshake.h"
+#include "base/error.h"
+#include "negotiate/handshake.h"
 #include "script.h"
 
 #define FIXED		NBD_FLAG_FIXED_NEWSTYLE

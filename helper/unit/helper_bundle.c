@@ -12,10 +12,10 @@
 
 #include "unit.h"
 
-#include "../bundle.h"
-#include "../error.h"
-#include "../handshake-proto.h"
-#include "../log.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "negotiate/handshake-proto.h"
+#include "verbs/bundle.h"
 #include "script.h"
 
 /* What is found at an address */

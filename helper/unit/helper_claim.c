@@ -11,9 +11,9 @@
 
 #include "unit.h"
 
-#include "../claim.h"
-#include "../device.h"
-#include "../error.h"
+#include "base/error.h"
+#include "keeper/claim.h"
+#include "kernel/device.h"
 
 /* No disk of this machine has it. */
 #define INDEX		DEVICE_INDEX_MAX

@@ -14,10 +14,10 @@
 
 #include "unit.h"
 
-#include "../connect.h"
-#include "../error.h"
-#include "../target.h"
-#include "../transport.h"
+#include "base/error.h"
+#include "base/transport.h"
+#include "negotiate/connect.h"
+#include "negotiate/target.h"
 
 static struct target *target;
 static struct error err;

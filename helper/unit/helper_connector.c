@@ -9,9 +9,9 @@
 
 #include "unit.h"
 
-#include "../connector.h"
-#include "../error.h"
-#include "../target.h"
+#include "base/error.h"
+#include "negotiate/connector.h"
+#include "negotiate/target.h"
 
 /* Longer than anything here may take. */
 #define LONG_MS		60000

@@ -5,10 +5,10 @@
 
 #include "unit.h"
 
-#include "../error.h"
-#include "../export.h"
-#include "../facts.h"
-#include "../handshake-proto.h"
+#include "base/error.h"
+#include "negotiate/export.h"
+#include "negotiate/facts.h"
+#include "negotiate/handshake-proto.h"
 
 static void add_context(struct export *export, const char *name, uint32_t id)
 {

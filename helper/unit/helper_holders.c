@@ -9,7 +9,7 @@
 
 #include "unit.h"
 
-#include "../holders.c"
+#include "kernel/holders.c"
 
 static char folder[64];
 static char said[700];

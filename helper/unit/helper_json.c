@@ -6,10 +6,10 @@
 
 #include "unit.h"
 
-#include "../device-json.h"
-#include "../handshake-proto.h"
-#include "../json.h"
-#include "../kernel.h"
+#include "base/json.h"
+#include "kernel/kernel.h"
+#include "negotiate/handshake-proto.h"
+#include "verbs/device-json.h"
 
 #define BEGIN	"{\n  \"version\": 1,\n"
 

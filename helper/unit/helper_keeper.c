@@ -14,9 +14,9 @@
 
 #include "unit.h"
 
-#include "../backoff.h"
-#include "../notify.h"
-#include "../peers.h"
+#include "keeper/notify.h"
+#include "negotiate/backoff.h"
+#include "negotiate/peers.h"
 
 /* Each wait is about twice the one before, up to the longest; chance makes up to a quarter. */
 static void test_backoff_grows(void **state)

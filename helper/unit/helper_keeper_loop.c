@@ -20,7 +20,7 @@ static int fake_clock(clockid_t clock, struct timespec *now);
 
 #define poll		fake_poll
 #define clock_gettime	fake_clock
-#include "../keeper.c"
+#include "keeper/keeper.c"
 #undef poll
 #undef clock_gettime
 

@@ -15,8 +15,8 @@
 
 #include "unit.h"
 
-#include "../error.h"
-#include "../sandbox.h"
+#include "base/error.h"
+#include "negotiate/sandbox.h"
 
 #ifndef SYS_landlock_create_ruleset
 #define SYS_landlock_create_ruleset	444

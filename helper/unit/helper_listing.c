@@ -6,8 +6,8 @@
 
 #include "unit.h"
 
-#include "../error.h"
-#include "../handshake.h"
+#include "base/error.h"
+#include "negotiate/handshake.h"
 #include "script.h"
 
 #define LIST		NBD_OPT_LIST

@@ -6,11 +6,11 @@
 
 #include "unit.h"
 
-#include "../error.h"
-#include "../graph.h"
-#include "../map-print.h"
-#include "../meaning.h"
-#include "../runs.h"
+#include "base/error.h"
+#include "maps/graph.h"
+#include "maps/map-print.h"
+#include "maps/meaning.h"
+#include "maps/runs.h"
 
 #define BASE	"base:allocation"
 #define IN_BASE	"\"context\": \"base:allocation\"}"

@@ -19,9 +19,9 @@
 
 #include "unit.h"
 
-#include "../handshake-proto.h"
-#include "../log.h"
-#include "../negotiate.h"
+#include "base/log.h"
+#include "negotiate/handshake-proto.h"
+#include "negotiate/negotiate.h"
 #include "script.h"
 
 static struct script *script;

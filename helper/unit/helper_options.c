@@ -8,10 +8,10 @@
 
 #include "unit.h"
 
-#include "../attach-args.h"
-#include "../error.h"
-#include "../opts.h"
-#include "../verbs.h"
+#include "base/error.h"
+#include "verbs/attach-args.h"
+#include "verbs/opts.h"
+#include "verbs/verbs.h"
 
 /* Room for the options of a verb, written "-x --long" and sorted */
 #define LIST_ROOM	4096

@@ -23,9 +23,9 @@
 
 #include "unit.h"
 
-#include "../error.h"
-#include "../process.h"
-#include "../sandbox.h"
+#include "base/error.h"
+#include "base/process.h"
+#include "negotiate/sandbox.h"
 
 #define ENTERED		100
 

@@ -8,7 +8,7 @@
 
 #include "unit.h"
 
-#include "../sandbox.c"
+#include "negotiate/sandbox.c"
 
 #define PRIVATE		(MAP_PRIVATE | MAP_ANONYMOUS)
 

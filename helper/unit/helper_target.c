@@ -5,9 +5,9 @@
 
 #include "unit.h"
 
-#include "../error.h"
-#include "../operands.h"
-#include "../target.h"
+#include "base/error.h"
+#include "negotiate/target.h"
+#include "verbs/operands.h"
 
 struct line {
 	const char *unix_path, *port, *vsock, *name;

@@ -6,9 +6,9 @@
 
 #include "unit.h"
 
-#include "../device.h"
-#include "../json.h"
-#include "../text.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "kernel/device.h"
 
 static void test_sizes(void **state)
 {

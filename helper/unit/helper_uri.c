@@ -6,9 +6,9 @@
 
 #include "unit.h"
 
-#include "../error.h"
-#include "../target.h"
-#include "../uri.h"
+#include "base/error.h"
+#include "negotiate/target.h"
+#include "negotiate/uri.h"
 
 struct good {
 	const char *uri;

@@ -14,8 +14,8 @@
 
 #include "unit.h"
 
-#include "../pass.h"
-#include "../verdict.h"
+#include "base/pass.h"
+#include "negotiate/verdict.h"
 
 #define HEADER	offsetof(struct verdict_message, text)
 

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "../handshake-proto.h"
+#include "negotiate/handshake-proto.h"
 #include "script.h"
 
 static int script_read(struct transport *t, void *buf, size_t len)

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../transport.h"
+#include "base/transport.h"
 
 /**
  * struct script - a server that says what it was told to, whatever it hears

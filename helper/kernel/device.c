@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "kernel/device.h"
+
+bool device_is_name(const char *s, uint32_t *index)
+{
+	uint64_t n;
+
+	if (!strncmp(s, "/dev/", 5))
+		s += 5;
+	if (strncmp(s, "nbd", 3) || text_parse_number(s + 3, DEVICE_INDEX_MAX, &n))
+		return false;
+	/* "nbd03" is not the name of device 3. */
+	if (s[3] == '0' && s[4])
+		return false;
+	*index = n;
+	return true;
+}
+
+/* True for "/dev/nbd3p1" or "nbd3p1". */
+static bool device_is_partition(const char *s)
+{
+	const char *p = strrchr(s, 'p');
+	char disk[DEVICE_PATH_MAX];
+	uint64_t partition;
+	uint32_t index;
+
+	if (!p || p - s >= DEVICE_PATH_MAX || text_parse_number(p + 1, UINT32_MAX, &partition))
+		return false;
+	memcpy(disk, s, p - s);
+	disk[p - s] = '\0';
+	return device_is_name(disk, &index);
+}
+
+bool device_is_meant(const char *s)
+{
+	struct stat st;
+
+	if (!strncmp(s, "/dev/", 5))
+		return true;
+	return strchr(s, '/') && !stat(s, &st) && S_ISBLK(st.st_mode);
+}
+
+int device_refuse(const char *s, struct error *err)
+{
+	if (device_is_partition(s)) {
+		error_set(err, EXIT_USAGE, "%s is a partition", s);
+		error_hint(err, "name the disk, /dev/nbdN");
+	} else {
+		error_set(err, EXIT_USAGE, "%s is not an NBD disk", s);
+		error_hint(err, "disks are /dev/nbdN; an export is named by --name or a URI");
+	}
+	return -1;
+}
+
+/*
+ * Reads the link to a block device in sysfs; @to has PATH_MAX bytes. Returns 0 or a negative errno.
+ */
+static int device_sysfs(char *to, dev_t rdev)
+{
+	char link[64];
+	ssize_t len;
+
+	snprintf(link, sizeof(link), "/sys/dev/block/%u:%u", major(rdev), minor(rdev));
+	len = readlink(link, to, PATH_MAX - 1);
+	if (len < 0)
+		return -errno;
+	to[len] = '\0';
+	return 0;
+}
+
+bool device_may_be_nbd(dev_t rdev)
+{
+	char place[PATH_MAX], *name;
+	uint32_t index;
+	int i;
+
+	if (device_sysfs(place, rdev))
+		return true;
+	/* The directory of a partition is in that of its disk. */
+	for (i = 0; i < 2; i++) {
+		name = strrchr(place, '/');
+		if (!name)
+			return false;
+		if (device_is_name(name + 1, &index))
+			return true;
+		*name = '\0';
+	}
+	return false;
+}
+
+int device_resolve(const char *s, uint32_t *index, struct error *err)
+{
+	char target[PATH_MAX];
+	const char *name;
+	struct stat st;
+	int rc;
+
+	if (device_is_name(s, index))
+		return 0;
+	if (device_is_partition(s))
+		return device_refuse(s, err);
+	if (stat(s, &st))
+		return error_errno(err, EXIT_USAGE, errno, "%s", s);
+	if (!S_ISBLK(st.st_mode))
+		return error_set(err, EXIT_USAGE, "%s: not a block device", s);
+	rc = device_sysfs(target, st.st_rdev);
+	if (rc)
+		return error_errno(err, EXIT_USAGE, -rc, "%s: not in sysfs", s);
+	name = strrchr(target, '/');
+	if (!name)
+		return device_refuse(s, err);
+	if (device_is_name(name + 1, index))
+		return 0;
+	device_refuse(device_is_partition(name + 1) ? name + 1 : s, err);
+	return -1;
+}
+
+char *device_path(char *to, uint32_t index)
+{
+	snprintf(to, DEVICE_PATH_MAX, "/dev/nbd%u", index);
+	return to;
+}
+
+const char *device_node(const char *s, char *room, unsigned int size)
+{
+	if (strchr(s, '/') || !access(s, F_OK))
+		return s;
+	if ((unsigned int)snprintf(room, size, "/dev/%s", s) >= size)
+		return s;
+	return room;
+}

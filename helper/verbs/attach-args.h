@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef NBD_HELPER_ATTACH_ARGS_H
+#define NBD_HELPER_ATTACH_ARGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "negotiate/export.h"
+#include "negotiate/target.h"
+#include "verbs/operands.h"
+#include "verbs/opts.h"
+
+/* Default of --connect-timeout: time to connect and negotiate. */
+#define ATTACH_CONNECT_MS	30000
+
+struct error;
+
+/* Default of --dead-timeout if there is a keeper; without one it is 0, off. */
+#define ATTACH_DEAD_MS		120000
+
+/* Default of --peer-timeout: a TCP connection is dropped when its peer is silent for this long. */
+#define ATTACH_PEER_MS		30000
+
+enum attach_task {
+	ATTACH_TASK_ATTACH,
+	ATTACH_TASK_ADOPT,
+	ATTACH_TASK_RESIZE,
+};
+
+enum attach_keep {
+	ATTACH_KEEP_BACKGROUND,
+	ATTACH_KEEP_FOREGROUND,
+	ATTACH_KEEP_NOT,
+};
+
+/**
+ * struct attach_args - the command line of nbd-attach
+ * @connections: 0 for auto
+ * @own_contexts, @own_dead_time: given by the user
+ * @request_timeout, @connect_timeout, @peer_timeout, @dead_time: milliseconds
+ * @queue_depth: 0 for the driver's default
+ * @keep: where the keeper runs once the disk is usable, if at all
+ */
+struct attach_args {
+	enum attach_task task;
+	struct operands operands;
+	bool has_target;
+	struct target target;
+	bool has_device;
+	uint32_t device;
+	unsigned int connections;
+	const char *contexts[EXPORT_MAX_CONTEXTS];
+	size_t n_contexts;
+	bool own_contexts;
+	bool require_context;
+	bool no_contexts;
+	bool read_only;
+	bool force;
+	bool json;
+	uint32_t request_timeout;
+	uint32_t connect_timeout;
+	uint32_t peer_timeout;
+	uint32_t dead_time;
+	bool own_dead_time;
+	uint32_t queue_depth;
+	const char *identifier;
+	enum attach_keep keep;
+};
+
+extern const struct opt attach_opts[];
+
+/* Parses the command line into @args, which refers to strings of @argv. */
+int attach_parse(const struct verb *verb, int argc, char **argv, struct attach_args *args,
+		 struct error *err);
+
+#endif
