@@ -10,13 +10,11 @@ cd "$(dirname "$0")/../../.."
 allowed='
 driver uapi/linux
 helper uapi/linux
-helper/unit helper
-helper/unit uapi/linux
-helper/fuzz helper
-helper/fuzz uapi/linux
-tools/testing/driver/unit driver
-tools/testing/driver/fuzz driver
-tools/testing/driver/fuzz tools/testing/driver/unit
+tools/testing/unit/driver driver
+tools/testing/unit/helper helper
+tools/testing/fuzz/driver driver
+tools/testing/fuzz/driver tools/testing/unit/driver
+tools/testing/fuzz/helper helper
 tools/testing/bench/client tools/testing/server
 tools/testing/server uapi/linux
 tools/testing/server/lean tools/testing/server
@@ -26,7 +24,6 @@ tools/testing/selftests/nbd uapi/linux
 # room FILE
 room() {
 	case $1 in
-	helper/unit/* | helper/fuzz/*) dirname "$1" ;;
 	helper/*) echo helper ;;
 	*) dirname "$1" ;;
 	esac

@@ -6,7 +6,7 @@
  *
  * Input: flags (bit 0: structured replies), size of the pieces, the stream.
  */
-#include "../unit/driver_rig.h"
+#include "../../unit/driver/driver_rig.h"
 
 static void ask(struct rig *rig, bool structured)
 {

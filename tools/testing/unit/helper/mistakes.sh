@@ -14,7 +14,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d /tmp/mistakes.XXXXXX)
 server=
 trap 'end_server; rm -rf "$work"' EXIT
-PATH=${TOOLS:-$here/../build}:$PATH
+PATH=${TOOLS:-$here/../../../../helper/build}:$PATH
 chmod 755 "$work"
 
 end_server() {
