@@ -3,7 +3,7 @@
 # Connections after the first are negotiated at the same time: nine with a server that takes its time
 # over each come in that of a few.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 serve_nbdkit --filter=delay memory 64M delay-open=4
 before=$SECONDS

@@ -3,7 +3,7 @@
 # A device that is in use is left as it is: exit status 7 for the same export, 8 for another one,
 # and the message says what is attached.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 serve_nbdkit memory 4M
 attach

@@ -4,7 +4,7 @@
 # large locale archive, which must not be locked in memory. It ends when asked to, although the server
 # does not answer the first read.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 serve_nbdkit memory 4M
 DEV=$(free_device)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # nbd-detach --force frees a mounted disk at once; its users get errors, and all can be used again.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 image=$TMP/image
 truncate -s 16M "$image"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # nbd-detach of what is not attached: exit status 1; with several devices each gets its turn.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 free=$(free_device)
 exits 1 within 20 nbd-detach "$free"

@@ -3,7 +3,7 @@
 # nbd-detach refuses a disk that is mounted, also where no path leads any more, is swap, or is open:
 # exit status 7, and the message names who. The disk goes on; when it is free, it is detached.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 busy() {
 	exits 7 within 30 nbd-detach "$DEV"

@@ -4,7 +4,7 @@
 # memory of one that crashed, the disk is attached with what there is, and works.
 # append: elfcorehdr=64G
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 requires fio
 grep -q elfcorehdr= /proc/cmdline || skip "the kernel's command line lacks elfcorehdr="

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # nbd-info of a disk says what the server was started with, and counts the requests it was sent.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 log=$TMP/log
 serve evil-nbd --port @PORT@ --log "$log" --size 24M --block-size 512:65536:1048576 \

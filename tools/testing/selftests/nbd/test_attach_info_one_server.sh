@@ -3,7 +3,7 @@
 # A name has two addresses, with two servers of the same exports: what nbd-info tells, for which it
 # connects again for each export, is of one of them.
 
-. "$(dirname "$0")/names.sh"
+. "$(dirname "$0")/lib/names.sh"
 
 names=(exportname={a,b,c,d} exportname-list=explicit)
 serve_at 10.9.0.1 --filter=exportname memory 4M "${names[@]}"

@@ -3,7 +3,7 @@
 # nbd-info of a server says what nbdinfo says: exports, sizes, flags, contexts; block sizes are
 # those that nbdkit was started with.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 flag_names='flush fua trim write-zeroes df multi-conn cache fast-zero'
 

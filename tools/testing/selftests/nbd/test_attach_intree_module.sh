@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The kernel's own nbd driver is loaded: exit status 5, and the message says that it is another one.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 ours_again() { modprobe -r nbd; modprobe nbd; settle; }
 

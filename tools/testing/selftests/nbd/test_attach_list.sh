@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # nbd-list shows each disk as it was attached, and nothing that is not attached.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 same "$(nbd-list)" "" "list when nothing is attached"
 serve evil-nbd --port @PORT@ --log "$TMP/log1" --size 24M --block-size 512:65536:1048576

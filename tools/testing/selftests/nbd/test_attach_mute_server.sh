@@ -3,7 +3,7 @@
 # A server that takes the connection and then says nothing, at several points of the handshake, is
 # given up after --connect-timeout with exit status 9, and the connection is closed.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 dev=$(free_device)
 for phase in greeting after-greeting go; do

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Without the driver: it is loaded by nbd-attach; where that is impossible, exit status 5 and why.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 block() {
 	mkdir -p /run/modprobe.d

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Nobody listens: exit status 6, the address in the message, no device.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 dev=$(free_device)
 port=$(_free_port)

@@ -3,7 +3,7 @@
 # What answers is no NBD server: exit status 12, nothing attached, and the bytes of the peer never
 # reach the terminal as they are.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 dev=$(free_device)
 for greeting in http magic magic2; do

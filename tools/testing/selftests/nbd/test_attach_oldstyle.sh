@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A server of the old style of the protocol is refused, with exit status 12 and advice.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 dev=$(free_device)
 serve_nbdkit -o memory 1M

@@ -4,7 +4,7 @@
 # connections of a disk are to one of them. While one of those works, a lost one is not made to the
 # other server either; when none does, it may be.
 
-. "$(dirname "$0")/names.sh"
+. "$(dirname "$0")/lib/names.sh"
 
 requires cmp setpriv
 truncate -s 8M "$TMP/left" "$TMP/right"

@@ -3,7 +3,7 @@
 # When nbd-attach returns, the disk can be used at once: size, partitions and their nodes are there,
 # and so is udev's record of it, though udev takes its time. A udev that has died is not waited for.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 image=$TMP/image
 truncate -s 64M "$image"

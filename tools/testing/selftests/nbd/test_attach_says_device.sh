@@ -3,7 +3,7 @@
 # nbd-attach prints the device when none was named, as it does in JSON, and else nothing; what the
 # JSON says is what nbdinfo learns of the server.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 serve_nbdkit --filter=exportname memory 5M
 size=$(nbdinfo --size "$URI")

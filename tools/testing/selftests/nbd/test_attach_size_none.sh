@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # An export without one whole sector cannot be a disk: exit status 11 with the reason.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 dev=$(free_device)
 for size in 0 511; do

@@ -3,7 +3,7 @@
 # Sizes from one sector to 8 TiB, and one that is no multiple of a sector: the disk has the whole
 # sectors, and the last of them is the one of the image.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 image=$TMP/image
 for size in 512 1000001 $((8 << 40)); do

@@ -5,7 +5,7 @@
 # written to. The number is free when the last mount is gone.
 # tags: kernel
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 for name in first second; do
 	mkdir "$TMP/content-$name" "$TMP/mnt-$name"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A URI that asks for TLS is never served without: exit status 10, and nobody was even connected to.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 dev=$(free_device)
 serve evil-nbd --port @PORT@ --log "$TMP/log"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Without CAP_SYS_ADMIN nothing is attached or detached: exit status 4. Root's disk stays.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 as_nobody() { exits 4 within 20 setpriv --reuid nobody --regid nogroup --clear-groups -- "$@"; }
 

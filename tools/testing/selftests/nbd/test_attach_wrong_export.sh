@@ -3,7 +3,7 @@
 # An export that the server does not have: exit status 11, its name in the message, no device, no
 # connection left. The right one of the same server can be attached.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 dev=$(free_device)
 truncate -s 1M "$TMP/image"

@@ -3,7 +3,7 @@
 # nbd-detach refuses a disk that is mounted in a mount namespace only, and says where and by whose
 # view; with the namespace the mount is gone.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 image=$TMP/image
 truncate -s 4M "$image"

@@ -5,7 +5,7 @@
 # detach of the other, which ends all.
 # tags: kernel
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 allow_klog 'EXT4-fs|JBD2|Buffer I/O|I/O error|Aborting journal'
 serve_nbdkit memory 64M

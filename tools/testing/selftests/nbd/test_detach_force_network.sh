@@ -3,7 +3,7 @@
 # A network that swallows everything, under a busy file system: nbd-detach --force frees the disk at
 # once, and everybody who used it.
 
-. "$(dirname "$0")/detach.sh"
+. "$(dirname "$0")/lib/detach.sh"
 
 requires tc
 use

@@ -3,7 +3,7 @@
 # Requests that wait for a server to come back, under a busy file system: nbd-detach --force frees the
 # disk at once, and everybody who used it.
 
-. "$(dirname "$0")/detach.sh"
+. "$(dirname "$0")/lib/detach.sh"
 
 use --dead-timeout forever
 stop_server

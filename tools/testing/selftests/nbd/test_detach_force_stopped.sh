@@ -3,7 +3,7 @@
 # A server that is stopped, under a busy file system: nbd-detach --force frees the disk at once, and
 # everybody who used it.
 
-. "$(dirname "$0")/detach.sh"
+. "$(dirname "$0")/lib/detach.sh"
 
 use
 pause_server

@@ -3,7 +3,7 @@
 # The last that a server reads from a connection is the end of the stream, behind DISC. So it closes,
 # and no connection has to be reset, though sixteen threads of nbdkit read from each. None is lost.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 resets() { awk '$1 == "Tcp:" && $2 ~ /^[0-9]/ { print $15 }' /proc/net/snmp; }
 

@@ -5,7 +5,7 @@
 # that does not answer is given up after --timeout, and the disk works on.
 # tags: kernel
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 # seconds that a flush and a map take
 echo 14 >"$TMP/flush"

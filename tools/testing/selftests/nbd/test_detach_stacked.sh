@@ -4,7 +4,7 @@
 # kernel, and says by which.
 # tags: kernel
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 busy() {
 	exits 7 within 30 nbd-detach "$DEV"

@@ -3,6 +3,6 @@
 # What is asked of an attached disk (replace a connection, resize, show, map) while its first, second,
 # ... allocation fails, is done, or ends in an errno; the disk goes on.
 
-. "$(dirname "$0")/fault.sh"
+. "$(dirname "$0")/lib/fault.sh"
 
 harness uapi_fault -t replace -t resize -t get -t dump -t map

@@ -3,6 +3,6 @@
 # A detach, in order, by force, and by force of an open disk, whose first, second, ... allocation
 # fails, is done, or ends in an errno and the disk lives.
 
-. "$(dirname "$0")/fault.sh"
+. "$(dirname "$0")/lib/fault.sh"
 
 harness uapi_fault -t detach -t detach_force -t detach_force_open

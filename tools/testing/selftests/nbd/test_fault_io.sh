@@ -3,7 +3,7 @@
 # While one in ten allocations below the driver fails, in whatever context, all I/O succeeds, one
 # request at a time and many, and all data are right.
 
-. "$(dirname "$0")/fault.sh"
+. "$(dirname "$0")/lib/fault.sh"
 
 requires fio
 io() {

@@ -5,7 +5,7 @@
 # maximum the largest request.
 # tags: kernel
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 # check MIN:PREF:MAX LOGICAL PHYSICAL OPTIMAL MAX_HW_KB MAX_KB
 check() {

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # fsync sends FLUSH, after the write that it covers was answered; a plain direct write sends none.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 log=$TMP/log
 serve evil-nbd --port @PORT@ --log "$log"

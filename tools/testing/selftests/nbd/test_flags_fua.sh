@@ -3,7 +3,7 @@
 # A direct write with O_DSYNC is one WRITE with FUA where the server offers that; else it is a WRITE
 # and, once that was answered, a FLUSH.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 log=$TMP/log
 write() {

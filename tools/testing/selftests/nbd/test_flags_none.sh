@@ -3,7 +3,7 @@
 # A server that offers no flush, FUA, trim or zeroes sees none of them, whatever is asked of the
 # disk; what is read afterwards is right all the same.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 log=$TMP/log image=$TMP/image
 truncate -s 64M "$image"

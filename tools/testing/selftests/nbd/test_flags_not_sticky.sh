@@ -5,7 +5,7 @@
 # the disk's sequence number see another disk. A sync of an idle one succeeds.
 # tags: kernel
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 # every setting, by few programs
 settings() {

@@ -3,7 +3,7 @@
 # A read-only export is a read-only disk: nobody can write, trim or mount it for writing, nor make
 # it writable, and no such command reaches the server.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 log=$TMP/log image=$TMP/image
 truncate -s 64M "$image"

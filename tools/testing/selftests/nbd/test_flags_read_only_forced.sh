@@ -3,7 +3,7 @@
 # --read-only makes a read-only disk of a writable export: nobody can write, trim or mount it for
 # writing, and no such command reaches the server.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 log=$TMP/log image=$TMP/image
 truncate -s 64M "$image"

@@ -3,7 +3,7 @@
 # Discards are TRIM, of blocks as small as the server takes, though the disk says that it is best at
 # whole physical blocks; the server's image gets the holes.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 log=$TMP/log image=$TMP/image
 dd if=/dev/urandom of="$image" bs=1M count=32 status=none

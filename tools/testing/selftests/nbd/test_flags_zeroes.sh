@@ -4,7 +4,7 @@
 # Where the kernel has FALLOC_FL_WRITE_ZEROES, the disk supports it.
 # tags: kernel
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 write_zeroes() {
 	within 20 python3 -c '

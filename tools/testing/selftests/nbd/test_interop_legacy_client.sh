@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # nbd-client, as Debian has it, attaches a disk, reads what the server has, and detaches.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 genl_has_family nbd || skip "this nbd.ko does not serve the old netlink family"
 

@@ -4,7 +4,7 @@
 # flush, FUA, trim and rotational in its configuration: data pass both ways, the disk has those
 # features.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 image=$TMP/image
 dd if=/dev/urandom of="$TMP/data" bs=1M count=3 status=none

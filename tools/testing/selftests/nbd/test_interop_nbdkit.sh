@@ -4,7 +4,7 @@
 # connections: what is written arrives, and what is there is read.
 # tags: kernel
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 image=$TMP/image
 dd if=/dev/urandom of="$TMP/data" bs=1M count=3 status=none

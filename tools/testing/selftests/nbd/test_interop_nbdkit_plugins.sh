@@ -3,7 +3,7 @@
 # What nbdkit's data, eval and pattern plugins have is what the disk has, behind filters that delay,
 # hide extents, or cut the image into pieces.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 # same_as_server: the whole disk is what a client without a kernel reads
 same_as_server() {

@@ -6,7 +6,7 @@
 BACKPORTS=${BACKPORTS:-/opt/backports/usr/bin}
 own=$(qemu-nbd --version 2>/dev/null | head -n 1)
 PATH=$BACKPORTS:$PATH
-. "$(dirname "$0")/qemu.sh"
+. "$(dirname "$0")/lib/qemu.sh"
 
 [ -x "$BACKPORTS/qemu-nbd" ] || skip "no qemu-nbd in $BACKPORTS"
 [ "$(qemu-nbd --version | head -n 1)" != "$own" ] || fail "it is the same as the other: $own"

@@ -3,6 +3,6 @@
 # qemu-nbd with a raw image, and with a qcow2 image over a backing file, on TCP and Unix sockets,
 # with 1 and 4 connections: data pass both ways, and only the overlay is written.
 
-. "$(dirname "$0")/qemu.sh"
+. "$(dirname "$0")/lib/qemu.sh"
 
 qemu_nbd_serves

@@ -4,7 +4,7 @@
 # image, the disk's allocation map is that of qemu-img, and its map of the bitmap, which the daemon
 # updates while it exports it, has what was written and nothing else.
 
-. "$(dirname "$0")/map.sh"
+. "$(dirname "$0")/lib/map.sh"
 
 requires qemu-storage-daemon qemu-img qemu-io
 image=$TMP/image

@@ -4,7 +4,7 @@
 # server's image is sound.
 # tags: kernel
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 requires mkfs.btrfs
 modprobe -q btrfs || grep -qw btrfs /proc/filesystems || skip "this kernel has no btrfs"

@@ -5,7 +5,7 @@
 # all the same.
 # tags: smp
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 requires fio
 control=/sys/devices/system/cpu/cpu1/online

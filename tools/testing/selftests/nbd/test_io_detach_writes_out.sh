@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # nbd-detach writes out what is dirty, flushes, and says DISC on each connection as the last thing.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 log=$TMP/log image=$TMP/image
 truncate -s 32M "$image"

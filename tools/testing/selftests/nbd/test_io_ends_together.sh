@@ -3,7 +3,7 @@
 # Requests whose replies come together end as one batch, with several processors as with one.
 # tags: smp
 
-. "$(dirname "$0")/trace.sh"
+. "$(dirname "$0")/lib/trace.sh"
 
 requires fio
 serve evil-nbd --port @PORT@ --log "$TMP/log" --size 16M

@@ -3,7 +3,7 @@
 # Errors of nbdkit's error filter, simple and structured: ENOSPC for writes, EIO for reads, while it
 # is told to; before and after that the same requests succeed.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 allow_klog "I/O error|critical (space|target|medium) "
 for mode in --no-sr ''; do

@@ -3,7 +3,7 @@
 # The server's errors keep their meaning: ENOSPC is "No space left", EIO is an I/O error, EPERM is
 # never success. Only that request fails, the connection stays, and the disk goes on.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 log=$TMP/log
 allow_klog "I/O error|critical (space|target|medium) "

@@ -4,7 +4,7 @@
 # server's image is sound.
 # tags: kernel
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 requires mke2fs
 modprobe -q ext4 || grep -qw ext4 /proc/filesystems || skip "this kernel has no ext4"

@@ -3,7 +3,7 @@
 # An idle disk costs nothing but memory: attaching it with four connections adds no thread of the
 # kernel's, and after I/O nothing of the driver runs any more, no work and no timer.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 requires lean-nbd fio
 # an instance has buffers of its own, small ones: to read large ones takes long if all is emulated

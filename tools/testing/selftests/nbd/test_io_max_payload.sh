@@ -3,7 +3,7 @@
 # Nothing larger than the server's maximum payload is sent; what is larger arrives in pieces, and
 # whole. TRIM and WRITE_ZEROES, which carry no payload, are not cut.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 log=$TMP/log
 serve evil-nbd --port @PORT@ --log "$log" --block-size 512:4096:65536

@@ -5,7 +5,7 @@
 # wire. A kernel without blocks larger than a page refuses those of 64 KiB.
 # tags: kernel
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 image=$TMP/image
 

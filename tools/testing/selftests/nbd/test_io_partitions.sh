@@ -4,7 +4,7 @@
 # returns and vanish with the disk; I/O on one goes to its place and cannot leave it.
 # tags: kernel
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 image=$TMP/image
 truncate -s 64M "$image"

@@ -3,7 +3,7 @@
 # The parameter max_part says how many partitions have minors of the driver's own, and forbids none:
 # with 0 each has one from the block layer's.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 again() { modprobe -r nbd; modprobe nbd "$@"; settle; }
 

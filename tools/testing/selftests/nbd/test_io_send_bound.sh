@@ -3,7 +3,7 @@
 # Whoever submits, or brings replies, has the socket's spinlock while it sends: 128 KiB of payload
 # at most. More is left to a worker, which has not.
 
-. "$(dirname "$0")/trace.sh"
+. "$(dirname "$0")/lib/trace.sh"
 
 requires fio
 serve evil-nbd --port @PORT@ --log "$TMP/log" --size 64M

@@ -4,7 +4,7 @@
 # can do in time, and none twice; pieces become larger again when the server is fast. Without a
 # time-out they are sent whole.
 
-. "$(dirname "$0")/keeper.sh"
+. "$(dirname "$0")/lib/keeper.sh"
 
 log=$TMP/log
 M=1048576

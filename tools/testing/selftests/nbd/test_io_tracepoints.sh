@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Each tracepoint fires for one read, with the numbers that the server has seen, and for the states.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 requires evil-nbd
 log=$TMP/log

@@ -4,7 +4,7 @@
 # processor for as long as it likes, so that the receiver, on the same one, runs once for both.
 # tags: kernel
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 requires evil-nbd chrt
 for evil in reply-eof-header15 read-eof-payload eof-idle; do

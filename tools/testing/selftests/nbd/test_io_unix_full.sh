@@ -3,7 +3,7 @@
 # A Unix socket is full again and again, as its server is stopped or slow: what did not go in goes in
 # when there is room, and nothing waits for ever.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 requires fio
 write_and_read() {

@@ -4,12 +4,12 @@
 # wait for ever.
 # tags: kernel
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 requires nbdkit python3
 head -c 4M /dev/urandom >"$TMP/image"
 serve_nbdkit file "$TMP/image"
-serve "$HERE/urgent.py" @PORT@ "$PORT" 1000000
+serve "$HERE/lib/urgent.py" @PORT@ "$PORT" 1000000
 attach -C 1 --no-reconnect --dead-timeout off
 settle
 rc=0

@@ -3,7 +3,7 @@
 # Random writes of mixed sizes, 32 at a time over one and four connections, are read back right,
 # with simple replies.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 requires fio
 log=$TMP/log

@@ -4,7 +4,7 @@
 # though the server answers out of order and each read in random chunks.
 # tags: kernel
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 requires fio
 log=$TMP/log

@@ -4,7 +4,7 @@
 # the end of the server ends the connection and what waits for it.
 # tags: kernel
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 requires nbdkit fio
 modprobe vsock_loopback 2>/dev/null || skip "no vsock_loopback in this kernel"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A read or write of 1 MiB, and of 4 MiB, is one request on the wire, if the server has no maximum.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 log=$TMP/log
 serve evil-nbd --port @PORT@ --log "$log"

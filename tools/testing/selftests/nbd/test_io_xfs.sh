@@ -4,7 +4,7 @@
 # server's image is sound.
 # tags: kernel
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 requires mkfs.xfs
 modprobe -q xfs || grep -qw xfs /proc/filesystems || skip "this kernel has no xfs"

@@ -3,7 +3,7 @@
 # A map of a large disk has several requests under way at once, never more than four, each for a part
 # of its own; a server that answers slowly costs the time of a few.
 
-. "$(dirname "$0")/map.sh"
+. "$(dirname "$0")/lib/map.sh"
 
 requires nbdkit
 log=$TMP/log

@@ -4,7 +4,7 @@
 # allocation depth of a qcow2 with a backing file are what nbdinfo says; all differ from each other.
 # tags: kernel
 
-. "$(dirname "$0")/map.sh"
+. "$(dirname "$0")/lib/map.sh"
 
 requires qemu-img qemu-io qemu-nbd
 

@@ -3,7 +3,7 @@
 # The map of a mounted file system is the server's, before and after a file was removed and its blocks
 # were discarded; the data become fewer by the file's size.
 
-. "$(dirname "$0")/map.sh"
+. "$(dirname "$0")/lib/map.sh"
 
 requires mkfs.ext4 fstrim
 

@@ -3,7 +3,7 @@
 # The picture of a layout that the test knows shows each cell as it is, in lines that fit the terminal;
 # in ASCII where the locale has nothing else, and without colours where NO_COLOR asks for that.
 
-. "$(dirname "$0")/map.sh"
+. "$(dirname "$0")/lib/map.sh"
 
 requires evil-nbd script python3
 

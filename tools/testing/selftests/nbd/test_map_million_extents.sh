@@ -3,7 +3,7 @@
 # A map of more than 2^20 extents, each of one byte, told in one answer, is complete and right, and
 # nbd-map needs no more memory for it than for a small one.
 
-. "$(dirname "$0")/map.sh"
+. "$(dirname "$0")/lib/map.sh"
 
 requires evil-nbd python3
 

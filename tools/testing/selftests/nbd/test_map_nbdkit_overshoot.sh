@@ -4,7 +4,7 @@
 # is what nbdinfo says all the same, as it is where an extent follows behind. A map that breaks off shows
 # what is known.
 
-. "$(dirname "$0")/map.sh"
+. "$(dirname "$0")/lib/map.sh"
 
 serve_nbdkit data '( 0x55 0 )*2000 @1048576 1 @67108863 7' size=64M
 attach

@@ -4,7 +4,7 @@
 # with 1; --require-context refuses the attach. It says so, too, where nothing is attached, and exits with
 # 5 for what is no NBD disk, though it be made of one.
 
-. "$(dirname "$0")/map.sh"
+. "$(dirname "$0")/lib/map.sh"
 
 no_maps() {
 	attach "$@"

@@ -4,7 +4,7 @@
 # places or come in any order, split runs), and though ids differ on each of four connections, the maps
 # of three contexts are those which nbdinfo has of the same layouts from a plain server.
 
-. "$(dirname "$0")/map.sh"
+. "$(dirname "$0")/lib/map.sh"
 
 requires evil-nbd
 

@@ -3,7 +3,7 @@
 # Of an export of 1000001 bytes the map has the whole blocks, as the disk does; what nbdinfo says of
 # them, and nothing of the rest.
 
-. "$(dirname "$0")/map.sh"
+. "$(dirname "$0")/lib/map.sh"
 
 serve_nbdkit data '@1000 1 @999000 2 @1000000 3' size=1000001
 attach

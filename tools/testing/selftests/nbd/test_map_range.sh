@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A map of a range, of whatever alignment, and of a partition is that part of the whole map.
 
-. "$(dirname "$0")/map.sh"
+. "$(dirname "$0")/lib/map.sh"
 
 requires evil-nbd sfdisk python3
 

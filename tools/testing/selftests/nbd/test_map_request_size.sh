@@ -3,7 +3,7 @@
 # A large disk is asked for in requests of at most 1 GiB, one after the other, without gaps, since
 # some servers crash on a block status request of nearly 4 GiB.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 requires evil-nbd
 log=$TMP/log

@@ -3,7 +3,7 @@
 # Eight processes that map a disk again and again while fio writes to it all get whole maps: from the
 # first byte to the last, without a gap or an overlap. Afterwards the map is the server's.
 
-. "$(dirname "$0")/map.sh"
+. "$(dirname "$0")/lib/map.sh"
 
 requires fio
 

@@ -4,13 +4,13 @@
 # behind a Unix socket. It needs no memory to take a write, so nobody waits for ever, and nothing that
 # was swapped is lost.
 
-. "$(dirname "$0")/memory.sh"
+. "$(dirname "$0")/lib/memory.sh"
 
 # making the memory small sometimes takes an emulated processor longer than a test may last
 [ "${LONG-}" ] || skip "takes no bounded time where processors are emulated; LONG=1 runs it"
 TRANSPORT=unix swap_on memory 160M allocator=malloc,mlock=true
 leave 90
-within 100 "$HERE/hog.py" 120 1 >"$TMP/hog" 2>&1 || fail "$(<"$TMP/hog")"
+within 100 "$HERE/lib/hog.py" 120 1 >"$TMP/hog" 2>&1 || fail "$(<"$TMP/hog")"
 swapped 16
 echo 0 >/proc/sys/vm/nr_hugepages
 within 60 swapoff "$DEV"

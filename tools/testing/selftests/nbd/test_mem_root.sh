@@ -3,7 +3,7 @@
 # Root file system, programs and the process that reconnects are on the disk itself. The server dies;
 # nothing of them is cached any more; the server comes back; everything goes on.
 
-. "$(dirname "$0")/memory.sh"
+. "$(dirname "$0")/lib/memory.sh"
 
 requires mke2fs ldd nbdkit
 root=$ROOM/root image=$ROOM/image

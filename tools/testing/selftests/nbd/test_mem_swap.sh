@@ -4,7 +4,7 @@
 # it again.
 # tags: kernel
 
-. "$(dirname "$0")/memory.sh"
+. "$(dirname "$0")/lib/memory.sh"
 
 swap_on
 hog_through 2

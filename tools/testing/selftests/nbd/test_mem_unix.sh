@@ -3,7 +3,7 @@
 # The disk is swap, and its server is on the same machine, behind a Unix socket, and dies. A program
 # with more memory than it may have finds all of it again.
 
-. "$(dirname "$0")/memory.sh"
+. "$(dirname "$0")/lib/memory.sh"
 
 TRANSPORT=unix swap_on
 hog_through 1

@@ -3,7 +3,7 @@
 # Files are written to ext4 on the disk by programs that may have little memory; all of it is in the
 # server's image, and its file system is sound.
 
-. "$(dirname "$0")/memory.sh"
+. "$(dirname "$0")/lib/memory.sh"
 
 requires mke2fs debugfs
 image=$ROOM/image

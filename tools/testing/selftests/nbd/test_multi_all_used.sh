@@ -3,7 +3,7 @@
 # Requests go over all four connections, of which each gets a fair share.
 # tags: smp
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 requires fio
 log=$TMP/log

@@ -4,7 +4,7 @@
 # server is mute on the second, auto goes on with one, and a number is an error.
 # tags: smp
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 log=$TMP/log
 want=$(nproc)

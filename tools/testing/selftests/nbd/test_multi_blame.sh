@@ -4,7 +4,7 @@
 # after a bounded number of them, it alone: others that go on meanwhile, and lose their connections
 # with it each time, are carried out.
 
-. "$(dirname "$0")/keeper.sh"
+. "$(dirname "$0")/lib/keeper.sh"
 
 allow_klog "I/O error"
 log=$TMP/log

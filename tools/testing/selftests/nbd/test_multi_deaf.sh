@@ -5,7 +5,7 @@
 # on, so do its own.
 # tags: smp
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 requires fio
 [ "$(nproc)" -ge 2 ] || skip "one processor has one queue"

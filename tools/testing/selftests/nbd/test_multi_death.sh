@@ -3,7 +3,7 @@
 # One of four connections dies with requests in flight: nobody sees an error, all data are right,
 # and the disk is live with three.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 requires fio
 log=$TMP/log

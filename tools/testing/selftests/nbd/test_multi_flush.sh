@@ -3,7 +3,7 @@
 # With four connections a flush waits until the writes it covers were answered on every one of them:
 # no FLUSH reaches the server while one of those is in flight.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 log=$TMP/log
 serve evil-nbd --port @PORT@ --log "$log" --delay 20

@@ -3,7 +3,7 @@
 # nbd-server has a process for each connection. One of four is killed while data are written: nobody
 # sees an error, the disk is live with three, and the image has all of it.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 image=$TMP/image
 truncate -s 24M "$image"

@@ -3,7 +3,7 @@
 # Several connections are made only if the server says that a flush on one covers all: -C 4 is
 # refused with exit status 11, auto makes one.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 log=$TMP/log
 serve evil-nbd --port @PORT@ --log "$log" --flags no-multi-conn

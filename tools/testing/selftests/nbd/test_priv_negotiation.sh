@@ -5,7 +5,7 @@
 # its output), a filter of system calls, and gets nothing new. Beside it no process has the
 # connection. If it is killed for doing more, that is told, and nothing is left.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 requires setpriv ss
 

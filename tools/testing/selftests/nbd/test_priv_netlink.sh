@@ -5,7 +5,7 @@
 # another: nothing changes, and identifier and display are told by no reply, event or log line. With
 # it alone, and from another network namespace, all is allowed.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 requires_nbdctl
 harness uapi_priv -f privilege

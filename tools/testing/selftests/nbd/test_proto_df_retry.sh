@@ -4,7 +4,7 @@
 # does; after the first time with DF, as it was alone, if the server has that. A server that refuses
 # DF, of any READ or of long ones, gets it again without, and no other one on that connection.
 
-. "$(dirname "$0")/keeper.sh"
+. "$(dirname "$0")/lib/keeper.sh"
 
 allow_klog "I/O error"
 log=$TMP/log

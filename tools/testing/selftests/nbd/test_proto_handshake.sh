@@ -3,6 +3,6 @@
 # A server that misbehaves in the handshake is refused, or attached with what is left, as the
 # protocol demands; see proto_rows.py.
 
-. "$(dirname "$0")/proto.sh"
+. "$(dirname "$0")/lib/proto.sh"
 
 proto_rows handshake

@@ -4,12 +4,12 @@
 # an error, and the disk can always be detached. SEED=N repeats what a failure prints, COUNT=N is how
 # many replies are spoiled.
 
-. "$(dirname "$0")/proto.sh"
+. "$(dirname "$0")/lib/proto.sh"
 
 seed=${SEED:-$((RANDOM * 1000))}
 no_probing
 bystander
 _pick_device
 note "seeds from $seed on"
-without_udev "$HERE/proto_mutate.py" "$TMP" "$DEV" "${COUNT:-60}" "$seed" || fail "see above; first seed $seed"
+without_udev "$HERE/lib/proto_mutate.py" "$TMP" "$DEV" "${COUNT:-60}" "$seed" || fail "see above; first seed $seed"
 bystander_is_well

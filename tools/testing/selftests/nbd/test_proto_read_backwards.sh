@@ -3,7 +3,7 @@
 # To go back in the content of a READ costs more than it takes a server to say so. One that does it
 # 4095 times, in chunks of a byte, is read right; one that does it without end loses its connection.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 requires evil-nbd
 log=$TMP/log

@@ -3,6 +3,6 @@
 # However a server misbehaves in answering WRITE, FLUSH, TRIM and WRITE_ZEROES, its errors keep
 # their meaning, and a broken rule ends the connection; see proto_rows.py.
 
-. "$(dirname "$0")/proto.sh"
+. "$(dirname "$0")/lib/proto.sh"
 
 proto_rows write

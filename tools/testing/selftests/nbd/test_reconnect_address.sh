@@ -3,7 +3,7 @@
 # A server that is lost may be found at another address of its name: when the old one accepts and
 # hangs up, as a proxy whose server is gone does, and when the name has an address only now.
 
-. "$(dirname "$0")/names.sh"
+. "$(dirname "$0")/lib/names.sh"
 
 requires python3
 truncate -s 8M "$TMP/disk"

@@ -3,7 +3,7 @@
 # A keeper is killed: the disk works on, and waits when the server is gone too. A new keeper, of which
 # there can be one only, brings it back.
 
-. "$(dirname "$0")/keeper.sh"
+. "$(dirname "$0")/lib/keeper.sh"
 
 serve evil-nbd --port @PORT@
 attach -C 2

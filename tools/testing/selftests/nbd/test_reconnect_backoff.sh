@@ -3,7 +3,7 @@
 # Servers that hang up, in the handshake or right after it, are tried again, but less and less often,
 # and the keeper needs next to no processor time for it.
 
-. "$(dirname "$0")/keeper.sh"
+. "$(dirname "$0")/lib/keeper.sh"
 
 # tries: how often the server was connected to in 3 s; the first attempts are 0.1 s apart
 tries() {

@@ -3,7 +3,7 @@
 # A network cuts one connection after the other, three each second, while the server is well: each is
 # made again at once, however often that has happened.
 
-. "$(dirname "$0")/keeper.sh"
+. "$(dirname "$0")/lib/keeper.sh"
 
 requires ss
 serve evil-nbd --port @PORT@

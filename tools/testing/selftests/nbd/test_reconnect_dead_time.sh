@@ -3,7 +3,7 @@
 # Without a server requests wait as long as --dead-timeout says and then fail; off fails them at once.
 # In both cases the disk works again when the server is back. (forever: test_reconnect_refused)
 
-. "$(dirname "$0")/keeper.sh"
+. "$(dirname "$0")/lib/keeper.sh"
 
 allow_klog "I/O error"
 in_flight() { ! grep -qx ' *0 *0' "/sys/block/$DISK/inflight"; }

@@ -3,7 +3,7 @@
 # While the server is away, or takes connections and says nothing, a disk is detached at once, plainly
 # and by force, and the keeper is gone with it; nothing of ours stays connected.
 
-. "$(dirname "$0")/keeper.sh"
+. "$(dirname "$0")/lib/keeper.sh"
 
 # gone OPTION...: nbd-detach OPTION is quick, and leaves nothing
 gone() {

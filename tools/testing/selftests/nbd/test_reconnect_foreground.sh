@@ -3,7 +3,7 @@
 # nbd-attach --foreground tells a service manager when the disk is usable, and how it is; SIGTERM ends
 # it and not the disk; started again it finds the disk; it ends in good order with the disk.
 
-. "$(dirname "$0")/keeper.sh"
+. "$(dirname "$0")/lib/keeper.sh"
 
 python3 -c 'import socket, sys
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

@@ -5,7 +5,7 @@
 # what nbd-attach prints.
 # tags: kernel
 
-. "$(dirname "$0")/keeper.sh"
+. "$(dirname "$0")/lib/keeper.sh"
 
 serve evil-nbd --port @PORT@
 DEV=$(cd "$TMP" && within 30 nbd-attach "$URI" 3>"$TMP/left open")

@@ -3,7 +3,7 @@
 # A server comes back without one of two metadata contexts: reading, writing and the map of the other
 # go on, the map of the lost one fails, until a server has it again.
 
-. "$(dirname "$0")/keeper.sh"
+. "$(dirname "$0")/lib/keeper.sh"
 
 serve evil-nbd --port @PORT@ --context base:allocation --context x-test:a
 attach -C 1 --context base:allocation --context x-test:a --require-context

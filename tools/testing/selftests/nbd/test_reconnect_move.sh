@@ -4,7 +4,7 @@
 # fails, what is in the file is right, the old server is left with DISC, the keeper goes on with the
 # new one. A server that is not fit, or hangs up on one of the connections, changes nothing.
 
-. "$(dirname "$0")/keeper.sh"
+. "$(dirname "$0")/lib/keeper.sh"
 
 requires fio nbdkit
 truncate -s 8M "$TMP/image"

@@ -3,7 +3,7 @@
 # A server comes back, takes a connection, and says nothing: the keeper gives it up after
 # --connect-timeout and tries again.
 
-. "$(dirname "$0")/keeper.sh"
+. "$(dirname "$0")/lib/keeper.sh"
 
 serve evil-nbd --port @PORT@
 attach -C 1 --connect-timeout 3

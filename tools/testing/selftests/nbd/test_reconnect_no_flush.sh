@@ -4,7 +4,7 @@
 # waits for it, says so, and moves on with --force, or when its requests have a time-out. When such a
 # server goes on, its write comes before those that waited.
 
-. "$(dirname "$0")/keeper.sh"
+. "$(dirname "$0")/lib/keeper.sh"
 
 requires nbdkit
 left() { klog | grep -c "$1" || true; }

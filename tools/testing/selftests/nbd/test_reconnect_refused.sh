@@ -4,7 +4,7 @@
 # FLUSH: each is refused, with a line in the kernel's log and DISC, and what was asked for waits until
 # the right export is there.
 
-. "$(dirname "$0")/keeper.sh"
+. "$(dirname "$0")/lib/keeper.sh"
 
 serve evil-nbd --port @PORT@
 attach -C 1 --dead-timeout forever

@@ -4,7 +4,7 @@
 # an error, what was written is in the file, and the keeper is gone with the disk.
 # tags: kernel
 
-. "$(dirname "$0")/keeper.sh"
+. "$(dirname "$0")/lib/keeper.sh"
 
 requires fio nbdkit
 start() { again nbdkit -f -i 127.0.0.1 -p @PORT@ file "$TMP/image"; }

@@ -4,7 +4,7 @@
 # it ends, and what it refused is carried out when it is back. A server that refuses for ever fails
 # that request after the dead time, and nothing else.
 
-. "$(dirname "$0")/keeper.sh"
+. "$(dirname "$0")/lib/keeper.sh"
 
 requires nbdkit
 allow_klog "I/O error"

@@ -3,7 +3,7 @@
 # One of four connections dies under load: the others carry it, the slot gets a new connection, and
 # those three are the ones they were.
 
-. "$(dirname "$0")/keeper.sh"
+. "$(dirname "$0")/lib/keeper.sh"
 
 requires fio
 log=$TMP/log

@@ -4,7 +4,7 @@
 # other, and no request: what was moved from one to the next is carried out when it goes on. A server
 # that never answers one request fails that one after the dead time. No READ asks for DF for that.
 
-. "$(dirname "$0")/keeper.sh"
+. "$(dirname "$0")/lib/keeper.sh"
 
 requires tc
 allow_klog "I/O error"

@@ -3,7 +3,7 @@
 # An export grows: nbd-attach --resize gives the disk the new size while it is read, and its new end
 # is the file's. Nothing is done where it did not grow; where it shrank, that is refused.
 
-. "$(dirname "$0")/keeper.sh"
+. "$(dirname "$0")/lib/keeper.sh"
 
 requires nbdkit
 truncate -s 8M "$TMP/image"

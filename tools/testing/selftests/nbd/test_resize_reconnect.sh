@@ -4,7 +4,7 @@
 # larger one, with an event for udev, and its new end is the file's. What a connection that is no
 # more had said of the size does not count for the one after it, on another server.
 
-. "$(dirname "$0")/keeper.sh"
+. "$(dirname "$0")/lib/keeper.sh"
 
 requires nbdkit ss
 truncate -s 8M "$TMP/image"

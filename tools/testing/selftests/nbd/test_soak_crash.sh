@@ -7,7 +7,7 @@
 # of a server that keeps writes in its memory, all that was flushed or had FUA. Where a death loses
 # nothing, fio verifies as well.
 
-. "$(dirname "$0")/soak.sh"
+. "$(dirname "$0")/lib/soak.sh"
 
 requires fio ss
 connections=(4 1 16 8)

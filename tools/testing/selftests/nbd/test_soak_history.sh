@@ -7,7 +7,7 @@
 # what some order of the writes allows. A server that forgets what it was sent shows that this can
 # fail.
 
-. "$(dirname "$0")/soak.sh"
+. "$(dirname "$0")/lib/soak.sh"
 
 connections=(4 1 16 8)
 deaths=(kill end cut stop)

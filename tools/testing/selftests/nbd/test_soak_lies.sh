@@ -5,7 +5,7 @@
 # COUNT replies are spoiled, or it ends after DURATION seconds.
 # tags: smp
 
-. "$(dirname "$0")/soak.sh"
+. "$(dirname "$0")/lib/soak.sh"
 
 requires evil-nbd
 # each lost connection is a line, and an emulated serial line is slow; so are grace periods

@@ -3,7 +3,7 @@
 # What the crash test looks for can be found: a server that answers FLUSH without doing it does not
 # pass it, and the same server that does, passes.
 
-. "$(dirname "$0")/soak.sh"
+. "$(dirname "$0")/lib/soak.sh"
 
 one_life() {
 	rm -f "$TMP/image"

@@ -4,7 +4,7 @@
 # of them ends with the map that nbdinfo shows.
 # tags: smp
 
-. "$(dirname "$0")/soak.sh"
+. "$(dirname "$0")/lib/soak.sh"
 
 requires nbdinfo
 truncate -s 16M "$TMP/image"

@@ -4,7 +4,7 @@
 # goes when none is attached, it stays when one is, and nobody hangs.
 # tags: smp
 
-. "$(dirname "$0")/soak.sh"
+. "$(dirname "$0")/lib/soak.sh"
 
 serve_nbdkit memory 8M
 end=$((SECONDS + ${DURATION:-5}))

@@ -6,7 +6,7 @@
 # was acknowledged is lost, and the disk goes on each time; with 1 to 16 connections, and however
 # few requests there are.
 
-. "$(dirname "$0")/soak.sh"
+. "$(dirname "$0")/lib/soak.sh"
 
 requires ip tc ss
 ns=soak-$$ peer_timeout=4 timeout=2

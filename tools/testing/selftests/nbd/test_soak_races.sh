@@ -5,7 +5,7 @@
 # that succeeds is right, and afterwards all is idle and the module can go.
 # tags: smp
 
-. "$(dirname "$0")/soak.sh"
+. "$(dirname "$0")/lib/soak.sh"
 
 requires evil-nbd sfdisk mkfs.ext4
 # one task writes past the page cache to what another has in it: theirs is the collision

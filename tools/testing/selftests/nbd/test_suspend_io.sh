@@ -5,7 +5,7 @@
 # assertion when a connection is lost while they answer.
 # tags: kernel
 
-. "$(dirname "$0")/suspend.sh"
+. "$(dirname "$0")/lib/suspend.sh"
 
 TIMEOUT=5
 

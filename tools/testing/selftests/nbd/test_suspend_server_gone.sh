@@ -3,7 +3,7 @@
 # The server dies just before the machine sleeps, and is back a moment after it woke: requests wait,
 # none fails, and the time asleep is none of the dead time.
 
-. "$(dirname "$0")/suspend.sh"
+. "$(dirname "$0")/lib/suspend.sh"
 
 requires nbdkit
 start() { _launch nbdkit -f -i 127.0.0.1 -p "$PORT" file "$TMP/image"; }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Detach refuses while the disk is open; by force it ends at once, whatever server or reader do.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 requires_nbdctl
 requires evil-nbd

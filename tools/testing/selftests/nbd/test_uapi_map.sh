@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The map ioctls tell the server's layout, however it is cut, and refuse all else by the right errno.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 requires_nbdctl
 requires evil-nbd

@@ -3,7 +3,7 @@
 # An attach takes connected stream sockets of TCP, Unix and vsock only, and each once.
 # tags: kernel
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 requires_nbdctl
 harness uapi_refuse_socket

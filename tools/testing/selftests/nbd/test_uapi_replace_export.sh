@@ -3,7 +3,7 @@
 # A connection to an export that is not the one attached is refused, with its errno, an event and a
 # line in the log, and the disk goes on; one to more than that is taken.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 requires_nbdctl
 requires evil-nbd

@@ -3,7 +3,7 @@
 # A silent server loses its connection after the request timeout, and never without one.
 # tags: kernel
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 requires_nbdctl
 requires evil-nbd

@@ -3,7 +3,7 @@
 # driver-get and device-get tell all facts; the counters are those of the servers' logs.
 # tags: kernel
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 requires_nbdctl
 requires evil-nbd

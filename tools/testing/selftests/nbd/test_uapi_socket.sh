@@ -4,7 +4,7 @@
 # disk loses its connection, and nothing of the driver is left in the socket or in its children.
 # tags: kernel
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 requires_nbdctl
 modprobe -q tls || true

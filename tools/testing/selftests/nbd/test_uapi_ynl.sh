@@ -3,7 +3,7 @@
 # The kernel's own YAML netlink tool, that knows nothing but the spec, controls a device: what it
 # shows, hears, resizes and is refused is what the server and sysfs say.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 requires_nbdctl
 requires python3 jq evil-nbd

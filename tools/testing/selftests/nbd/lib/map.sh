@@ -8,7 +8,7 @@
 #	same_files GOT WANT WHAT	fail, and show where they differ, unless the files are equal
 #	serve_evil ARGS...	evil-nbd ARGS; at the end its log must show no violation
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 requires_nbdctl
 requires nbd-attach nbd-map nbdinfo jq

@@ -4,7 +4,7 @@
 # file, on TCP and Unix sockets, with 1 and 4 connections; data pass both ways, and only the overlay
 # is written.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 requires qemu-nbd qemu-img
 

@@ -7,7 +7,7 @@
 #	stop_at ADDRESS		end it
 #	peers			addresses of the connections, each once, as the network has them
 
-. "$(dirname "$0")/keeper.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/keeper.sh"
 
 requires nbdkit ss python3
 HOST=disks.nbd.test
@@ -26,7 +26,7 @@ _start_names() {
 		defer rm -f "$resolv"
 	fi
 	name_host
-	"$HERE/names.py" "$TMP/addresses" >"$TMP/names" 2>&1 &
+	"$HERE/lib/names.py" "$TMP/addresses" >"$TMP/names" 2>&1 &
 	defer _kill $!
 	wait_until 20 grep -q ready "$TMP/names"
 	printf 'nameserver 127.0.0.1\noptions timeout:1 attempts:2\n' >"$resolv"

@@ -7,7 +7,7 @@
 #	# SPDX-License-Identifier: GPL-2.0-only
 #	# What is proven here, in a sentence.
 #
-#	. "$(dirname "$0")/lib.sh"
+#	. "$(dirname "$0")/lib/lib.sh"
 #
 #	serve_nbdkit memory 64M
 #	attach
@@ -75,7 +75,7 @@ set -Eeu
 # To start a program takes an emulated CPU a tenth of a second: the code of every test starts few.
 NAME=${0##*/}
 NAME=${NAME%.sh}
-HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 : "${KSELFTEST:=$HERE/..}"
 if [ ! -r "$KSELFTEST/kselftest/ktap_helpers.sh" ]; then
 	echo "$NAME: no kselftest/ktap_helpers.sh in $KSELFTEST; say where with KSELFTEST=" >&2

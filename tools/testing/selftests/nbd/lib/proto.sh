@@ -5,7 +5,7 @@
 # rows of that phase in the table of evil-nbd, and fails unless each comes to the outcome it names;
 # see proto_rows.py for what that means.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 requires_nbdctl
 requires nbd-attach evil-nbd python3
@@ -50,6 +50,6 @@ proto_rows() {
 		attached "nbd$i" && fail "/dev/nbd$i is in use"
 		defer _force_detach "/dev/nbd$i"
 	done
-	without_udev "$HERE/proto_rows.py" "$TMP" "$@" || fail "rows of phase $1 came to another outcome"
+	without_udev "$HERE/lib/proto_rows.py" "$TMP" "$@" || fail "rows of phase $1 came to another outcome"
 	bystander_is_well
 }

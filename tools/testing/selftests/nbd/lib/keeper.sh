@@ -11,7 +11,7 @@
 #	now			tell the keeper to try now
 #	background NAME COMMAND...	run it, output and exit status into $TMP/NAME and $TMP/NAME.rc
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 requires nbd-attach jq evil-nbd
 
