@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # The rooms of the tools, their source files and the libraries they need, for the program, tests and
-# fuzzers. tools/testing/lint/check-helper-layers.sh says which room may include which.
+# fuzzers. tools/testing/lint/check-helper-layers says which room may include which.
 
 helper_pkgs := libnl-genl-3.0 libnl-3.0 smartcols liburiparser libseccomp libudev mount
 

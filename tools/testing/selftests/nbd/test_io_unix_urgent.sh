@@ -11,7 +11,7 @@ python3 -c 'import socket; a, b = socket.socketpair(); a.send(b"!", socket.MSG_O
 	skip "this kernel has no out-of-band data on Unix sockets (CONFIG_AF_UNIX_OOB)"
 head -c 4M /dev/urandom >"$TMP/image"
 TRANSPORT=unix serve_nbdkit file "$TMP/image"
-TRANSPORT=unix serve "$HERE/lib/urgent.py" @SOCKET@ "$SOCKET" 300000 1000
+TRANSPORT=unix serve "$HERE/lib/urgent" @SOCKET@ "$SOCKET" 300000 1000
 attach -C 1 --no-reconnect --timeout 20
 settle
 dd if="$DEV" of="$TMP/copy" bs=64k iflag=direct status=none || fail "a read failed"

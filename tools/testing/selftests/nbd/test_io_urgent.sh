@@ -9,7 +9,7 @@
 requires nbdkit python3
 head -c 4M /dev/urandom >"$TMP/image"
 serve_nbdkit file "$TMP/image"
-serve "$HERE/lib/urgent.py" @PORT@ "$PORT" 1000000
+serve "$HERE/lib/urgent" @PORT@ "$PORT" 1000000
 attach -C 1 --no-reconnect --dead-timeout off
 settle
 rc=0

@@ -11,7 +11,7 @@ one_export() {
 	local seed=$1 size
 
 	rm -f "$TMP"/{sock,log,layout}
-	size=$("$HERE/lib/map_layouts.py" write "$seed" "$TMP/layout")
+	size=$("$HERE/lib/map_layouts" write "$seed" "$TMP/layout")
 	TRANSPORT=unix serve evil-nbd --unix @SOCKET@ --log "$TMP/log" --size "$size" \
 		--fill zero --context "base:allocation=file:$TMP/layout"
 	attach -C 1
@@ -20,7 +20,7 @@ one_export() {
 	nbdinfo --map --json "$URI" >"$TMP/nbdinfo"
 	nbdinfo --map --totals --json "$URI" >"$TMP/totals"
 	qemu-img map --output=json "$URI" >"$TMP/qemu"
-	if ! "$HERE/lib/map_layouts.py" check "$TMP/layout" "$TMP"/{ours,nbdinfo,qemu,our-totals,totals}; then
+	if ! "$HERE/lib/map_layouts" check "$TMP/layout" "$TMP"/{ours,nbdinfo,qemu,our-totals,totals}; then
 		sed 's/^/# layout: /' "$TMP/layout"
 		fail "maps differ; seed $seed"
 	fi

@@ -10,7 +10,7 @@
 [ "${LONG-}" ] || skip "takes no bounded time where processors are emulated; LONG=1 runs it"
 TRANSPORT=unix swap_on memory 160M allocator=malloc,mlock=true
 leave 90
-within 100 "$HERE/lib/hog.py" 120 1 >"$TMP/hog" 2>&1 || fail "$(<"$TMP/hog")"
+within 100 "$HERE/lib/hog" 120 1 >"$TMP/hog" 2>&1 || fail "$(<"$TMP/hog")"
 swapped 16
 echo 0 >/proc/sys/vm/nr_hugepages
 within 60 swapoff "$DEV"

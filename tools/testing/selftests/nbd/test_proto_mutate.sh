@@ -11,5 +11,5 @@ no_probing
 bystander
 _pick_device
 note "seeds from $seed on"
-without_udev "$HERE/lib/proto_mutate.py" "$TMP" "$DEV" "${COUNT:-60}" "$seed" || fail "see above; first seed $seed"
+without_udev "$HERE/lib/proto_mutate" "$TMP" "$DEV" "${COUNT:-60}" "$seed" || fail "see above; first seed $seed"
 bystander_is_well

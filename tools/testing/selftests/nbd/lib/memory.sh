@@ -81,7 +81,7 @@ restart() {
 hog_through() {
 	local hog i
 
-	in_memory high 20 "$HERE/lib/hog.py" 32 1000 >"$TMP/hog" 2>&1 &
+	in_memory high 20 "$HERE/lib/hog" 32 1000 >"$TMP/hog" 2>&1 &
 	hog=$!
 	defer _kill_hog "$hog"
 	for ((i = 0; i < $1; i++)); do

@@ -26,7 +26,7 @@ _start_names() {
 		defer rm -f "$resolv"
 	fi
 	name_host
-	"$HERE/lib/names.py" "$TMP/addresses" >"$TMP/names" 2>&1 &
+	"$HERE/lib/names" "$TMP/addresses" >"$TMP/names" 2>&1 &
 	defer _kill $!
 	wait_until 20 grep -q ready "$TMP/names"
 	printf 'nameserver 127.0.0.1\noptions timeout:1 attempts:2\n' >"$resolv"
