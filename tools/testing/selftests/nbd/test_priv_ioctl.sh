@@ -7,4 +7,4 @@
 
 requires_nbdctl
 requires evil-nbd
-harness uapi_priv -f map
+harness uapi_priv_map

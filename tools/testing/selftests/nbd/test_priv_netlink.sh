@@ -8,7 +8,7 @@
 . "$(dirname "$0")/lib/lib.sh"
 
 requires_nbdctl
-harness uapi_priv -f privilege
+harness uapi_priv
 # one device came and went, once for each test; there was never another
 same "$(klog | grep -o 'nbd[0-9]*:' | sort -u)" "nbd9:" "devices in the log"
 klog | grep secret && fail "a secret is in the log"

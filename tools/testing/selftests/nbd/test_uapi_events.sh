@@ -6,4 +6,4 @@
 
 requires_nbdctl
 requires evil-nbd
-harness uapi_show -f events
+harness uapi_events

@@ -7,4 +7,4 @@
 
 requires_nbdctl
 requires evil-nbd
-harness uapi_show -f show
+harness uapi_show

@@ -117,7 +117,7 @@ int server_connect(const struct server *s, struct export *x);
 /* A server that negotiates nothing, for connections that are never used: our end and its end */
 void socket_pair(int fds[2]);
 
-/* ---- devices (uapi_server.c) ---- */
+/* ---- devices (uapi_device.c) ---- */
 
 /* The attributes of an attach but its slots; without those whose bit (1 << type) is in @skip */
 void put_facts(struct msg *m, const struct export *x, int index, uint32_t skip);
@@ -140,6 +140,7 @@ int open_disk(int index, int flags);
  */
 int read_disk(int fd, uint64_t offset);
 long long now_ms(void);
+void nap(void);
 void map_node(int fd, uint32_t *major, uint32_t *minor);
 /* The ioctls of linux/nbdmap.h, of the node that is open. Return: as ioctl() */
 int map_context(int fd, struct nbdmap_context *arg);
