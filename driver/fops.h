@@ -3,7 +3,7 @@
 #ifndef NBD_FOPS_H
 #define NBD_FOPS_H
 
-struct block_device_operations;
+#include <linux/blkdev.h>
 
 extern const struct block_device_operations nbd_fops;
 

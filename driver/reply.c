@@ -256,7 +256,8 @@ void nbd_reply_found(struct nbd_reply *r, const struct nbd_req *req)
 	switch (r->chunk_type) {
 	case NBD_REPLY_TYPE_NONE:
 		if (r->left || !(r->chunk_flags & NBD_REPLY_FLAG_DONE))
-			nbd_reply_violation(r, "empty chunk with a payload or without the done flag");
+			nbd_reply_violation(r,
+					    "empty chunk with a payload or without the done flag");
 		else
 			r->step = NBD_STEP_END;
 		break;

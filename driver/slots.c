@@ -141,7 +141,7 @@ static bool slots_wait_idle(struct nbd_session *session, struct nbd_conn *conn)
  * it, so the request timeout is checked here.
  */
 static bool slots_wait_flushed(struct nbd_session *session, struct nbd_conn *conn,
-			 const struct nbd_cmd *cmd)
+			       const struct nbd_cmd *cmd)
 {
 	struct slots_wait wait = { .conn = conn, .what = "a flush", .since = jiffies };
 

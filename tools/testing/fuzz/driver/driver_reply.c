@@ -17,7 +17,8 @@ static void ask(struct rig *rig, bool structured)
 		{ .offset = 512, .length = 512, .type = NBD_CMD_WRITE, .flags = NBD_CMD_FLAG_FUA },
 		{ .type = NBD_CMD_FLUSH },
 		{ .offset = 65536, .length = 65536, .type = NBD_CMD_BLOCK_STATUS },
-		{ .offset = 0, .length = 512, .type = NBD_CMD_BLOCK_STATUS, .flags = NBD_CMD_FLAG_REQ_ONE },
+		{ .offset = 0, .length = 512, .type = NBD_CMD_BLOCK_STATUS,
+		  .flags = NBD_CMD_FLAG_REQ_ONE },
 		{ .offset = 1ull << 40, .length = 65536, .type = NBD_CMD_WRITE_ZEROES },
 	};
 	u32 i;

@@ -324,7 +324,8 @@ static void error_chunk(void **state)
 	MEANS(read_64, "failed 5; ", error(&w, DONE, NBD_REPLY_TYPE_ERROR, NBD_EIO, 11, 0));
 	MEANS(read_64, "failed 5; ", error(&w, DONE, NBD_REPLY_TYPE_ERROR, NBD_EIO, 4096, 0));
 	MEANS(read_64, "failed 5; ", error(&w, DONE, NBD_REPLY_TYPE_ERROR_OFFSET, NBD_EIO, 0, 8));
-	MEANS(read_64, "failed 5; ", error(&w, DONE, NBD_REPLY_TYPE_ERROR_OFFSET, NBD_EIO, 4096, 8));
+	MEANS(read_64, "failed 5; ",
+	      error(&w, DONE, NBD_REPLY_TYPE_ERROR_OFFSET, NBD_EIO, 4096, 8));
 	/* one without a number is one all the same */
 	MEANS(write_64, "failed 5; ", error(&w, DONE, NBD_REPLY_TYPE_ERROR, 0, 0, 0));
 	/* the first counts, the rest of the reply is still held to the rules */
@@ -369,10 +370,12 @@ static void mixed(void **state)
 {
 	MEANS(read_64, "data 4096+32; hole 4096+64; end; data 4128+32; end; ",
 	      data(&w, 0, 4096, 32);
-	      chunk(&w, DONE, NBD_REPLY_TYPE_OFFSET_HOLE, COOKIE + 1, 12); put(&w, 4096, 8); put(&w, 64, 4);
+	      chunk(&w, DONE, NBD_REPLY_TYPE_OFFSET_HOLE, COOKIE + 1, 12);
+	      put(&w, 4096, 8); put(&w, 64, 4);
 	      data(&w, DONE, 4128, 32));
 	MEANS(write_64, "end; hole 4096+64; end; ", w = simple(0, COOKIE);
-	      chunk(&w, DONE, NBD_REPLY_TYPE_OFFSET_HOLE, COOKIE + 1, 12); put(&w, 4096, 8); put(&w, 64, 4));
+	      chunk(&w, DONE, NBD_REPLY_TYPE_OFFSET_HOLE, COOKIE + 1, 12);
+	      put(&w, 4096, 8); put(&w, 64, 4));
 }
 
 /* A server may go on with another context after it ended a block status with an error */
