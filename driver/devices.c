@@ -410,8 +410,7 @@ static struct nbd_device *devices_lock_or_create(u32 index, u32 queues, u32 dept
 			return dev;
 		if (dev) {
 			patience = OPENERS_TIME;
-			*errmsg =
-				"index is a device whose detach was forced and that is still in use";
+			*errmsg = "index is a device that is still in use after a forced detach";
 			nbd_devices_unlock(dev);
 		}
 		err = xa_insert(&devices, index, NULL, GFP_KERNEL);
