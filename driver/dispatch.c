@@ -43,7 +43,7 @@ static u32 current_slot(const struct nbd_session *session, u32 queue)
 /*
  * Pick a connection that takes commands and whose server has the contexts of a query: that in the
  * queue's current slot, else in the next slot by number, of any queue. @healthy says whether any
- * connection takes commands. While the session is held it is false, and nothing is picked. Under
+ * connection takes commands. While the session is quiesced it is false, and nothing is picked. Under
  * RCU.
  */
 static struct nbd_conn *dispatch_pick(struct nbd_session *session, const struct nbd_cmd *cmd,
@@ -62,7 +62,7 @@ static struct nbd_conn *dispatch_pick(struct nbd_session *session, const struct 
 		if (!cmd->query || nbd_query_possible(cmd->query, conn->ids))
 			break;
 	}
-	/* Pairs with slots_swap(): if a slot had a replacement, the hold before it is seen */
+	/* Pairs with slots_swap(): if a slot had a replacement, it is seen that the session is quiesced */
 	smp_rmb();
 	if (unlikely(READ_ONCE(session->quiesce_depth)))
 		*healthy = false;
@@ -415,7 +415,7 @@ void nbd_dispatch_fail_parked(struct nbd_session *session)
  * @session: session whose connections or quiesce depth have changed
  *
  * They fail if there is no connection and none may come. They stay parked if one may, or while the
- * session is held. Suspects are left to alone_work.
+ * session is quiesced. Suspects are left to alone_work.
  *
  * Context: Process context, does not sleep. Takes the session's park_lock; the caller may hold its
  * lock.

@@ -418,7 +418,7 @@ static int slots_check_replacement(struct nbd_session *session, struct nbd_conn 
 }
 
 /*
- * Put a new connection into a slot. The session is held until the old one has failed, or has
+ * Put a new connection into a slot. The session is quiesced until the old one has failed, or has
  * replied to all its commands and flushed: then any server may get the next flush.
  */
 static void slots_fill(struct nbd_session *session, struct nbd_conn *conn)
