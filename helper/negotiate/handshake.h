@@ -11,8 +11,7 @@
 struct error;
 struct transport;
 
-/* Limits for the list of a server: its exports, and the bytes of all its entries. */
-#define HANDSHAKE_MAX_EXPORTS		OPTION_MAX_REPLIES
+/* Most bytes of all entries in the list of a server; OPTION_MAX_REPLIES limits their number. */
 #define HANDSHAKE_LIST_BYTES_MAX	(16U << 20)
 
 /**

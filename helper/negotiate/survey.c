@@ -47,7 +47,7 @@ static int survey_add(void *context, const char *name, size_t name_length,
 	struct survey_entry *entry;
 	size_t room = TEXT_ESCAPED_MAX(name_length);
 
-	/* Grows by doubling; handshake_list() limits the number. */
+	/* Grows by doubling; OPTION_MAX_REPLIES limits the number. */
 	if (!(survey->n & (survey->n - 1))) {
 		entry = realloc(survey->entries, 2 * (survey->n + 1) * sizeof(*entry));
 		if (!entry)

@@ -139,6 +139,16 @@ static void test_list_endless(void **state)
 	assert_true(hs->chat.replies <= HANDSHAKE_LIST_BYTES_MAX / sizeof(name) + 2);
 }
 
+/* Short names end it by their number. */
+static void test_list_many(void **state)
+{
+	(void)state;
+	script_repeat(script);
+	script_server(script, "", "");
+	list_badly();
+	assert_int_equal(hs->chat.replies, OPTION_MAX_REPLIES + 2);
+}
+
 static void test_list_stopped(void **state)
 {
 	(void)state;
@@ -236,6 +246,7 @@ int main(void)
 		TEST(list_malformed),
 		TEST(list_name_too_long),
 		TEST(list_endless),
+		TEST(list_many),
 		TEST(list_stopped),
 		TEST(info),
 		TEST(info_unknown_export),
