@@ -13,7 +13,7 @@ enum exit_code {
 	EXIT_PERMISSION = 4,
 	EXIT_MODULE = 5,	/* driver missing, too old, or lacks the feature */
 	EXIT_REACH = 6,		/* cannot reach the server */
-	EXIT_BUSY = 7,		/* device in use */
+	EXIT_BUSY = 7,		/* device in use, or attached to the same */
 	EXIT_OTHER = 8,		/* attached to something else */
 	EXIT_TIMEOUT = 9,
 	EXIT_TLS = 10,
