@@ -414,6 +414,25 @@ static void keeper_failed(struct keeper *keeper, const struct error *err, bool h
 	keeper->slot++;
 }
 
+/*
+ * Looks at the device after the driver has refused a connection. True if the cause was not the
+ * export: the slot has had another connection since, or the session has ended.
+ */
+static bool keeper_has_changed(struct keeper *keeper)
+{
+	const struct kernel_slot *slot = keeper_find_slot(keeper, keeper->slot);
+	uint32_t reconnects = slot ? slot->reconnects : 0;
+	struct error ignored;
+
+	/* If this fails, keeper_loop() looks again, and deals with it. */
+	if (keeper_look(keeper, &ignored)) {
+		keeper->look = true;
+		return true;
+	}
+	slot = keeper_find_slot(keeper, keeper->slot);
+	return !slot || slot->reconnects != reconnects;
+}
+
 /* Completes a negotiation: hands the connection over, or deals with the failure. */
 static void keeper_finish(struct keeper *keeper)
 {
@@ -433,7 +452,7 @@ static void keeper_finish(struct keeper *keeper)
 		export_free(&export);
 	}
 	keeper->look = true;
-	if (rc)
+	if (rc && !(hopeless && keeper_has_changed(keeper)))
 		keeper_failed(keeper, &err, hopeless);
 }
 

@@ -67,6 +67,13 @@ static void fill_by_other(unsigned int slot)
 	world_fill(slot, 0);
 }
 
+/* The keeper has not heard of it when its own connection is there. */
+static void fill_silently(unsigned int slot)
+{
+	world_fill(slot, 0);
+	world.news = false;
+}
+
 static void detach(unsigned int n)
 {
 	(void)n;
@@ -265,6 +272,24 @@ static void test_filled_by_other(void **state)
 	assert_true(world.cancelled);
 }
 
+/*
+ * That the driver refuses a connection for a slot that was filled meanwhile says nothing about the
+ * server: there is no pause when the slot is empty again.
+ */
+static void test_filled_unheard(void **state)
+{
+	(void)state;
+	world_begin(1, 1);
+	world_at(5000, lose, 0);
+	world_at(5000 + NEGOTIATION_MS / 2, fill_silently, 0);
+	world_at(5500, lose, 0);
+	world_at(60000, detach, 0);
+	world_keep();
+	assert_int_equal(world.replaced, 1);
+	assert_int_equal(world.servers[0].attempts, 2);
+	assert_in_range(world.gap, 0, 50);
+}
+
 /* The disk grows when all of its connections are to the larger export. */
 static void test_grows(void **state)
 {
@@ -353,6 +378,7 @@ int main(void)
 		TEST(refused_by_driver),
 		TEST(addresses),
 		TEST(filled_by_other),
+		TEST(filled_unheard),
 		TEST(grows),
 		TEST(grows_twice),
 		TEST(size_of_slot),

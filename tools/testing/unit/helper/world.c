@@ -202,12 +202,16 @@ void kernel_device_free(struct kernel_device *device)
 int kernel_replace(struct kernel *kernel, const struct kernel_replace *replace, struct error *err)
 {
 	uint32_t slot = replace->slots[0];
+	const struct kernel_slot *at = &world.device.slots[slot];
 
 	(void)kernel;
 	assert_int_equal(replace->device->session, SESSION);
 	assert_int_equal(replace->n_connections, 1);
 	assert_true(replace->unless_changed);
-	assert_int_equal(world.device.slots[slot].state, NBDCTL_SLOT_STATE_EMPTY);
+	/* slots[i] is number i, there as here. */
+	if (at->reconnects != replace->device->slots[slot].reconnects)
+		return error_set(err, EXIT_EXPORT, "slot has had another connection since");
+	assert_int_equal(at->state, NBDCTL_SLOT_STATE_EMPTY);
 	if (world.refusal)
 		return error_set(err, world.refusal, "the driver does not take the connection");
 	world.replaced++;
