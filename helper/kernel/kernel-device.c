@@ -142,19 +142,20 @@ int kernel_device(struct kernel *kernel, uint32_t index, struct kernel_device *d
 struct each_device {
 	kernel_device_fn fn;
 	void *context;
-	int stopped;
+	struct error *err;
+	int rc;
 	uint32_t *rest;
 	size_t n_rest;
-	bool no_memory;
 };
 
 static void each_later(struct each_device *each, uint32_t index)
 {
 	uint32_t *rest = reallocarray(each->rest, each->n_rest + 1, sizeof(*rest));
 
-	each->no_memory |= !rest;
-	if (!rest)
+	if (!rest) {
+		each->rc = error_errno(each->err, EXIT_SYSTEM, ENOMEM, "cannot list the devices");
 		return;
+	}
 	each->rest = rest;
 	rest[each->n_rest++] = index;
 }
@@ -165,49 +166,49 @@ static void kernel_devices_reply(void *context, struct nlattr **attrs,
 	struct each_device *each = context;
 	struct kernel_device device;
 
-	if (each->stopped)
+	if (each->rc)
 		return;
 	get_device(&device, attrs, header);
 	if (attrs[NBDCTL_A_DEVICE_ABRIDGED] || each->n_rest)
 		each_later(each, device.index);
 	else if (device.state != NBDCTL_STATE_IDLE)
-		each->stopped = each->fn(each->context, &device);
+		each->rc = each->fn(each->context, &device, each->err);
 	kernel_device_free(&device);
 }
 
 static void kernel_devices_rest(struct kernel *kernel, struct each_device *each)
 {
 	struct kernel_device device;
-	struct error ignored;
+	struct error why;
 	size_t i;
 
-	for (i = 0; i < each->n_rest && !each->stopped; i++) {
+	for (i = 0; i < each->n_rest && !each->rc; i++) {
 		/* It may have been detached meanwhile; a disk that is ending is reported, too. */
-		if (kernel_device(kernel, each->rest[i], &device, &ignored) &&
-		    device.state != NBDCTL_STATE_DEAD)
-			continue;
-		each->stopped = each->fn(each->context, &device);
-		kernel_device_free(&device);
+		if (!kernel_device(kernel, each->rest[i], &device, &why) ||
+		    device.state == NBDCTL_STATE_DEAD) {
+			each->rc = each->fn(each->context, &device, each->err);
+			kernel_device_free(&device);
+		} else if (why.code != EXIT_FALSE) {
+			*each->err = why;
+			each->rc = -1;
+		}
 	}
 }
 
 int kernel_devices(struct kernel *kernel, kernel_device_fn fn, void *context, struct error *err)
 {
-	struct each_device each = { .fn = fn, .context = context };
+	struct each_device each = { .fn = fn, .context = context, .err = err };
 	struct exchange exchange = { .reply = kernel_devices_reply, .context = &each };
 	struct nl_msg *msg = kernel_message(kernel, NLM_F_DUMP, NBDCTL_CMD_DEVICE_GET, err);
-	int rc = 0;
 
 	if (!msg)
 		return -1;
 	if (kernel_exchange(kernel, msg, &exchange))
-		rc = kernel_refused(kernel, "cannot list the devices", err);
-	else if (each.no_memory)
-		rc = error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot list the devices");
+		each.rc = kernel_refused(kernel, "cannot list the devices", err);
 	else
 		kernel_devices_rest(kernel, &each);
 	free(each.rest);
-	return rc;
+	return each.rc;
 }
 
 const char *kernel_state_name(uint32_t state)

@@ -190,8 +190,9 @@ int kernel_device(struct kernel *kernel, uint32_t index, struct kernel_device *d
 		  struct error *err);
 void kernel_device_free(struct kernel_device *device);
 
-/* Calls @fn for each device that is not idle, until it returns nonzero, which is not passed on. */
-typedef int (*kernel_device_fn)(void *context, const struct kernel_device *device);
+/* Calls @fn for each device that is not idle, until it fails: then kernel_devices() does, too. */
+typedef int (*kernel_device_fn)(void *context, const struct kernel_device *device,
+				struct error *err);
 int kernel_devices(struct kernel *kernel, kernel_device_fn fn, void *context, struct error *err);
 
 struct kernel_events;

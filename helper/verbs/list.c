@@ -163,7 +163,12 @@ static void list_cell(const struct list *list, const struct kernel_device *devic
 	}
 }
 
-static int list_add_device(void *context, const struct kernel_device *device)
+static int list_no_memory(struct error *err)
+{
+	return error_errno(err, EXIT_SYSTEM, ENOMEM, "no room for a table");
+}
+
+static int list_add_device(void *context, const struct kernel_device *device, struct error *err)
 {
 	struct list *list = context;
 	struct libscols_line *line = scols_table_new_line(list->table, NULL);
@@ -171,11 +176,11 @@ static int list_add_device(void *context, const struct kernel_device *device)
 	unsigned int i;
 
 	if (!line)
-		return -ENOMEM;
+		return list_no_memory(err);
 	for (i = 0; i < list->n; i++) {
 		list_cell(list, device, list->columns[i], cell);
 		if (scols_line_set_data(line, i, cell))
-			return -ENOMEM;
+			return list_no_memory(err);
 	}
 	return 0;
 }
@@ -256,7 +261,7 @@ static int list_as_table(struct list *list, struct kernel *kernel, struct error 
 	int rc = 0;
 
 	if (list_make_table(list))
-		rc = error_errno(err, EXIT_SYSTEM, ENOMEM, "no room for a table");
+		rc = list_no_memory(err);
 	else if (kernel)
 		rc = kernel_devices(kernel, list_add_device, list, err);
 	/* Without devices, print nothing, not even headings. */
@@ -267,11 +272,12 @@ static int list_as_table(struct list *list, struct kernel *kernel, struct error 
 	return rc;
 }
 
-static int list_json_device(void *context, const struct kernel_device *device)
+static int list_json_device(void *context, const struct kernel_device *device, struct error *err)
 {
 	struct list *list = context;
 	unsigned int members = 0, i;
 
+	(void)err;
 	for (i = 0; i < list->n; i++)
 		members |= list_columns[list->columns[i]].members;
 	device_json(&list->json, device, members);
