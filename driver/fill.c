@@ -195,6 +195,7 @@ static int put_export(struct sk_buff *skb, const struct nbd_session *session)
 			   session->table.depth - NBD_QUERY_TAGS) ||
 	       nla_put_u64_64bit(skb, NBDCTL_A_DEVICE_SESSION, session->number,
 				 NBDCTL_A_DEVICE_PAD) ||
+	       nla_put_u32(skb, NBDCTL_A_DEVICE_RETIRING, READ_ONCE(session->nr_retiring)) ||
 	       (export->read_only && nla_put_flag(skb, NBDCTL_A_DEVICE_READ_ONLY)) ||
 	       (READ_ONCE(session->gave_up) && nla_put_flag(skb, NBDCTL_A_DEVICE_GAVE_UP));
 }
