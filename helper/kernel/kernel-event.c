@@ -18,9 +18,6 @@
  * @heard: there was an event about it
  * @called_off, @reason: session whose detach was called off last, and the errno
  * @ended: session that ended last
- * @lost: events may have been lost
- * @downs: session of the last connections that were torn down
- * @down: the slots of these connections
  */
 struct kernel_events {
 	struct nl_sock *sock;
@@ -29,25 +26,7 @@ struct kernel_events {
 	uint64_t called_off;
 	uint32_t reason;
 	uint64_t ended;
-	bool lost;
-	uint64_t downs;
-	bool down[KERNEL_MAX_CONNECTIONS];
 };
-
-static void event_down(struct kernel_events *events, uint64_t session, struct nlattr *nest)
-{
-	struct nlattr *attrs[NBDCTL_A_SLOT_MAX + 1] = { NULL };
-	uint64_t slot;
-
-	if (!nest || nla_parse_nested(attrs, NBDCTL_A_SLOT_MAX, nest, NULL))
-		return;
-	if (events->downs != session)
-		memset(events->down, 0, sizeof(events->down));
-	events->downs = session;
-	slot = genl_number(attrs[NBDCTL_A_SLOT_INDEX]);
-	if (slot < KERNEL_MAX_CONNECTIONS)
-		events->down[slot] = true;
-}
 
 static int event_take(struct nl_msg *msg, void *arg)
 {
@@ -66,10 +45,6 @@ static int event_take(struct nl_msg *msg, void *arg)
 		break;
 	case NBDCTL_CMD_DETACHED_EVENT:
 		events->ended = genl_number(attrs[NBDCTL_A_DEVICE_SESSION]);
-		break;
-	case NBDCTL_CMD_CONNECTION_DOWN_EVENT:
-		event_down(events, genl_number(attrs[NBDCTL_A_DEVICE_SESSION]),
-			   attrs[NBDCTL_A_DEVICE_SLOT]);
 		break;
 	}
 	return NL_OK;
@@ -126,7 +101,6 @@ bool kernel_events_take(struct kernel_events *events, uint32_t index)
 		rc = nl_recvmsgs_default(events->sock);
 	} while (rc >= 0);
 	/* Other errors, such as ENOBUFS, may have lost events: better query once too often. */
-	events->lost |= rc != -NLE_AGAIN;
 	return events->heard || rc != -NLE_AGAIN;
 }
 
@@ -147,10 +121,4 @@ uint32_t kernel_events_called_off(struct kernel_events *events, uint32_t index, 
 bool kernel_events_ended(const struct kernel_events *events, uint64_t session)
 {
 	return events->ended == session;
-}
-
-bool kernel_events_down(const struct kernel_events *events, uint64_t session, uint32_t slot)
-{
-	return events->lost || slot >= KERNEL_MAX_CONNECTIONS ||
-	       (events->downs == session && events->down[slot]);
 }

@@ -87,6 +87,7 @@ struct kernel_slot {
 /**
  * struct kernel_device - a device as the driver describes it
  * @session: number of this attach; no other has it
+ * @retiring: number of connections that are out of their slots, but not yet torn down
  * @identifier, @display: "" if not set, or not shown to this user
  */
 struct kernel_device {
@@ -103,6 +104,7 @@ struct kernel_device {
 	uint32_t dead_time;
 	uint32_t queue_depth;
 	uint32_t openers;
+	uint32_t retiring;
 	bool read_only;
 	bool gave_up;
 	char identifier[NBDCTL_IDENTIFIER_MAX + 1];
@@ -219,12 +221,6 @@ uint32_t kernel_events_called_off(struct kernel_events *events, uint32_t index, 
 
 /* True if an event has reported the end of a session, which is not 0. */
 bool kernel_events_ended(const struct kernel_events *events, uint64_t session);
-
-/*
- * True if an event has reported that a connection of that slot is torn down: its commands are
- * completed, or have moved. True as well if this event may have been lost.
- */
-bool kernel_events_down(const struct kernel_events *events, uint64_t session, uint32_t slot);
 
 const char *kernel_state_name(uint32_t state);
 const char *kernel_slot_state_name(uint32_t state);

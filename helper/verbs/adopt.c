@@ -19,8 +19,10 @@
 #include "verbs/attach-args.h"
 #include "verbs/bundle.h"
 
-/* How often to print progress and to check that the device is still attached, in milliseconds. */
+/* How often to print progress and to query the device, as an event may be lost, in milliseconds. */
 #define ADOPT_LOOK_MS	1000
+/* How soon to query it again after an event: the driver counts a connection just after it. */
+#define ADOPT_SOON_MS	20
 
 /**
  * struct adoption - an attached device, and a new connection for each of its slots
@@ -163,48 +165,41 @@ static struct adoption *adopt_open(const struct attach_args *args, struct error 
 	return NULL;
 }
 
-/* Number of old connections that the driver is still draining. */
-static unsigned int adopt_left(const struct adoption *adoption)
-{
-	const struct kernel_device *device = &adoption->device;
-	unsigned int i, left = 0;
-
-	if (!adoption->moved || kernel_events_ended(adoption->events, device->session))
-		return 0;
-	for (i = 0; i < device->n_slots; i++)
-		left += device->slots[i].state != NBDCTL_SLOT_STATE_EMPTY &&
-			!kernel_events_down(adoption->events, device->session,
-					    device->slots[i].index);
-	return left;
-}
-
-static bool adopt_is_there(const struct adoption *adoption)
+/*
+ * Sets *@left to the number of old connections that the driver is still draining. If the device
+ * cannot be queried, that is as it was.
+ */
+static void adopt_count_left(const struct adoption *adoption, unsigned int *left)
 {
 	struct kernel_device device;
-	struct error ignored;
-	bool same;
+	struct error err;
 
-	if (kernel_device(adoption->kernel, adoption->args->device, &device, &ignored))
-		return false;
-	same = device.session == adoption->device.session;
+	if (kernel_device(adoption->kernel, adoption->args->device, &device, &err)) {
+		if (err.code == EXIT_FALSE)
+			*left = 0;
+		return;
+	}
+	*left = device.session == adoption->device.session ? device.retiring : 0;
 	kernel_device_free(&device);
-	return same;
 }
 
 /* Only reports progress and may be interrupted: the driver drains the old connections by itself. */
 static void adopt_wait(const struct adoption *adoption)
 {
 	struct pollfd pfd = { .fd = kernel_events_fd(adoption->events), .events = POLLIN };
+	unsigned int left = adoption->moved ? adoption->device.n_slots : 0;
 	struct waiting waiting = waiting_begin();
-	unsigned int left;
+	bool heard;
 
-	kernel_events_take(adoption->events, adoption->args->device);
-	while ((left = adopt_left(adoption)) && adopt_is_there(adoption)) {
+	while (left) {
+		heard = kernel_events_take(adoption->events, adoption->args->device);
+		adopt_count_left(adoption, &left);
+		if (!left)
+			break;
 		waiting_say(&waiting,
 			    "nbd%u: waiting for answers and a flush of the server that is left, on %u connection%s",
 			    adoption->args->device, left, left == 1 ? "" : "s");
-		poll(&pfd, 1, ADOPT_LOOK_MS);
-		kernel_events_take(adoption->events, adoption->args->device);
+		poll(&pfd, 1, heard ? ADOPT_SOON_MS : ADOPT_LOOK_MS);
 	}
 	waiting_end(&waiting);
 }
