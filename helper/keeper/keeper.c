@@ -46,6 +46,7 @@ struct kept {
 /**
  * struct keeper - a running keeper
  * @look: @device has to be queried again
+ * @looked: when it was queried last, in milliseconds
  * @display: what @target was parsed from; "" if there is none
  * @address: where the server was found last, if @address_length is not 0
  * @peers: when to try its addresses again
@@ -64,6 +65,7 @@ struct keeper {
 	struct kernel_device device;
 	uint64_t session;
 	bool look;
+	uint64_t looked;
 	char display[NBDCTL_NAME_MAX + 1];
 	struct target target;
 	struct sockaddr_storage address;
@@ -219,6 +221,7 @@ static int keeper_look(struct keeper *keeper, struct error *err)
 	if (device->session != keeper->session)
 		return error_set(err, EXIT_FALSE, "it was attached anew");
 	keeper->look = false;
+	keeper->looked = keeper_now();
 	for (i = 0; i < device->n_slots; i++)
 		if (device->slots[i].index < KERNEL_MAX_CONNECTIONS)
 			keeper_check_kept(keeper, &device->slots[i]);
@@ -489,15 +492,18 @@ static bool keeper_is_busy(const struct keeper *keeper)
 
 static int keeper_patience(struct keeper *keeper)
 {
-	int left = KEEPER_LOOK_MS;
+	uint64_t age = keeper_now() - keeper->looked;
+	int limit = age < KEEPER_LOOK_MS ? KEEPER_LOOK_MS - age : 0, left;
 
+	/* It is due, but the last query may have failed: do not spin. */
+	if (keeper->look)
+		limit = BACKOFF_FIRST_MS;
+	left = limit;
 	if (keeper_is_busy(keeper))
 		left = negotiation_left(&keeper->negotiation);
-	else if (keeper->look)
-		left = BACKOFF_FIRST_MS;
-	else if (keeper_is_wanted(keeper))
+	else if (!keeper->look && keeper_is_wanted(keeper))
 		left = keeper_left(keeper);
-	return left < KEEPER_LOOK_MS ? left : KEEPER_LOOK_MS;
+	return left < limit ? left : limit;
 }
 
 /* Handles a signal. SIGHUP ends all pauses; others return false, to stop. */
@@ -522,10 +528,10 @@ static bool keeper_wait(struct keeper *keeper)
 		{ .fd = kernel_events_fd(keeper->events), .events = POLLIN },
 		{ .fd = negotiation_fd(&keeper->negotiation), .events = POLLIN },
 	};
-	int patience = keeper_patience(keeper);
-	int rc = poll(fds, sizeof(fds) / sizeof(fds[0]), patience);
+	int rc = poll(fds, sizeof(fds) / sizeof(fds[0]), keeper_patience(keeper));
 
-	if (!rc && patience == KEEPER_LOOK_MS)
+	/* Events of other devices end the wait, too, but must not put off the look. */
+	if (keeper_now() - keeper->looked >= KEEPER_LOOK_MS)
 		keeper->look = true;
 	if (rc > 0 && fds[1].revents &&
 	    kernel_events_take(keeper->events, keeper->request->index))

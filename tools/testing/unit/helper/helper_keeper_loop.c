@@ -74,6 +74,12 @@ static void fill_silently(unsigned int slot)
 	world.news = false;
 }
 
+static void hear_of_other(unsigned int n)
+{
+	(void)n;
+	world.other_news = true;
+}
+
 static void detach(unsigned int n)
 {
 	(void)n;
@@ -127,6 +133,22 @@ static void test_lost_silently(void **state)
 	world_begin(1, 1);
 	world_at(5000, lose_silently, 0);
 	world_at(60000, detach, 0);
+	world_keep();
+	assert_int_equal(world.replaced, 1);
+	assert_in_range(world.gap, 20000, world_look_ms);
+}
+
+/* Also if events of other devices keep coming. */
+static void test_lost_among_others(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	world_begin(1, 1);
+	world_at(5000, lose_silently, 0);
+	for (i = 0; i < 300; i++)
+		world_at(5000 + 400 * i, hear_of_other, 0);
+	world_at(150000, detach, 0);
 	world_keep();
 	assert_int_equal(world.replaced, 1);
 	assert_in_range(world.gap, 20000, world_look_ms);
@@ -369,6 +391,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(lost),
 		TEST(lost_silently),
+		TEST(lost_among_others),
 		TEST(cut_again_and_again),
 		TEST(away),
 		TEST(away_and_back),

@@ -49,7 +49,7 @@ static int fake_poll(struct pollfd *fds, nfds_t n, int timeout)
 	assert_int_equal(n, 3);
 	assert_true(timeout >= 0);
 	end = fds[2].fd >= 0 ? world.ready : world.now + timeout;
-	while (!world.news && !is_hung_up()) {
+	while (!world.news && !world.other_news && !is_hung_up()) {
 		const struct world_step *step = &world.steps[world.at_step];
 
 		if (world.at_step == world.n_steps || step->at > end) {
@@ -62,7 +62,7 @@ static int fake_poll(struct pollfd *fds, nfds_t n, int timeout)
 		step->happen(step->n);
 	}
 	fds[0].revents = is_hung_up() ? POLLIN : 0;
-	fds[1].revents = world.news ? POLLIN : 0;
+	fds[1].revents = world.news || world.other_news ? POLLIN : 0;
 	return !!fds[0].revents + !!fds[1].revents;
 }
 
@@ -250,6 +250,7 @@ bool kernel_events_take(struct kernel_events *events, uint32_t index)
 	(void)events;
 	(void)index;
 	world.news = false;
+	world.other_news = false;
 	return news;
 }
 

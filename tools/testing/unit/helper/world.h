@@ -33,6 +33,7 @@ struct world_step {
 /**
  * struct world - all that the keeper sees
  * @news: the driver has sent an event
+ * @other_news: it has sent one about another device
  * @refusal: the driver takes no connection, for that reason
  * @lost_at, @filled_at: when a slot lost its last connection, and got one
  * @gap: the longest time between these two
@@ -46,7 +47,7 @@ struct world {
 	struct world_step steps[WORLD_MAX_STEPS];
 	unsigned int n_steps, at_step;
 	struct kernel_device device;
-	bool gone, news, cancelled;
+	bool gone, news, other_news, cancelled;
 	enum exit_code refusal;
 	struct world_server servers[WORLD_MAX_SERVERS];
 	unsigned int n_servers;
