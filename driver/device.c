@@ -28,10 +28,10 @@ static int device_set_limits(struct nbd_device *dev, const struct nbd_export *ex
 		nbd_devices_wait_closed(dev);
 	mutex_lock(&dev->disk->open_mutex);
 	if (large && disk_openers(dev->disk)) {
-		*errmsg = "min-block-size is larger than a page, and the device is open";
+		*errmsg = "min-block-size: larger than a page, and the device is open";
 		err = -EBUSY;
 	} else {
-		*errmsg = "the block layer does not take the limits";
+		*errmsg = "the block layer rejected the limits";
 		err = nbd_limits_set(dev->disk, export);
 	}
 	mutex_unlock(&dev->disk->open_mutex);
@@ -284,9 +284,9 @@ int nbd_device_detach(struct nbd_device *dev, u32 timeout, const char **errmsg)
 	*errmsg = "the disk is open";
 	err = device_begin_drain(dev, session, &usable);
 	if (err == -EALREADY)
-		*errmsg = "index is a device that is being detached";
+		*errmsg = "index: being detached";
 	if (err == -ENOTCONN)
-		*errmsg = "index is a device that is ending";
+		*errmsg = "index: its session is ending";
 	if (err)
 		return err;
 	nbd_session_get(session);

@@ -384,7 +384,7 @@ static struct nbd_device *devices_lock_any(u32 queues, u32 depth, const char **e
 			return dev;
 		nbd_devices_unlock(dev);
 	}
-	*errmsg = "no device can be made";
+	*errmsg = "cannot create a device";
 	err = xa_alloc(&devices, &index, NULL, XA_LIMIT(0, nbd_index_max()), GFP_KERNEL);
 	if (err)
 		return ERR_PTR(err == -EBUSY ? -ENOSPC : err);
@@ -404,18 +404,18 @@ static struct nbd_device *devices_lock_or_create(u32 index, u32 queues, u32 dept
 
 	do {
 		patience = CREATION_TIME;
-		*errmsg = "index is a device that another attach is making";
+		*errmsg = "index: being created by another attach";
 		dev = nbd_devices_find_locked(index);
 		if (dev && !dev->gone)
 			return dev;
 		if (dev) {
 			patience = OPENERS_TIME;
-			*errmsg = "index is a device that is still in use after a forced detach";
+			*errmsg = "index: still in use after a forced detach";
 			nbd_devices_unlock(dev);
 		}
 		err = xa_insert(&devices, index, NULL, GFP_KERNEL);
 		if (!err) {
-			*errmsg = "no device can be made";
+			*errmsg = "cannot create a device";
 			return devices_create(index, queues, depth);
 		}
 	} while (err == -EBUSY && devices_nap(begin + patience));
@@ -429,13 +429,13 @@ static struct nbd_device *devices_lock_or_create(u32 index, u32 queues, u32 dept
 static struct nbd_device *devices_change_depth(struct nbd_device *dev, u32 queues, u32 depth,
 					       const char **errmsg)
 {
-	*errmsg = "queue-depth can't change while the device is open";
+	*errmsg = "queue-depth: cannot change while the device is open";
 	nbd_devices_wait_closed(dev);
 	if (!devices_reserve_index(dev)) {
 		nbd_devices_unlock(dev);
 		return ERR_PTR(-EBUSY);
 	}
-	*errmsg = "no device can be made";
+	*errmsg = "cannot create a device";
 	return devices_replace(dev, queues, depth);
 }
 
@@ -465,7 +465,7 @@ struct nbd_device *nbd_devices_lock_for_attach(u32 index, bool any, u32 slots, u
 	if (IS_ERR(dev))
 		return dev;
 	if (rcu_access_pointer(dev->session)) {
-		*errmsg = "index is a device that is attached already";
+		*errmsg = "index: already attached";
 		nbd_devices_unlock(dev);
 		return ERR_PTR(-EBUSY);
 	}

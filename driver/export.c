@@ -32,13 +32,13 @@ int nbd_export_fits(const struct nbd_export *disk, const struct nbd_export *conn
 	if (conn->size < READ_ONCE(disk->size))
 		*errmsg = "size: the export is smaller than the disk";
 	else if (conn->structured != disk->structured)
-		*errmsg = "header-mode is not that of the disk";
+		*errmsg = "header-mode: not that of the disk";
 	else if (!nbd_export_has(conn, kept))
-		*errmsg = "transmission-flags lacks what the disk relies on";
+		*errmsg = "transmission-flags: a flag that the disk relies on is missing";
 	else if (conn->min_block > disk->min_block)
-		*errmsg = "min-block-size is larger than the disk's";
+		*errmsg = "min-block-size: larger than that of the disk";
 	else if (conn->max_payload < disk->max_payload)
-		*errmsg = "max-payload is smaller than the disk's";
+		*errmsg = "max-payload: smaller than that of the disk";
 	else
 		return 0;
 	return -ESTALE;

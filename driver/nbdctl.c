@@ -28,7 +28,7 @@ static int need_privilege(struct sk_buff *skb, struct genl_info *info)
 	if (netlink_capable(skb, CAP_SYS_ADMIN))
 		return 0;
 	return nbd_extack(info, NULL, -EPERM,
-			  "CAP_SYS_ADMIN is required, in the first user namespace");
+			  "CAP_SYS_ADMIN is required in the initial user namespace");
 }
 
 static struct sk_buff *new_reply(struct genl_info *info, size_t size, void **head)
@@ -75,7 +75,7 @@ int nbdctl_nl_attach_doit(struct sk_buff *skb, struct genl_info *info)
 		return err;
 	if (index > nbd_index_max())
 		return nbd_extack(info, info->attrs[NBDCTL_A_DEVICE_INDEX], -EINVAL,
-				  "index is too large");
+				  "index: too large");
 	/* Allocated first, as nothing may fail after the attach */
 	reply = new_reply(info, nla_total_size(sizeof(u32)) + nla_total_size_64bit(sizeof(u64)),
 			  &head);
@@ -118,7 +118,7 @@ static int need_index(struct sk_buff *skb, struct genl_info *info)
 	if (err)
 		return err;
 	if (!info->attrs[NBDCTL_A_DEVICE_INDEX])
-		return nbd_extack(info, NULL, -EINVAL, "index is required");
+		return nbd_extack(info, NULL, -EINVAL, "index: required");
 	return 0;
 }
 
@@ -134,7 +134,7 @@ static struct nbd_device *lock_named(struct sk_buff *skb, struct genl_info *info
 		return ERR_PTR(err);
 	dev = nbd_devices_find_locked(nla_get_u32(attr));
 	if (!dev)
-		return ERR_PTR(nbd_extack(info, attr, -ENODEV, "index is no device"));
+		return ERR_PTR(nbd_extack(info, attr, -ENODEV, "index: no such device"));
 	return dev;
 }
 
@@ -145,9 +145,9 @@ static int check_session(struct genl_info *info, const struct nbd_session *sessi
 
 	if (!session)
 		return nbd_extack(info, info->attrs[NBDCTL_A_DEVICE_INDEX], -ENOTCONN,
-				  "index is a device that is not attached");
+				  "index: not attached");
 	if (attr && nla_get_u64(attr) != session->number)
-		return nbd_extack(info, attr, -ESTALE, "session is not what is attached now");
+		return nbd_extack(info, attr, -ESTALE, "session: not the one that is attached now");
 	return 0;
 }
 
@@ -166,7 +166,7 @@ static int find_named(struct sk_buff *skb, struct genl_info *info, struct nbd_de
 		return err;
 	*dev = nbd_devices_find(nla_get_u32(attr));
 	if (!*dev)
-		return nbd_extack(info, attr, -ENODEV, "index is no device");
+		return nbd_extack(info, attr, -ENODEV, "index: no such device");
 	*session = nbd_devices_get_session(*dev);
 	err = check_session(info, *session);
 	if (!err)
@@ -238,9 +238,9 @@ static int replace_slots(struct genl_info *info, struct nbd_session *session)
 	int err;
 
 	if (!n)
-		return nbd_extack(info, NULL, -EINVAL, "slot is required");
+		return nbd_extack(info, NULL, -EINVAL, "slot: required");
 	if (n > session->nr_slots)
-		return nbd_extack(info, attr, -E2BIG, "slot is given too often");
+		return nbd_extack(info, attr, -E2BIG, "slot: too many");
 	err = nbd_parse_export(info, &export);
 	if (err)
 		return err;
@@ -303,7 +303,7 @@ static int resize(struct genl_info *info, struct nbd_device *dev)
 	if (IS_ERR(session))
 		return PTR_ERR(session);
 	if (!info->attrs[NBDCTL_A_DEVICE_SIZE])
-		return nbd_extack(info, NULL, -EINVAL, "size is required");
+		return nbd_extack(info, NULL, -EINVAL, "size: required");
 	size = nla_get_u64(info->attrs[NBDCTL_A_DEVICE_SIZE]);
 	err = nbd_check_size(info, size, &session->export);
 	if (err)
@@ -349,10 +349,10 @@ int nbdctl_nl_device_get_doit(struct sk_buff *skb, struct genl_info *info)
 	void *head;
 
 	if (!attr)
-		return nbd_extack(info, NULL, -EINVAL, "index is required");
+		return nbd_extack(info, NULL, -EINVAL, "index: required");
 	dev = nbd_devices_find(nla_get_u32(attr));
 	if (!dev)
-		return nbd_extack(info, attr, -ENODEV, "index is no device");
+		return nbd_extack(info, attr, -ENODEV, "index: no such device");
 	reply = new_reply(info, nbd_fill_size(dev), &head);
 	if (!reply)
 		goto put_dev;

@@ -65,16 +65,18 @@ static int parse_blocks(struct genl_info *info, struct nbd_export *export)
 	u32 preferred;
 
 	if (!is_block(min_block, 1, BLK_MAX_BLOCK_SIZE))
-		return nbd_extack(info, attrs[NBDCTL_A_DEVICE_MIN_BLOCK_SIZE], -EINVAL,
-				  "min-block-size must be a power of two up to max-min-block-size");
+		return nbd_extack(
+			info, attrs[NBDCTL_A_DEVICE_MIN_BLOCK_SIZE], -EINVAL,
+			"min-block-size: must be a power of two, at most max-min-block-size");
 	preferred = nbd_get_u32(info, NBDCTL_A_DEVICE_PREFERRED_BLOCK_SIZE,
 				max(min_block, NBD_PREF_BLOCK_DEFAULT));
 	if (!is_block(preferred, max(min_block, 512u), NBD_MAX_PAYLOAD))
-		return nbd_extack(info, attrs[NBDCTL_A_DEVICE_PREFERRED_BLOCK_SIZE], -EINVAL,
-				  "preferred-block-size must be a power of two from min-block-size on");
+		return nbd_extack(
+			info, attrs[NBDCTL_A_DEVICE_PREFERRED_BLOCK_SIZE], -EINVAL,
+			"preferred-block-size: must be a power of two, at least min-block-size");
 	if (payload < max_t(u32, preferred, PAGE_SIZE) || payload > NBD_MAX_PAYLOAD)
 		return nbd_extack(info, attrs[NBDCTL_A_DEVICE_MAX_PAYLOAD], -EINVAL,
-				  "max-payload must be from preferred-block-size to 32 MiB");
+				  "max-payload: must be from preferred-block-size to 32 MiB");
 	export->min_block = min_block;
 	export->preferred_block = preferred;
 	export->max_payload = round_down(payload, max(min_block, 512u));
@@ -95,21 +97,21 @@ int nbd_parse_export(struct genl_info *info, struct nbd_export *export)
 	u32 mode;
 
 	if (!attrs[NBDCTL_A_DEVICE_SIZE])
-		return nbd_extack(info, NULL, -EINVAL, "size is required");
+		return nbd_extack(info, NULL, -EINVAL, "size: required");
 	if (!attrs[NBDCTL_A_DEVICE_TRANSMISSION_FLAGS])
-		return nbd_extack(info, NULL, -EINVAL, "transmission-flags is required");
+		return nbd_extack(info, NULL, -EINVAL, "transmission-flags: required");
 	if (!attrs[NBDCTL_A_DEVICE_HEADER_MODE])
-		return nbd_extack(info, NULL, -EINVAL, "header-mode is required");
+		return nbd_extack(info, NULL, -EINVAL, "header-mode: required");
 	mode = nla_get_u32(attrs[NBDCTL_A_DEVICE_HEADER_MODE]);
 	if (mode > NBDCTL_HEADER_MODE_STRUCTURED)
 		return nbd_extack(info, attrs[NBDCTL_A_DEVICE_HEADER_MODE], -EOPNOTSUPP,
-				  "header-mode is none that this driver speaks");
+				  "header-mode: not supported");
 	export->structured = mode == NBDCTL_HEADER_MODE_STRUCTURED;
 	export->size = nla_get_u64(attrs[NBDCTL_A_DEVICE_SIZE]);
 	export->flags = nla_get_u16(attrs[NBDCTL_A_DEVICE_TRANSMISSION_FLAGS]);
 	if (!nbd_export_has(export, NBD_FLAG_HAS_FLAGS))
 		return nbd_extack(info, attrs[NBDCTL_A_DEVICE_TRANSMISSION_FLAGS], -EINVAL,
-				  "transmission-flags lacks NBD_FLAG_HAS_FLAGS");
+				  "transmission-flags: NBD_FLAG_HAS_FLAGS is missing");
 	export->read_only = nbd_export_has(export, NBD_FLAG_READ_ONLY) ||
 			    attrs[NBDCTL_A_DEVICE_READ_ONLY];
 	return parse_blocks(info, export);
@@ -120,9 +122,9 @@ int nbd_check_size(struct genl_info *info, u64 size, const struct nbd_export *ex
 	const struct nlattr *attr = info->attrs[NBDCTL_A_DEVICE_SIZE];
 
 	if (size > S64_MAX)
-		return nbd_extack(info, attr, -EINVAL, "size is too large");
+		return nbd_extack(info, attr, -EINVAL, "size: too large");
 	if (size < nbd_export_block(export))
-		return nbd_extack(info, attr, -EINVAL, "size is less than one block");
+		return nbd_extack(info, attr, -EINVAL, "size: less than one block");
 	return 0;
 }
 
@@ -138,10 +140,10 @@ static int parse_context(struct genl_info *info, const struct nlattr *attr,
 	if (err)
 		return err;
 	if (!tb[NBDCTL_A_CONTEXT_NAME] || !strchr(nla_data(tb[NBDCTL_A_CONTEXT_NAME]), ':'))
-		return nbd_extack(info, attr, -EINVAL, "context needs a name, namespace:leaf");
+		return nbd_extack(info, attr, -EINVAL, "context: requires a name, namespace:leaf");
 	for (i = 0; i < export->nr_contexts; i++)
 		if (!nla_strcmp(tb[NBDCTL_A_CONTEXT_NAME], export->contexts[i]))
-			return nbd_extack(info, attr, -EINVAL, "context is named twice");
+			return nbd_extack(info, attr, -EINVAL, "context: duplicate name");
 	export->contexts[i] = nla_strdup(tb[NBDCTL_A_CONTEXT_NAME], GFP_KERNEL);
 	if (!export->contexts[i])
 		return -ENOMEM;
@@ -159,10 +161,10 @@ static int parse_contexts(struct genl_info *info, struct nbd_export *export)
 		return 0;
 	if (!export->structured)
 		return nbd_extack(info, info->attrs[NBDCTL_A_DEVICE_CONTEXT], -EINVAL,
-				  "context needs the header-mode structured");
+				  "context: requires header-mode structured");
 	if (n > NBD_MAX_CONTEXTS)
 		return nbd_extack(info, info->attrs[NBDCTL_A_DEVICE_CONTEXT], -E2BIG,
-				  "context is given too often");
+				  "context: too many");
 	export->contexts = kcalloc(n, sizeof(*export->contexts), GFP_KERNEL);
 	if (!export->contexts)
 		return -ENOMEM;
@@ -206,21 +208,23 @@ static int parse_id(struct genl_info *info, const struct nlattr *attr, u32 n, bo
 		return err;
 	if (!tb[NBDCTL_A_CONTEXT_ID_CONTEXT] ||
 	    nla_get_u32(tb[NBDCTL_A_CONTEXT_ID_CONTEXT]) >= n)
-		return nbd_extack(info, attr, -EINVAL, "context-id needs the index of a context");
+		return nbd_extack(info, attr, -EINVAL,
+				  "context-id: requires the index of a context");
 	i = nla_get_u32(tb[NBDCTL_A_CONTEXT_ID_CONTEXT]);
 	lost = nla_get_flag(tb[NBDCTL_A_CONTEXT_ID_LOST]);
 	if (lost == !!tb[NBDCTL_A_CONTEXT_ID_ID])
-		return nbd_extack(info, attr, -EINVAL, "context-id needs either id or lost");
+		return nbd_extack(info, attr, -EINVAL, "context-id: requires either id or lost");
 	if (lost && !may_lose)
-		return nbd_extack(info, attr, -EINVAL, "context-id can only be lost later");
+		return nbd_extack(info, attr, -EINVAL,
+				  "context-id: lost is not allowed in an attach");
 	if (__test_and_set_bit(i, set->given))
-		return nbd_extack(info, attr, -EINVAL, "context-id is given twice for a context");
+		return nbd_extack(info, attr, -EINVAL, "context-id: duplicate context");
 	set->ids[i].lost = lost;
 	if (lost)
 		return 0;
 	__clear_bit(i, set->given);
 	if (id_taken(set, n, nla_get_u32(tb[NBDCTL_A_CONTEXT_ID_ID])))
-		return nbd_extack(info, attr, -EINVAL, "context-id gives one id to two contexts");
+		return nbd_extack(info, attr, -EINVAL, "context-id: duplicate id");
 	__set_bit(i, set->given);
 	set->ids[i].id = nla_get_u32(tb[NBDCTL_A_CONTEXT_ID_ID]);
 	return 0;
@@ -240,7 +244,7 @@ static int parse_ids(struct genl_info *info, const struct nlattr *slot, u32 n, b
 			return err;
 	}
 	if (bitmap_weight(set->given, NBD_MAX_CONTEXTS) != n)
-		return nbd_extack(info, slot, -EINVAL, "slot lacks a context-id for a context");
+		return nbd_extack(info, slot, -EINVAL, "slot: context-id of a context is missing");
 	return 0;
 }
 
@@ -264,12 +268,12 @@ static struct nbd_conn *parse_slot(struct genl_info *info, const struct nlattr *
 		return ERR_PTR(err);
 	index = tb[NBDCTL_A_SLOT_INDEX] ? nla_get_u32(tb[NBDCTL_A_SLOT_INDEX]) : position;
 	if (index >= session->nr_slots || (position >= 0 && index != position))
-		return ERR_PTR(nbd_extack(info, attr, -EINVAL, "slot has a wrong index"));
+		return ERR_PTR(nbd_extack(info, attr, -EINVAL, "slot: wrong index"));
 	if (!tb[NBDCTL_A_SLOT_FD])
-		return ERR_PTR(nbd_extack(info, attr, -EINVAL, "slot needs an fd"));
+		return ERR_PTR(nbd_extack(info, attr, -EINVAL, "slot: requires an fd"));
 	if (tb[NBDCTL_A_SLOT_RECONNECTS] && position >= 0)
 		return ERR_PTR(nbd_extack(info, attr, -EINVAL,
-					  "slot is new, so it has no reconnects"));
+					  "slot: reconnects is not allowed in an attach"));
 	set = kzalloc(sizeof(*set), GFP_KERNEL);
 	if (!set)
 		return ERR_PTR(-ENOMEM);
@@ -346,15 +350,16 @@ static int check_slots(struct genl_info *info, u32 n)
 	u32 flags = 0;
 
 	if (!n)
-		return nbd_extack(info, NULL, -EINVAL, "slot is required");
+		return nbd_extack(info, NULL, -EINVAL, "slot: required");
 	if (n > NBD_MAX_SLOTS)
 		return nbd_extack(info, info->attrs[NBDCTL_A_DEVICE_SLOT], -E2BIG,
-				  "slot is given too often");
+				  "slot: too many");
 	if (info->attrs[NBDCTL_A_DEVICE_TRANSMISSION_FLAGS])
 		flags = nla_get_u16(info->attrs[NBDCTL_A_DEVICE_TRANSMISSION_FLAGS]);
 	if (n > 1 && !(flags & NBD_FLAG_CAN_MULTI_CONN))
-		return nbd_extack(info, info->attrs[NBDCTL_A_DEVICE_SLOT], -EINVAL,
-				  "slot: several, but transmission-flags lacks NBD_FLAG_CAN_MULTI_CONN");
+		return nbd_extack(
+			info, info->attrs[NBDCTL_A_DEVICE_SLOT], -EINVAL,
+			"slot: more than one requires NBD_FLAG_CAN_MULTI_CONN in transmission-flags");
 	return 0;
 }
 
@@ -379,7 +384,7 @@ struct nbd_session *nbd_parse_session(struct genl_info *info)
 	depth = nbd_get_u32(info, NBDCTL_A_DEVICE_QUEUE_DEPTH, NBD_DEFAULT_DEPTH);
 	if (!depth || depth > NBD_MAX_DEPTH)
 		return ERR_PTR(nbd_extack(info, info->attrs[NBDCTL_A_DEVICE_QUEUE_DEPTH], -EINVAL,
-					  "queue-depth must be from 1 to 1024"));
+					  "queue-depth: must be from 1 to 1024"));
 	session = nbd_session_alloc(n);
 	if (!session)
 		return ERR_PTR(-ENOMEM);

@@ -381,13 +381,13 @@ static int slots_check(struct nbd_session *session, struct nbd_conn **conns, u32
 		for (j = 0; j < i; j++) {
 			if (conns[j]->index != conns[i]->index)
 				continue;
-			*errmsg = "slot is given twice";
+			*errmsg = "slot: given twice";
 			return -EINVAL;
 		}
 		if (!conns[i]->nth ||
 		    conns[i]->nth == session->slots[conns[i]->index].reconnects + 1)
 			continue;
-		*errmsg = "slot has had another connection since";
+		*errmsg = "slot: has had another connection since";
 		return -ESTALE;
 	}
 	return 0;
@@ -404,7 +404,7 @@ static int slots_check_replacement(struct nbd_session *session, struct nbd_conn 
 		return err;
 	/* NBD_SESSION_DRAINING is fine: the drain may need a connection */
 	if (nbd_session_is_ended(session)) {
-		*errmsg = "index is a device that is ending";
+		*errmsg = "index: its session is ending";
 		return -ENOTCONN;
 	}
 	err = nbd_export_fits(&session->export, export, session->nr_slots > 1, errmsg);

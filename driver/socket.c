@@ -40,11 +40,11 @@ static u32 socket_transport(const struct socket *sock)
 static int socket_check(const struct nbd_socket *s, const char **errmsg)
 {
 	if (s->transport == NBDCTL_TRANSPORT_NONE) {
-		*errmsg = "fd is no TCP, Unix or vsock stream socket";
+		*errmsg = "fd: not a TCP, Unix or vsock stream socket";
 		return -EPROTOTYPE;
 	}
 	if (READ_ONCE(s->sk->sk_state) != TCP_ESTABLISHED || READ_ONCE(s->sk->sk_shutdown)) {
-		*errmsg = "fd is a socket that is not connected";
+		*errmsg = "fd: not connected";
 		return -ENOTCONN;
 	}
 	return 0;
@@ -74,7 +74,7 @@ int nbd_socket_get(struct nbd_socket *s, u32 fd, const char **errmsg)
 {
 	int err = -EBADF;
 
-	*errmsg = "fd is no socket";
+	*errmsg = "fd: not a socket";
 	if (fd <= INT_MAX)
 		s->sock = sockfd_lookup(fd, &err);
 	if (!s->sock)
@@ -323,7 +323,7 @@ int nbd_socket_take(struct nbd_socket *s, const struct nbd_socket_ops *ops, cons
 	/* It may have been closed or disconnected since nbd_socket_get() */
 	err = socket_check(s, errmsg);
 	if (!err && sk->sk_user_data) {
-		*errmsg = "fd is a socket that another part of the kernel uses";
+		*errmsg = "fd: in use by another part of the kernel";
 		err = -EBUSY;
 	}
 	if (!err)

@@ -56,11 +56,11 @@ _run cli --do resize --json "{\"index\": $index, \"size\": 8388608}"
 same "$(blockdev --getsize64 "$DEV")" 8388608 "size after the resize"
 
 exits 1 cli --do resize --json "{\"index\": $index, \"size\": 100}"
-matches "$OUTPUT" "size is less than one block" "refusal"
+matches "$OUTPUT" "size: less than one block" "refusal"
 matches "$OUTPUT" "Invalid argument" "refusal"
 matches "$OUTPUT" "bad-attr.*[.]size" "the attribute that is to blame"
 exits 1 cli --do attach --json '{"index": 3}'
-matches "$OUTPUT" "slot is required" "refusal"
+matches "$OUTPUT" "slot: required" "refusal"
 
 settle
 _run cli --do detach --json "{\"index\": $index}"

@@ -144,7 +144,7 @@ static int call_fault(struct ground *g, bool *hit)
 static bool is_memory(const struct ground *g, int error)
 {
 	return !error || (error == ENOMEM && !*g->nl.text) || error == ENOBUFS ||
-	       (error == EINVAL && !strcmp(g->nl.text, "no device can be made"));
+	       (error == EINVAL && !strcmp(g->nl.text, "cannot create a device"));
 }
 
 static void attach_message(struct ground *g, int slots, uint32_t depth)

@@ -49,12 +49,12 @@ TEST_F(attach, unknown_attribute)
 
 TEST_F(attach, required)
 {
-	REFUSE(ATTACH, EINVAL, "size is required", 0, facts(BIT(NBDCTL_A_DEVICE_SIZE)); slot());
+	REFUSE(ATTACH, EINVAL, "size: required", 0, facts(BIT(NBDCTL_A_DEVICE_SIZE)); slot());
 	REFUSE(ATTACH, EINVAL, "transmission-flags", 0,
 	       facts(BIT(NBDCTL_A_DEVICE_TRANSMISSION_FLAGS)); slot());
-	REFUSE(ATTACH, EINVAL, "header-mode is required", 0,
-	       facts(BIT(NBDCTL_A_DEVICE_HEADER_MODE)); slot());
-	REFUSE(ATTACH, EINVAL, "slot is required", 0, facts(0));
+	REFUSE(ATTACH, EINVAL, "header-mode: required", 0, facts(BIT(NBDCTL_A_DEVICE_HEADER_MODE));
+	       slot());
+	REFUSE(ATTACH, EINVAL, "slot: required", 0, facts(0));
 	REFUSE(ATTACH, EINVAL, "fd", NBDCTL_A_DEVICE_SLOT, facts(0);
 	       NEST(DEVICE_SLOT, U32(SLOT_INDEX, 0)));
 }

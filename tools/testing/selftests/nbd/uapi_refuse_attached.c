@@ -66,7 +66,7 @@ TEST_F(attached, resize_to_nonsense)
 
 	for (i = 0; i < ARRAY_SIZE(wrong); i++)
 		LIVE(RESIZE, EINVAL, "size", U32(DEVICE_INDEX, INDEX); U64(DEVICE_SIZE, wrong[i]));
-	LIVE(RESIZE, EINVAL, "size is required", U32(DEVICE_INDEX, INDEX));
+	LIVE(RESIZE, EINVAL, "size: required", U32(DEVICE_INDEX, INDEX));
 }
 
 /* What a replacement says of its export */
@@ -79,8 +79,8 @@ TEST_F(attached, slot_replace)
 {
 	struct export none = {};
 
-	LIVE(SLOT_REPLACE, EINVAL, "slot is required", U32(DEVICE_INDEX, INDEX));
-	LIVE(SLOT_REPLACE, EINVAL, "size is required", U32(DEVICE_INDEX, INDEX);
+	LIVE(SLOT_REPLACE, EINVAL, "slot: required", U32(DEVICE_INDEX, INDEX));
+	LIVE(SLOT_REPLACE, EINVAL, "size: required", U32(DEVICE_INDEX, INDEX);
 	     put_slot(m, 0, g->fds2[0], &g->x));
 	LIVE(SLOT_REPLACE, ESTALE, "session", put_new_facts(m, &g->x);
 	     U64(DEVICE_SESSION, 1ull << 40); put_slot(m, 0, g->fds2[0], &g->x));

@@ -23,7 +23,7 @@ FIXTURE_TEARDOWN(commands)
 
 TEST_F(commands, get)
 {
-	REFUSE(DEVICE_GET, EINVAL, "index is required", 0, ;);
+	REFUSE(DEVICE_GET, EINVAL, "index: required", 0, ;);
 	REFUSE(DEVICE_GET, ENODEV, "index", NBDCTL_A_DEVICE_INDEX, U32(DEVICE_INDEX, 65000));
 	REFUSE(DEVICE_GET, ENODEV, "index", NBDCTL_A_DEVICE_INDEX, U32(DEVICE_INDEX, UINT32_MAX));
 	REFUSE(DEVICE_GET, EINVAL, NULL, NBDCTL_A_DEVICE_SIZE, U32(DEVICE_INDEX, INDEX);
@@ -53,7 +53,7 @@ TEST_F(commands, no_device)
 
 	for (i = 0; i < ARRAY_SIZE(cmds); i++) {
 		msg_begin(&g->nl, &g->m, cmds[i]);
-		refused(_metadata, g, EINVAL, "index is required", 0, "no index");
+		refused(_metadata, g, EINVAL, "index: required", 0, "no index");
 		msg_begin(&g->nl, &g->m, cmds[i]);
 		put_u32(&g->m, NBDCTL_A_DEVICE_INDEX, 65000);
 		refused(_metadata, g, ENODEV, "index", NBDCTL_A_DEVICE_INDEX, "index 65000");

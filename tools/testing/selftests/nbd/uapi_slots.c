@@ -118,7 +118,7 @@ TEST_F(replace, all_or_none)
 	close(fds[0]);
 	EXPECT_EQ(EBADF, replace_both(g, 1, 9999));
 	EXPECT_EQ(EINVAL, replace_both(g, 0, g->conns[0]));
-	EXPECT_NE(NULL, strstr(g->nl.text, "slot is given twice"));
+	EXPECT_NE(NULL, strstr(g->nl.text, "slot: given twice"));
 	for (i = 0; i < 2; i++) {
 		EXPECT_EQ(0, get_u32(slot_of(g, i), NBDCTL_A_SLOT_RECONNECTS));
 		EXPECT_EQ(NBDCTL_SLOT_STATE_UP, get_u32(slot_of(g, i), NBDCTL_A_SLOT_STATE));
