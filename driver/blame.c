@@ -102,10 +102,10 @@ static bool blame_forgive(struct nbd_session *session, struct nbd_cmd *cmd,
 		break;
 	}
 	if (!forgiven && __ratelimit(&session->ratelimit))
-		pr_err("nbd%u: %s %llu+%u fails, as %s\n", session->index,
+		pr_err("nbd%u: %s %llu+%u failed: %s\n", session->index,
 		       nbd_type_name(cmd->req.type), cmd->req.offset, cmd->req.length,
-		       cmd->deaths < NBD_MAX_DEATHS ? "no server has answered it in time" :
-						      "connections die of it");
+		       cmd->deaths < NBD_MAX_DEATHS ? "no server replied to it in time"
+						    : "each connection that carried it was lost");
 	return forgiven;
 }
 

@@ -298,10 +298,9 @@ void nbd_dispatch_timeout(struct nbd_session *session, struct nbd_cmd *cmd)
 	if (conn && session->request_timeout && !nbd_conn_failed(conn) &&
 	    time_after_eq(jiffies, READ_ONCE(cmd->started) + session->request_timeout)) {
 		if (__ratelimit(&session->ratelimit))
-			pr_warn("nbd%u: conn %u: no answer to %s %llu+%u in %u ms\n",
-				session->index, conn->index, nbd_type_name(cmd->req.type),
-				cmd->req.offset, cmd->req.length,
-				jiffies_to_msecs(session->request_timeout));
+			pr_warn("nbd%u: conn %u: no reply to %s %llu+%u in %u ms\n", session->index,
+				conn->index, nbd_type_name(cmd->req.type), cmd->req.offset,
+				cmd->req.length, jiffies_to_msecs(session->request_timeout));
 		nbd_conn_fail(conn, -ETIMEDOUT);
 	}
 	rcu_read_unlock();

@@ -112,14 +112,14 @@ static bool recv_cover(struct nbd_conn *conn, u32 length)
 			return true;
 		fallthrough;
 	case -E2BIG:
-		recv_violation(conn, "reply to a read in too many pieces");
+		recv_violation(conn, "reply to a READ in too many chunks");
 		return false;
 	case -ENOMEM:
 		nbd_conn_fail(conn, -ENOMEM);
-		recv_violation(conn, "no memory to follow a read in many pieces");
+		recv_violation(conn, "no memory to track the chunks of a READ");
 		return false;
 	default:
-		recv_violation(conn, "content sent twice");
+		recv_violation(conn, "data sent twice");
 		return false;
 	}
 }
@@ -192,9 +192,9 @@ static void step_end(struct nbd_conn *conn)
 
 	if (!cmd->error && cmd->req.type == NBD_CMD_READ &&
 	    !nbd_cover_full(&cmd->cover, cmd->req.length))
-		return recv_violation(conn, "end of a reply that left out content");
+		return recv_violation(conn, "end of a reply with data missing");
 	if (!cmd->error && cmd->query && !nbd_query_complete(cmd->query, conn->ids))
-		return recv_violation(conn, "end of a block status reply that left out a context");
+		return recv_violation(conn, "end of a block status reply with a context missing");
 	conn->stats.replies++;
 	if (cmd->error) {
 		conn->stats.errors++;
@@ -517,7 +517,7 @@ static void recv_log_violation(struct nbd_conn *conn)
 	const struct nbd_req *req = conn->rx.cmd ? &conn->rx.cmd->req : &none;
 
 	if (__ratelimit(&conn->session->ratelimit))
-		pr_err("nbd%u: conn %u: server broke the protocol: %s (%s %llu+%u)\n",
+		pr_err("nbd%u: conn %u: protocol violation: %s (%s %llu+%u)\n",
 		       conn->session->index, conn->index, conn->rx.reply.broken,
 		       conn->rx.cmd ? nbd_type_name(req->type) : "no request", req->offset,
 		       req->length);

@@ -191,7 +191,8 @@ static void found_simple(struct nbd_reply *r)
 		r->left = req->length;
 		r->step = NBD_STEP_DATA;
 	} else if (req->type == NBD_CMD_READ || req->type == NBD_CMD_BLOCK_STATUS) {
-		nbd_reply_violation(r, "simple reply without error to a request that wants chunks");
+		nbd_reply_violation(r,
+				    "simple reply without error to a request that requires chunks");
 	} else {
 		r->step = NBD_STEP_END;
 	}
@@ -200,7 +201,7 @@ static void found_simple(struct nbd_reply *r)
 static void found_data(struct nbd_reply *r)
 {
 	if (r->req->type != NBD_CMD_READ)
-		nbd_reply_violation(r, "data chunk for a request that is no read");
+		nbd_reply_violation(r, "data chunk for a request that is not a READ");
 	else if (r->left <= sizeof(struct nbd_wire_data) ||
 		 r->left - sizeof(struct nbd_wire_data) > r->req->length)
 		nbd_reply_violation(r, "data chunk of a wrong length");
@@ -211,7 +212,7 @@ static void found_data(struct nbd_reply *r)
 static void found_hole(struct nbd_reply *r)
 {
 	if (r->req->type != NBD_CMD_READ)
-		nbd_reply_violation(r, "hole chunk for a request that is no read");
+		nbd_reply_violation(r, "hole chunk for a request that is not a READ");
 	else if (r->left != sizeof(struct nbd_wire_hole))
 		nbd_reply_violation(r, "hole chunk of a wrong length");
 	else
@@ -223,7 +224,7 @@ static void found_status(struct nbd_reply *r)
 	u32 descriptors = r->left - sizeof(struct nbd_wire_status);
 
 	if (r->req->type != NBD_CMD_BLOCK_STATUS)
-		nbd_reply_violation(r, "block status chunk for a request that did not ask");
+		nbd_reply_violation(r, "block status chunk for a request that is not BLOCK_STATUS");
 	else if (r->left <= sizeof(struct nbd_wire_status) ||
 		 descriptors % sizeof(struct nbd_wire_descriptor) ||
 		 descriptors / sizeof(struct nbd_wire_descriptor) > NBD_MAX_DESCRIPTORS)
@@ -288,7 +289,7 @@ void nbd_reply_orphaned(struct nbd_reply *r)
 		nbd_reply_violation(r, "second simple reply to one request");
 	else if (r->left > sizeof(struct nbd_wire_status) +
 		 NBD_MAX_DESCRIPTORS * sizeof(struct nbd_wire_descriptor))
-		nbd_reply_violation(r, "stray chunk of an absurd length");
+		nbd_reply_violation(r, "stray chunk is too long");
 	else
 		r->step = NBD_STEP_SKIP;
 }

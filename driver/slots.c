@@ -38,7 +38,8 @@ static void dead_work(struct work_struct *work)
 		session->gave_up = true;
 		spin_unlock_irq(&session->park_lock);
 		nbd_dispatch_fail_parked(session);
-		pr_err("nbd%u: no longer waits for a connection, requests fail\n", session->index);
+		pr_err("nbd%u: dead-connection timeout expired, failing requests\n",
+		       session->index);
 		nbd_event(session->index, session->number, NBDCTL_CMD_GIVING_UP_EVENT);
 	}
 	mutex_unlock(&session->lock);
@@ -113,8 +114,8 @@ static bool slots_wait_on(struct nbd_session *session, struct slots_wait *wait)
 	if (conn->born <= READ_ONCE(session->forced) && time_after(jiffies, wait->since + HZ))
 		return false;
 	if (!wait->told && time_after(jiffies, wait->since + PATIENCE)) {
-		pr_warn("nbd%u: conn %u: the server that is left still owes %s\n",
-			session->index, conn->index, wait->what);
+		pr_warn("nbd%u: conn %u: waiting for %s of the old server\n", session->index,
+			conn->index, wait->what);
 		wait->told = true;
 	}
 	schedule_timeout_idle(1);
@@ -127,7 +128,7 @@ static bool slots_wait_on(struct nbd_session *session, struct slots_wait *wait)
  */
 static bool slots_wait_idle(struct nbd_session *session, struct nbd_conn *conn)
 {
-	struct slots_wait wait = { .conn = conn, .what = "answers", .since = jiffies };
+	struct slots_wait wait = { .conn = conn, .what = "replies", .since = jiffies };
 
 	nbd_send_kick(conn);
 	while (nbd_cmd_count(&session->table, conn))
@@ -157,7 +158,7 @@ static bool slots_wait_flushed(struct nbd_session *session, struct nbd_conn *con
 
 static void slots_warn_no_flush(const struct nbd_session *session, const struct nbd_conn *conn)
 {
-	pr_warn("nbd%u: conn %u: left without a flush\n", session->index, conn->index);
+	pr_warn("nbd%u: conn %u: torn down without a flush\n", session->index, conn->index);
 }
 
 /*
@@ -169,7 +170,7 @@ static void slots_flush_conn(struct nbd_session *session, struct nbd_conn *conn)
 {
 	struct slots_wait turn = {
 		.conn = conn,
-		.what = "a flush, after another",
+		.what = "a turn to flush",
 		.since = jiffies,
 	};
 	struct mutex *flush_lock = &session->slots[conn->index].flush_lock;
@@ -213,7 +214,7 @@ static void slots_conn_down(struct nbd_session *session, struct nbd_conn *conn, 
 		       conn->error);
 	/* If the old server executes them later, it may overwrite newer data */
 	if (moved && !nbd_session_is_ended(session))
-		pr_warn("nbd%u: conn %u: %u requests move on unanswered\n", session->index,
+		pr_warn("nbd%u: conn %u: resending %u requests without a reply\n", session->index,
 			conn->index, moved);
 	nbd_event_slot(session->index, session->number, NBDCTL_CMD_CONNECTION_DOWN_EVENT,
 		       conn->index, reason);

@@ -182,7 +182,7 @@ static void socket_restore(struct nbd_socket *s)
 		rcu_assign_sk_user_data(sk, NULL);
 	if (!alone) {
 		__module_get(THIS_MODULE);
-		pr_warn("nbd: a socket got another user while it was below a disk: the module stays\n");
+		pr_warn("nbd: the socket of a disk got another user, the module cannot be unloaded\n");
 	}
 }
 

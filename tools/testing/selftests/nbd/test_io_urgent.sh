@@ -16,5 +16,5 @@ rc=0
 within 20 dd if="$DEV" of="$TMP/copy" bs=64k iflag=direct status=none 2>"$TMP/why" || rc=$?
 [ "$rc" -ne 0 ] || fail "all was read"
 wait_until 20 grep -q "said so" "$SERVER_LOG"
-wait_klog 20 "server broke the protocol: urgent data"
+wait_klog 20 "protocol violation: urgent data"
 cmp -n "$(stat -c %s "$TMP/copy")" "$TMP/copy" "$TMP/image" || fail "wrong data"

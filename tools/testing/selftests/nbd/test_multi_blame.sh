@@ -48,5 +48,6 @@ for number in 8 16; do
 	same "$(grep -c VIOLATION "$log" || true)" 0 "violations"
 	stop_server
 done
-same "$(klog | grep -c "READ .* fails")" 2 "requests that failed"
-same "$(klog | grep -c "READ 16777216+65536 fails, as connections die of it")" 2 "the bad one's"
+same "$(klog | grep -c "READ .* failed:")" 2 "requests that failed"
+same "$(klog | grep -c "READ 16777216+65536 failed: each connection that carried it was lost")" 2 \
+	"the bad one's"

@@ -20,7 +20,7 @@ bad() {
 	settle
 	fails dd if="$DEV" of=/dev/null bs=64k count=1 skip=256 iflag=direct status=none
 	matches "$OUTPUT" "Input/output error" "the bad sector"
-	wait_klog 1 "READ 16777216\+65536 fails, as connections die of it"
+	wait_klog 1 "READ 16777216\+65536 failed: each connection that carried it was lost"
 	within 20 dd if="$DEV" of=/dev/null bs=64k count=1 skip=300 iflag=direct status=none
 	detach
 	stop_server

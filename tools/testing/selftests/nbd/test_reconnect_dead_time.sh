@@ -47,7 +47,7 @@ serve evil-nbd --port @PORT@
 attach -C 1 --dead-timeout 10
 held 10000 40000
 at_once
-wait_klog 20 "$DISK: no longer waits"
+wait_klog 20 "$DISK: dead-connection timeout expired"
 revived
 
 attach -C 1 --dead-timeout off

@@ -24,13 +24,13 @@ sleep 20
 held read
 held adopt
 matches "$(<"$TMP/adopt")" "waiting for answers and a flush.* on 4 connections" "message"
-same "$(left 'the server that is left still owes a flush')" 4 "flushes that are waited for"
+same "$(left 'waiting for a flush of the old server')" 4 "flushes that are waited for"
 exits 0 nbd-attach --adopt --force "$URI" "$DEV"
 ends read 0
 ends adopt 0
 cmp "$TMP/back" -n 65536 /dev/zero
 same "$(grep -c ^FLUSH "$TMP/log")" 4 "flushes that were asked for"
-same "$(left 'left without a flush')" 4 "flushes that were given up"
+same "$(left 'torn down without a flush')" 4 "flushes that were given up"
 detach
 
 # both servers have the same file
@@ -50,12 +50,12 @@ sleep 20
 held first
 held second
 held adopt
-same "$(left 'the server that is left still owes answers')" 1 "connections that are waited for"
+same "$(left 'waiting for replies of the old server')" 1 "connections that are waited for"
 kill -CONT "$old"
 ends first 0
 ends second 0
 ends adopt 0
-same "$(left 'move on unanswered')" 0 "requests that went to two servers"
+same "$(left 'without a reply')" 0 "requests that went to two servers"
 write_at 9 c
 stop_server "$old"
 cmp <(block c) <(dd if="$TMP/image" bs=64k skip=9 count=1 status=none)
@@ -86,7 +86,7 @@ move() {
 	detach
 }
 moves=0
-moved() { [ "$(left 'conn 0: 1 requests move on unanswered')" -eq $((moves + 1)) ]; }
+moved() { [ "$(left 'conn 0: resending 1 requests without a reply')" -eq $((moves + 1)) ]; }
 move -- --force
 moves=1
 move --timeout 5 --

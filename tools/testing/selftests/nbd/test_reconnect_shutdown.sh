@@ -58,7 +58,7 @@ start=$SECONDS
 fails read_at 100
 matches "$OUTPUT" "Input/output error" "a read that is always refused"
 [ $((SECONDS - start)) -ge 19 ] || fail "it was refused for $((SECONDS - start)) s only"
-wait_klog 1 "READ 6553600\+65536 fails, as no server has answered it in time"
+wait_klog 1 "READ 6553600\+65536 failed: no server replied to it in time"
 wait_until 20 is_state live
 read_at 5
 detach

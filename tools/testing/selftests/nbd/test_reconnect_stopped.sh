@@ -62,7 +62,7 @@ start=$SECONDS
 fails read_at 100
 matches "$OUTPUT" "Input/output error" "a read that is never answered"
 [ $((SECONDS - start)) -ge 10 ] || fail "it was tried for $((SECONDS - start)) s only"
-wait_klog 1 "READ 6553600\+65536 fails, as no server has answered it in time"
+wait_klog 1 "READ 6553600\+65536 failed: no server replied to it in time"
 wait_until 20 is_state live
 read_at 99
 detach

@@ -182,9 +182,10 @@ static void simple_with_structured(void **state)
 	MEANS(flush, "end; ", w = simple(0, COOKIE));
 	MEANS(read_64, "failed 5; ", w = simple(NBD_EIO, COOKIE));
 	MEANS(ask_64, "failed 95; ", w = simple(NBD_ENOTSUP, COOKIE));
-	MEANS(read_64, "broken: simple reply without error to a request that wants chunks",
-	      w = simple(0, COOKIE); fill(&w, 64));
-	MEANS(ask_64, "broken: simple reply without error to a request that wants chunks",
+	MEANS(read_64, "broken: simple reply without error to a request that requires chunks",
+	      w = simple(0, COOKIE);
+	      fill(&w, 64));
+	MEANS(ask_64, "broken: simple reply without error to a request that requires chunks",
 	      w = simple(0, COOKIE));
 }
 
@@ -207,7 +208,7 @@ static void empty_chunk(void **state)
 	      chunk(&w, 0, NBD_REPLY_TYPE_NONE, COOKIE, 0));
 	MEANS(write_64, "broken: empty chunk with a payload or without the done flag",
 	      chunk(&w, DONE, NBD_REPLY_TYPE_NONE, COOKIE, 1); fill(&w, 1));
-	MEANS(read_64, "broken: left out content", none(&w));
+	MEANS(read_64, "broken: data missing", none(&w));
 	/* other flags are for later */
 	MEANS(write_64, "end; ", chunk(&w, 0xffff, NBD_REPLY_TYPE_NONE, COOKIE, 0));
 }
@@ -218,15 +219,15 @@ static void data_chunk(void **state)
 	MEANS(read_64, "data 4096+64; end; ", data(&w, 0, 4096, 64); none(&w));
 	MEANS(read_64, "data 4128+32; data 4096+32; end; ",
 	      data(&w, 0, 4128, 32); data(&w, DONE, 4096, 32));
-	MEANS(read_64, "data 4096+1; data 4159+1; broken: left out content",
-	      data(&w, 0, 4096, 1); data(&w, DONE, 4159, 1));
-	MEANS(read_64, "data 4096+64; broken: content sent twice",
-	      data(&w, 0, 4096, 64); data(&w, DONE, 4096, 64));
-	MEANS(read_64, "data 4096+32; broken: content sent twice",
-	      data(&w, 0, 4096, 32); data(&w, DONE, 4127, 33));
-	MEANS(write_64, "broken: data chunk for a request that is no read",
+	MEANS(read_64, "data 4096+1; data 4159+1; broken: data missing", data(&w, 0, 4096, 1);
+	      data(&w, DONE, 4159, 1));
+	MEANS(read_64, "data 4096+64; broken: data sent twice", data(&w, 0, 4096, 64);
 	      data(&w, DONE, 4096, 64));
-	MEANS(ask_64, "broken: data chunk for a request that is no read",
+	MEANS(read_64, "data 4096+32; broken: data sent twice", data(&w, 0, 4096, 32);
+	      data(&w, DONE, 4127, 33));
+	MEANS(write_64, "broken: data chunk for a request that is not a READ",
+	      data(&w, DONE, 4096, 64));
+	MEANS(ask_64, "broken: data chunk for a request that is not a READ",
 	      data(&w, DONE, 4096, 64));
 }
 
@@ -267,15 +268,15 @@ static void hole_chunk(void **state)
 	MEANS(read_64, "hole 4096+64; end; ", hole(&w, DONE, 4096, 64));
 	MEANS(read_64, "hole 4096+32; data 4128+32; end; ",
 	      hole(&w, 0, 4096, 32); data(&w, DONE, 4128, 32));
-	MEANS(read_64, "data 4096+32; broken: content sent twice",
-	      data(&w, 0, 4096, 32); hole(&w, DONE, 4100, 4));
+	MEANS(read_64, "data 4096+32; broken: data sent twice", data(&w, 0, 4096, 32);
+	      hole(&w, DONE, 4100, 4));
 	MEANS(read_64, out, hole(&w, DONE, 4096, 0));
 	MEANS(read_64, out, hole(&w, DONE, 4096, 65));
 	MEANS(read_64, out, hole(&w, DONE, 4095, 2));
 	MEANS(read_64, out, hole(&w, DONE, 4160, 1));
 	MEANS(read_64, out, hole(&w, DONE, 4097, U32_MAX));
 	MEANS(read_64, out, hole(&w, DONE, U64_MAX, 2));
-	MEANS(write_64, "broken: hole chunk for a request that is no read",
+	MEANS(write_64, "broken: hole chunk for a request that is not a READ",
 	      hole(&w, DONE, 4096, 64));
 	MEANS(read_64, size, chunk(&w, DONE, NBD_REPLY_TYPE_OFFSET_HOLE, COOKIE, 11); fill(&w, 11));
 	MEANS(read_64, size, chunk(&w, DONE, NBD_REPLY_TYPE_OFFSET_HOLE, COOKIE, 13); fill(&w, 13));
@@ -288,15 +289,15 @@ static void status_chunk(void **state)
 	      status(&w, 0, COOKIE, rig_ids[0], 64); status(&w, DONE, COOKIE, rig_ids[1], 64));
 	MEANS(ask_64, "status 1; status 0; end; ", status(&w, 0, COOKIE, rig_ids[1], 64);
 	      status(&w, 0, COOKIE, rig_ids[0], 64); none(&w));
-	MEANS(ask_64, "status 0; broken: left out a context",
+	MEANS(ask_64, "status 0; broken: context missing",
 	      status(&w, DONE, COOKIE, rig_ids[0], 64));
-	MEANS(ask_64, "broken: left out a context", none(&w));
+	MEANS(ask_64, "broken: context missing", none(&w));
 	MEANS(ask_64, "status 0; broken: second chunk for one context",
 	      status(&w, 0, COOKIE, rig_ids[0], 64); status(&w, 0, COOKIE, rig_ids[0], 64));
 	MEANS(ask_64, "broken: unknown context", status(&w, 0, COOKIE, 8, 64));
-	MEANS(read_64, "broken: block status chunk for a request that did not ask",
+	MEANS(read_64, "broken: block status chunk for a request that is not BLOCK_STATUS",
 	      status(&w, DONE, COOKIE, rig_ids[0], 64));
-	MEANS(flush, "broken: block status chunk for a request that did not ask",
+	MEANS(flush, "broken: block status chunk for a request that is not BLOCK_STATUS",
 	      status(&w, DONE, COOKIE, rig_ids[0], 64));
 	/* what descriptors say is not the parser's business */
 	MEANS(ask_64, "status 0; status 1; end; ",
@@ -332,7 +333,7 @@ static void error_chunk(void **state)
 	MEANS(read_64, "data 4096+32; failed 12; ", data(&w, 0, 4096, 32);
 	      error(&w, 0, NBD_REPLY_TYPE_ERROR, NBD_ENOMEM, 3, 0);
 	      error(&w, 0, NBD_REPLY_TYPE_ERROR, NBD_EIO, 0, 0); none(&w));
-	MEANS(read_64, "data 4096+32; broken: content sent twice",
+	MEANS(read_64, "data 4096+32; broken: data sent twice",
 	      error(&w, 0, NBD_REPLY_TYPE_ERROR, NBD_EIO, 0, 0);
 	      data(&w, 0, 4096, 32); data(&w, DONE, 4096, 32));
 	/* an error type of tomorrow, with fields we do not know */
@@ -389,7 +390,7 @@ static void orphans(void **state)
 	MEANS(ask_64, "failed 5; orphan; broken: second simple reply to one request",
 	      w = simple(NBD_EIO, COOKIE); put(&w, NBD_SIMPLE_REPLY_MAGIC, 4); put(&w, 0, 4);
 	      put(&w, COOKIE, 8));
-	MEANS(ask_64, "failed 5; orphan; broken: stray chunk of an absurd length",
+	MEANS(ask_64, "failed 5; orphan; broken: stray chunk is too long",
 	      error(&w, DONE, NBD_REPLY_TYPE_ERROR, NBD_EIO, 0, 0);
 	      chunk(&w, 0, NBD_REPLY_TYPE_BLOCK_STATUS, COOKIE, 5 + 8 * NBD_MAX_DESCRIPTORS));
 	/* an empty one */

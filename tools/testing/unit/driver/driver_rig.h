@@ -140,7 +140,7 @@ static inline void rig_content(struct rig *rig, u32 length, bool hole)
 		return;
 	err = nbd_cover_add(&cmd->cover, start, length);
 	if (err) {
-		rig_break(rig, err == -EEXIST ? "content sent twice" : "too many pieces");
+		rig_break(rig, err == -EEXIST ? "data sent twice" : "too many chunks");
 		return;
 	}
 	rig->at = rig->r.offset;
@@ -187,9 +187,9 @@ static inline void rig_end(struct rig *rig)
 	if (read)
 		assert(full == rig_whole(cmd));
 	if (!cmd->error && read && !full)
-		return rig_break(rig, "left out content");
+		return rig_break(rig, "data missing");
 	if (!cmd->error && cmd->req.type == NBD_CMD_BLOCK_STATUS && !all)
-		return rig_break(rig, "left out a context");
+		return rig_break(rig, "context missing");
 	if (cmd->error && cmd->req.type == NBD_CMD_BLOCK_STATUS) {
 		rig->orphan = rig->r.cookie;
 		rig->orphans = RIG_CONTEXTS - 1;

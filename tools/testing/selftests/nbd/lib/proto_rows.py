@@ -57,7 +57,7 @@ REASONS = [
 
 # and which rule it says was broken, unless there were so many complaints that it says no more
 RULES = [
-    ('stall|deaf|reply-none|never-read', 'no answer to'),
+    ('stall|deaf|reply-none|never-read', 'no reply to'),
     ('eshutdown|eof|half-close|close-opened', 'lost'),
     # the end of the handshake, read once more, would be a wrong magic
     ('go-early-reply', 'no request in flight'),
@@ -65,17 +65,17 @@ RULES = [
     ('cookie-other', 'chunk|no request in flight'),
     ('cookie|unsolicited|after-done|done-twice|write-twice|flush-twice|error-success',
      'no request in flight|stray|second|magic|not negotiated'),
-    ('read-overlap-gap|overlap|whole-twice|hole-over', 'content sent twice|twice'),
-    ('gap|none-only', 'left out content'),
+    ('read-overlap-gap|overlap|whole-twice|hole-over', 'data sent twice|twice'),
+    ('gap|none-only', 'data missing'),
     ('chunk-unasked', 'not negotiated'),
     ('read-simple|status-simple', 'simple reply'),
     ('status-(unknown|foreign)', 'context'),
-    ('status-(missing|none)', 'left out a context'),
+    ('status-(missing|none)', 'context missing'),
     ('status-duplicate', 'second|duplicate'),
     ('surplus|beyond|before|relative|wrap|too-long', 'outside|wrong length|too long'),
     ('type-(3|4|6|unknown)', 'type'),
     ('error-text|error-length|offset-short', 'error (message|chunk)'),
-    ('', 'server broke the protocol: .*chunk'),
+    ('', 'protocol violation: .*chunk'),
 ]
 
 # A kernel that looks for mistakes may need seconds for what else takes none
@@ -541,7 +541,7 @@ class Row:
         reasons = first(REASONS, self.name)
         demand(any(f'lost, error -{reason}' in x for x in log for reason in reasons),
                f'kernel log does not say {[errno.errorcode[r] for r in reasons]}: {log[1:]}')
-        if any('broke the protocol' in x or 'no answer' in x for x in log) or 'lost' == rule:
+        if any('protocol violation' in x or 'no reply to' in x for x in log) or 'lost' == rule:
             demand(any(re.search(rule, x) for x in log),
                    f'kernel log does not say "{rule}": {log[1:]}')
         else:
