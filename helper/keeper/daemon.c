@@ -55,7 +55,7 @@ int daemon_fork(int *report, struct error *err)
 	pid_t pid;
 
 	if (pipe2(ends, O_CLOEXEC))
-		return error_errno(err, EXIT_SYSTEM, errno, "cannot make a pipe");
+		return error_errno(err, EXIT_SYSTEM, errno, "cannot create a pipe");
 	fflush(NULL);
 	pid = fork();
 	if (pid < 0) {
@@ -126,7 +126,7 @@ int daemon_leave(int *report, struct error *err)
 	const int kept = STDERR_FILENO + 1;
 
 	if (chdir("/"))
-		return error_errno(err, EXIT_SYSTEM, errno, "cannot go to /");
+		return error_errno(err, EXIT_SYSTEM, errno, "cannot change to /");
 	if (*report >= 0 && *report != kept) {
 		if (dup3(*report, kept, O_CLOEXEC) < 0)
 			return error_errno(err, EXIT_SYSTEM, errno, "cannot keep a pipe");
@@ -160,8 +160,7 @@ static void daemon_spare(void)
 	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
 	if (fd < 0 || write(fd, "-1000", 5) != 5)
-		log_warning("the kernel may end this process when memory is short: %s",
-			    strerror(errno));
+		log_warning("cannot set oom_score_adj: %s", strerror(errno));
 	if (fd >= 0)
 		close(fd);
 }
@@ -177,6 +176,6 @@ void daemon_protect(void)
 		log_warning("cannot lock memory: %s", strerror(errno));
 	daemon_touch_stack();
 	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0))
-		log_warning("memory may be waited for: %s", strerror(errno));
+		log_warning("cannot set PR_SET_IO_FLUSHER: %s", strerror(errno));
 	daemon_spare();
 }

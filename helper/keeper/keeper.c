@@ -203,7 +203,7 @@ static void keeper_tell_manager(const struct keeper *keeper)
 	for (i = 0; i < device->n_slots; i++)
 		up += !keeper_is_empty(&device->slots[i]);
 	notify("STATUS=%s%s, %u of %u connections", kernel_state_name(device->state),
-	       device->gave_up ? ", gave up" : "", up, device->n_slots);
+	       device->gave_up ? ", dead-connection timeout expired" : "", up, device->n_slots);
 }
 
 /* Queries the device. EXIT_FALSE if the session has ended. */
@@ -219,7 +219,7 @@ static int keeper_look(struct keeper *keeper, struct error *err)
 	if (!keeper->session)
 		keeper->session = device->session;
 	if (device->session != keeper->session)
-		return error_set(err, EXIT_FALSE, "it was attached anew");
+		return error_set(err, EXIT_FALSE, "it was attached again");
 	keeper->look = false;
 	keeper->looked = keeper_now();
 	for (i = 0; i < device->n_slots; i++)
@@ -623,7 +623,7 @@ static struct keeper *keeper_new(const struct keeper_request *request, struct er
 	struct keeper *keeper = calloc(1, sizeof(*keeper));
 
 	if (!keeper) {
-		error_set(err, EXIT_SYSTEM, "no memory for a keeper");
+		error_set(err, EXIT_SYSTEM, "cannot allocate a keeper");
 		return NULL;
 	}
 	keeper->request = request;

@@ -10,9 +10,9 @@ int renew_target(const struct kernel_device *device, struct target *target, stru
 {
 	if (!device->display[0])
 		return error_set(err, EXIT_OTHER,
-				 "the driver was not told what server the disk is on");
+				 "the driver does not know the server of the disk");
 	if (uri_parse(device->display, target, err)) {
-		error_prefix(err, "the driver was told a URI that is none");
+		error_prefix(err, "the URI that the driver has stored is invalid");
 		err->code = EXIT_OTHER;
 		return -1;
 	}

@@ -117,7 +117,7 @@ int kernel_device(struct kernel *kernel, uint32_t index, struct kernel_device *d
 		return -1;
 	if (nla_put_u32(msg, NBDCTL_A_DEVICE_INDEX, index)) {
 		nlmsg_free(msg);
-		return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot ask for the device");
+		return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot query the device");
 	}
 	switch (kernel_exchange(kernel, msg, &exchange)) {
 	case 0:
@@ -132,7 +132,7 @@ int kernel_device(struct kernel *kernel, uint32_t index, struct kernel_device *d
 	case -ENOENT:
 		return error_set(err, EXIT_FALSE, "not attached");
 	default:
-		kernel_refused(kernel, "cannot ask for the device", err);
+		kernel_refused(kernel, "cannot query the device", err);
 		if (err->code == EXIT_SYSTEM)
 			err->code = EXIT_UNKNOWN;
 		return -1;

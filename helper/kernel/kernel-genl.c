@@ -174,7 +174,7 @@ struct nl_msg *kernel_message(struct kernel *kernel, int flags, uint8_t command,
 			       NBDCTL_FAMILY_VERSION))
 		return msg;
 	nlmsg_free(msg);
-	error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot ask the driver");
+	error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot query the driver");
 	return NULL;
 }
 

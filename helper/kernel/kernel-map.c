@@ -31,8 +31,8 @@ static enum exit_code map_code(int errnum)
 
 static int map_no_nbd(struct error *err)
 {
-	error_set(err, EXIT_MODULE, "no NBD disk");
-	error_hint(err, "a map is of an NBD disk or its partition, not of what is made of it");
+	error_set(err, EXIT_MODULE, "not an NBD disk");
+	error_hint(err, "name an NBD disk or its partition, not a device on top of it");
 	return -1;
 }
 
@@ -55,7 +55,7 @@ static int map_error(int errnum, struct error *err)
 		return error_set(err, EXIT_USAGE, "the device has no such context");
 	case EIO:
 		error_errno(err, EXIT_SYSTEM, errnum, "cannot get the map");
-		error_hint(err, "the server failed, or lost the context: \"nbd-info\" asks it");
+		error_hint(err, "check the server and its contexts with \"nbd-info\"");
 		return -1;
 	default:
 		return error_errno(err, map_code(errnum), errnum, "cannot get the map");

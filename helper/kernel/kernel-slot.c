@@ -93,7 +93,7 @@ int kernel_replace(struct kernel *kernel, const struct kernel_replace *replace, 
 		return error_set(err, EXIT_SYSTEM, "too much for one message");
 	}
 	if (kernel_exchange(kernel, msg, &exchange))
-		return kernel_refused(kernel, "the driver does not take the connection", err);
+		return kernel_refused(kernel, "the driver refused the connection", err);
 	return 0;
 }
 

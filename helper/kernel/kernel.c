@@ -31,7 +31,7 @@ int kernel_driver(struct kernel *kernel, struct kernel_driver *driver, struct er
 	if (!msg)
 		return -1;
 	if (kernel_exchange(kernel, msg, &exchange))
-		return kernel_refused(kernel, "cannot ask the driver what it can do", err);
+		return kernel_refused(kernel, "cannot query the features of the driver", err);
 	return 0;
 }
 
@@ -149,7 +149,7 @@ int kernel_attach(struct kernel *kernel, const struct kernel_attach *attach, uin
 	*index = attached.index;
 	*session = attached.session;
 	if (*index == KERNEL_ANY_DEVICE)
-		return error_set(err, EXIT_SYSTEM, "the driver did not say which device it took");
+		return error_set(err, EXIT_SYSTEM, "the driver did not report the device");
 	return 0;
 }
 

@@ -39,7 +39,7 @@ static int modload_failed(const char *said, struct error *err)
 	error_set(err, EXIT_MODULE, "cannot load the nbd driver: %s",
 		  shown[0] ? shown : "modprobe failed");
 	uname(&name);
-	error_hint(err, "is the module installed for kernel %s? \"modprobe -v nbd\" says more",
+	error_hint(err, "is the module installed for kernel %s? \"modprobe -v nbd\" shows more",
 		   name.release);
 	for (i = 0; i < sizeof(unsigned_module) / sizeof(unsigned_module[0]); i++)
 		if (strstr(said, unsigned_module[i]))

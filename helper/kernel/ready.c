@@ -123,7 +123,7 @@ static int ready_check_live(struct kernel *kernel, uint32_t index, struct error 
 	int rc;
 
 	if (!device)
-		return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot ask for the device");
+		return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot query the device");
 	rc = kernel_device(kernel, index, device, err);
 	if (!rc) {
 		if (device->state != NBDCTL_STATE_LIVE)
@@ -154,7 +154,7 @@ static int ready_watch(struct kernel *kernel, uint32_t index, pid_t pid,
 		if (ready_check_live(kernel, index, err))
 			return -1;
 	} while (left);
-	return error_set(err, EXIT_TIMEOUT, "the server does not answer the first read");
+	return error_set(err, EXIT_TIMEOUT, "the server does not reply to the first read");
 }
 
 /*

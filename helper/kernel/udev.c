@@ -67,7 +67,7 @@ struct udev_watch *udev_watch_open(void)
 	}
 	if (watch->kernel && watch->done)
 		return watch;
-	log_note("cannot listen to udev");
+	log_note("cannot monitor udev");
 	udev_watch_close(watch);
 	return NULL;
 }
@@ -135,7 +135,7 @@ void udev_watch_wait(struct udev_watch *watch, uint32_t index, unsigned int mill
 		if (!access(UDEV_QUEUE, F_OK))
 			idle = deadline_in(UDEV_IDLE_MS);
 		if (!deadline_left(&deadline) || !deadline_left(&idle)) {
-			log_note("udev is not done with %s, or cannot be heard", disk);
+			log_note("udev has not finished with %s, or cannot be monitored", disk);
 			return;
 		}
 		poll(fds, 2, UDEV_LOOK_MS);

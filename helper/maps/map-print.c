@@ -73,7 +73,7 @@ static int map_printer_add(struct run_sink *sink, const struct run *run, struct 
 	char line[MAP_LINE_ROOM];
 
 	if (!tail)
-		return error_errno(err, EXIT_SYSTEM, ENOMEM, "no room for a line");
+		return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot allocate a line");
 	fwrite_unlocked(line, 1, map_line(printer, run, line), printer->out);
 	fwrite_unlocked(tail->text, 1, tail->length, printer->out);
 	printer->filled = true;

@@ -365,7 +365,7 @@ static int connect_failed(const struct target *target, int rc, struct error *err
 	error_errno(err, connect_code(-rc), -rc, "cannot connect to %s port %u", target->host,
 		    target->port);
 	if (rc == -ECONNREFUSED)
-		error_hint(err, "is a server running there, and is the port right?");
+		error_hint(err, "check that the server is running, and its port");
 	return -1;
 }
 
@@ -406,7 +406,7 @@ static int connect_unix(const struct connect_request *request, const struct dead
 	text_escape(path, sizeof(path), target->path, target->path_length);
 	error_errno(err, connect_code(-fd), -fd, "cannot connect to Unix socket %s", path);
 	if (fd == -ECONNREFUSED || fd == -ENOENT)
-		error_hint(err, "is the server running?");
+		error_hint(err, "check that the server is running");
 	return -1;
 }
 

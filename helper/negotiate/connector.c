@@ -106,7 +106,7 @@ int connector_connect(struct connector *connector, uint32_t milliseconds, struct
 
 	rc = pass_send(connector->fd, &milliseconds, sizeof(milliseconds), -1);
 	if (rc)
-		return error_errno(err, EXIT_SYSTEM, -rc, "cannot ask for a connection");
+		return error_errno(err, EXIT_SYSTEM, -rc, "cannot request a connection");
 	do {
 		left = deadline_left(&deadline);
 		rc = poll(&pfd, 1, left < INT_MAX - CONNECTOR_GRACE_MS ?

@@ -126,7 +126,7 @@ int export_compare(const struct export *first, const struct export *other, struc
 		return error_set(err, EXIT_PROTOCOL, "its flags are %#x, those of the first %#x",
 				 other->flags, first->flags);
 	if (first->structured != other->structured)
-		return error_set(err, EXIT_PROTOCOL, "it has another form of replies");
+		return error_set(err, EXIT_PROTOCOL, "it has another header mode");
 	if (first->minimum != other->minimum || first->preferred != other->preferred ||
 	    first->maximum != other->maximum)
 		return error_set(err, EXIT_PROTOCOL,

@@ -47,13 +47,13 @@ static bool handshake_refusal_is_final(const struct handshake *hs)
 static int handshake_not_newstyle(uint64_t magic, uint64_t style, struct error *err)
 {
 	if (magic != NBD_MAGIC) {
-		error_set(err, EXIT_PROTOCOL, "there is no NBD server: wrong greeting");
+		error_set(err, EXIT_PROTOCOL, "not an NBD server: wrong magic");
 		error_hint(err, "check the address and the port");
 	} else if (style == NBD_OLDSTYLE_MAGIC) {
-		error_set(err, EXIT_PROTOCOL, "the server speaks the old style of the protocol");
+		error_set(err, EXIT_PROTOCOL, "the server uses the oldstyle handshake");
 		error_hint(err, "update the server, or switch it to newstyle (nbdkit: without -o)");
 	} else {
-		error_set(err, EXIT_PROTOCOL, "the server speaks an unknown style of the protocol");
+		error_set(err, EXIT_PROTOCOL, "the server uses an unknown style of the handshake");
 	}
 	return -1;
 }
@@ -71,14 +71,14 @@ int handshake_open(struct handshake *hs, struct transport *transport, struct err
 	hs->structured = false;
 	rc = transport->read(transport, &greeting, sizeof(greeting));
 	if (rc)
-		return option_stream_error(rc, "no greeting", err);
+		return option_stream_error(rc, "no initial handshake", err);
 	greeting.magic = be64toh(greeting.magic);
 	greeting.style = be64toh(greeting.style);
 	if (greeting.magic != NBD_MAGIC || greeting.style != NBD_OPTION_MAGIC)
 		return handshake_not_newstyle(greeting.magic, greeting.style, err);
 	rc = transport->read(transport, &offered, sizeof(offered));
 	if (rc)
-		return option_stream_error(rc, "no greeting", err);
+		return option_stream_error(rc, "no initial handshake", err);
 	/* Only flags that the server offered may be set; unknown ones are ignored. */
 	agreed = be16toh(offered) & (NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES);
 	hs->no_zeroes = agreed & NBD_FLAG_NO_ZEROES;
@@ -175,7 +175,7 @@ static int handshake_add_context(struct handshake *hs, const char *name, size_t 
 	context->id = id;
 	context->name = strndup(name, len);
 	if (!context->name)
-		return error_errno(err, EXIT_SYSTEM, ENOMEM, "no room for context names");
+		return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot allocate context names");
 	export->n_contexts++;
 	return 0;
 }
@@ -207,7 +207,7 @@ static int handshake_send_queries(struct handshake *hs, uint32_t option,
 		len += 4 + strlen(request->contexts[i]);
 	data = malloc(len);
 	if (!data)
-		return error_errno(err, EXIT_SYSTEM, ENOMEM, "no room for context names");
+		return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot allocate context names");
 	at = put_string(data, request->export);
 	at = put_u32(at, request->n_contexts);
 	for (i = 0; i < request->n_contexts; i++)
@@ -290,7 +290,7 @@ static int handshake_get_string(struct handshake *hs, const char *data, size_t l
 	free(*string);
 	*string = handshake_text(data, len);
 	if (!*string)
-		return error_errno(err, EXIT_SYSTEM, ENOMEM, "no room for a string");
+		return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot allocate a string");
 	return 0;
 }
 
@@ -358,7 +358,7 @@ int handshake_info(struct handshake *hs, const char *name, struct export *export
 	*known = false;
 	export->structured = hs->structured;
 	if (hs->phase != HANDSHAKE_HAGGLING) {
-		error_set(err, EXIT_PROTOCOL, "the server cannot tell of exports");
+		error_set(err, EXIT_PROTOCOL, "the server cannot describe exports");
 		return 0;
 	}
 	if (handshake_ask(hs, NBD_OPT_INFO, name, infos, 3, export, err))
@@ -366,7 +366,7 @@ int handshake_info(struct handshake *hs, const char *name, struct export *export
 	*known = handshake_acked(hs);
 	if (*known)
 		return 0;
-	option_refused(&hs->chat, "cannot ask for the export", err);
+	option_refused(&hs->chat, "cannot query the export", err);
 	return handshake_refusal_is_final(hs) ? -1 : 0;
 }
 

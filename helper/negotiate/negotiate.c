@@ -202,17 +202,17 @@ static void negotiation_died(struct negotiation *neg)
 	bool killed;
 
 	if (!process_ended(neg->pid, NEGOTIATION_END_MS, WNOWAIT, &info)) {
-		error_set(err, EXIT_SYSTEM, "%s has gone silent", process);
+		error_set(err, EXIT_SYSTEM, "%s is unresponsive", process);
 		goto fail;
 	}
 	killed = info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED;
 	if (killed && info.si_status == SIGSYS)
-		error_set(err, EXIT_SYSTEM, "%s was killed: it tried what it may not", process);
+		error_set(err, EXIT_SYSTEM, "%s was killed by the filter of system calls", process);
 	else if (killed)
 		error_set(err, EXIT_SYSTEM, "%s was killed by signal %d (%s)", process,
 			  info.si_status, strsignal(info.si_status));
 	else
-		error_set(err, EXIT_SYSTEM, "%s ended without a word", process);
+		error_set(err, EXIT_SYSTEM, "%s ended without a result", process);
 fail:
 	verdict_fail(&neg->verdict);
 }
@@ -294,7 +294,7 @@ int negotiation_finish(struct negotiation *neg, struct export *export, int *fd, 
 		if (!negotiation_fits(neg, verdict->socket) || flags < 0 ||
 		    fcntl(verdict->socket, F_SETFL, flags & ~O_NONBLOCK)) {
 			error_set(&verdict->error, EXIT_SYSTEM,
-				  "the process that talks to the server passed something else on");
+				  "the process that talks to the server passed a wrong socket");
 			verdict_fail(verdict);
 		}
 	}

@@ -24,21 +24,21 @@ static const struct refusal option_refusals[] = {
 	{ NBD_REP_ERR_UNSUP, EXIT_PROTOCOL, "the server does not know this option", "" },
 	{ NBD_REP_ERR_POLICY, EXIT_EXPORT, "the server's policy forbids it",
 	  "look at the server's access rules, and whether this client may use the export" },
-	{ NBD_REP_ERR_INVALID, EXIT_EXPORT, "the server calls the request invalid",
+	{ NBD_REP_ERR_INVALID, EXIT_EXPORT, "the server reports an invalid request",
 	  "the names given may be too long or of a form that this server does not accept" },
 	{ NBD_REP_ERR_PLATFORM, EXIT_EXPORT, "the server's platform cannot do it", "" },
-	{ NBD_REP_ERR_TLS_REQD, EXIT_TLS, "the server insists on TLS",
+	{ NBD_REP_ERR_TLS_REQD, EXIT_TLS, "the server requires TLS",
 	  "TLS is not built in yet: use a tunnel, or have it served without TLS" },
 	{ NBD_REP_ERR_UNKNOWN, EXIT_EXPORT, "the server has no such export",
 	  "\"nbd-info HOST\" lists what the server has" },
 	{ NBD_REP_ERR_SHUTDOWN, EXIT_REACH, "the server is shutting down",
 	  "try again when it is back" },
 	{ NBD_REP_ERR_BLOCK_SIZE_REQD, EXIT_PROTOCOL,
-	  "the server asks for block sizes although they were asked for", "" },
+	  "the server requires a request for block sizes, but got one", "" },
 	{ NBD_REP_ERR_TOO_BIG, EXIT_PROTOCOL, "too big for the server",
 	  "give fewer or shorter --context" },
 	{ NBD_REP_ERR_EXT_HEADER_REQD, EXIT_MODULE,
-	  "the server insists on extended headers, which this client does not speak", "" },
+	  "the server requires extended headers, which this client does not support", "" },
 };
 
 const char *option_name(uint32_t option)
@@ -89,9 +89,9 @@ int option_violation(const struct option_chat *chat, struct error *err, const ch
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
-	error_set(err, EXIT_PROTOCOL, "protocol error of the server in its answer to %s: %s",
+	error_set(err, EXIT_PROTOCOL, "protocol violation in the reply to %s: %s",
 		  option_name(chat->option), what);
-	error_hint(err, "this is a fault of the server, whatever the client asks for");
+	error_hint(err, "update the server: this is a bug in it");
 	return -1;
 }
 

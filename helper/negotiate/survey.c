@@ -51,7 +51,7 @@ static int survey_add(void *context, const char *name, size_t name_length,
 	if (!(survey->n & (survey->n - 1))) {
 		entry = realloc(survey->entries, 2 * (survey->n + 1) * sizeof(*entry));
 		if (!entry)
-			return error_errno(err, EXIT_SYSTEM, ENOMEM, "no room for the list");
+			return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot allocate the list");
 		survey->entries = entry;
 	}
 	entry = &survey->entries[survey->n];
@@ -70,7 +70,7 @@ static int survey_add(void *context, const char *name, size_t name_length,
 	if (description_length && text_is_utf8(description, description_length))
 		entry->description = strndup(description, description_length);
 	if (!entry->name)
-		return error_errno(err, EXIT_SYSTEM, ENOMEM, "no room for the list");
+		return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot allocate the list");
 	survey->n++;
 	return 0;
 }

@@ -91,7 +91,7 @@ static int uri_get_scheme(const UriUriA *uri, struct target *target, struct erro
 	}
 	text_escape(name, sizeof(name), scheme.start, scheme.length);
 	error_set(err, EXIT_USAGE, "\"%s\" is not the scheme of an NBD URI", name);
-	error_hint(err, "nbd://HOST/EXPORT and nbd+unix:///EXPORT?socket=PATH are understood");
+	error_hint(err, "use nbd://HOST/EXPORT or nbd+unix:///EXPORT?socket=PATH");
 	return -1;
 }
 
@@ -318,7 +318,7 @@ int uri_parse(const char *s, struct target *target, struct error *err)
 	if (uriParseSingleUriA(&uri, without_zone, &bad) != URI_SUCCESS) {
 		error_set(err, EXIT_USAGE, "malformed URI at byte %td",
 			  bad ? bad - without_zone : 0);
-		error_hint(err, "write blanks and other special bytes as %%XX, and quote the URI");
+		error_hint(err, "write spaces and other special bytes as %%XX, and quote the URI");
 		return -1;
 	}
 	if (!uri.scheme.first) {

@@ -36,7 +36,7 @@ void verdict_free(struct verdict *verdict)
 static int verdict_broken(struct verdict *verdict, const char *what)
 {
 	error_set(&verdict->error, EXIT_SYSTEM,
-		  "the process that talks to the server says nonsense: %s", what);
+		  "invalid message from the process that talks to the server: %s", what);
 	error_hint(&verdict->error, "do not trust this server");
 	return -1;
 }
@@ -92,7 +92,7 @@ static int verdict_take_context(struct verdict *verdict, const struct verdict_me
 	context->name = strndup(message->context.name, name_length);
 	if (!context->name)
 		return error_errno(&verdict->error, EXIT_SYSTEM, ENOMEM,
-				   "no room for context names");
+				   "cannot allocate context names");
 	export->n_contexts++;
 	for (i = 0; i < export->n_contexts - 1; i++)
 		if (export->contexts[i].id == context->id ||
@@ -133,7 +133,7 @@ static int verdict_take_error(struct verdict *verdict, const struct verdict_mess
 
 	if (length != sizeof(*from) || (int)from->code < EXIT_FALSE || from->code > EXIT_SYSTEM ||
 	    !from->cause[0])
-		return verdict_broken(verdict, "an error without words");
+		return verdict_broken(verdict, "an error without text");
 	*err = *from;
 	err->cause[sizeof(err->cause) - 1] = '\0';
 	err->hint[sizeof(err->hint) - 1] = '\0';
@@ -176,7 +176,7 @@ void verdict_take(struct verdict *verdict, const struct verdict_message *message
 	if (length < VERDICT_HEADER || length > sizeof(*message))
 		rc = verdict_broken(verdict, "a message of a wrong length");
 	else if (fd >= 0 && message->kind != VERDICT_EXPORT)
-		rc = verdict_broken(verdict, "a file that nobody asked for");
+		rc = verdict_broken(verdict, "an unexpected file");
 	else
 		rc = verdict_judge(verdict, message, length - VERDICT_HEADER);
 	if (rc)

@@ -197,7 +197,7 @@ static void adopt_wait(const struct adoption *adoption)
 		if (!left)
 			break;
 		waiting_say(&waiting,
-			    "nbd%u: waiting for answers and a flush of the server that is left, on %u connection%s",
+			    "nbd%u: waiting for replies and a flush of the old server, on %u connection%s",
 			    adoption->args->device, left, left == 1 ? "" : "s");
 		poll(&pfd, 1, heard ? ADOPT_SOON_MS : ADOPT_LOOK_MS);
 	}

@@ -22,20 +22,20 @@ const struct opt attach_opts[] = {
 	{ OPT_REQUIRE_CONTEXT, "require-context", NULL, "fail if the server lacks a context" },
 	{ OPT_NO_CONTEXTS, "no-contexts", NULL, "negotiate no metadata contexts" },
 	{ 'r', "read-only", NULL, "make the disk read-only" },
-	{ 't', "timeout", "SEC", "deadline of a request, 0 for none (default 0)" },
+	{ 't', "timeout", "SEC", "request timeout, 0 for none (default 0)" },
 	{ OPT_CONNECT_TIMEOUT, "connect-timeout", "SEC",
 	  "time for connecting and the handshake (default 30)" },
 	{ OPT_PEER_TIMEOUT, "peer-timeout", "SEC",
-	  "time until a silent peer counts as dead, 0 for the system's (default 30)" },
+	  "time until an unresponsive host counts as dead, 0 for the system's (default 30)" },
 	{ 'T', "dead-timeout", "SEC|off|forever",
 	  "time that requests wait without a connection (default 120)" },
-	{ OPT_NO_RECONNECT, "no-reconnect", NULL, "leave nobody behind who would reconnect" },
+	{ OPT_NO_RECONNECT, "no-reconnect", NULL, "do not start a keeper, which would reconnect" },
 	{ 'F', "foreground", NULL, "stay in the foreground, to reconnect" },
-	{ OPT_ADOPT, "adopt", NULL, "keep a disk that is attached; move it to the server named" },
-	{ OPT_FORCE, "force", NULL, "with --adopt SERVER: do not wait for the one that is left" },
-	{ OPT_RESIZE, "resize", NULL, "give a disk that is attached the size of its export" },
+	{ OPT_ADOPT, "adopt", NULL, "start a keeper for an attached disk, or move it to SERVER" },
+	{ OPT_FORCE, "force", NULL, "with --adopt SERVER: do not wait for the old server" },
+	{ OPT_RESIZE, "resize", NULL, "set an attached disk to the size of its export" },
 	{ 'Q', "queue-size", "N", "requests in flight on one queue (default 128)" },
-	{ 'i', "identifier", "TEXT", "free text that says what is attached" },
+	{ 'i', "identifier", "TEXT", "free text to identify what is attached" },
 	{ 'J', "json", NULL, "print what was negotiated as JSON" },
 	{ 0 }
 };
@@ -198,7 +198,7 @@ static int attach_option(struct attach_args *args, int id, struct error *err)
 static int attach_check_keep(struct attach_args *args, struct error *err)
 {
 	bool absolute = target_make_absolute(&args->target);
-	const char *what = "the URI is too long for the driver to keep";
+	const char *what = "the URI is too long for the driver to store";
 	char uri[TARGET_URI_ROOM];
 
 	if (args->keep == ATTACH_KEEP_NOT ||
@@ -208,7 +208,7 @@ static int attach_check_keep(struct attach_args *args, struct error *err)
 		what = "the path of the Unix socket is too long with the directory before it";
 	if (args->keep == ATTACH_KEEP_FOREGROUND || args->task == ATTACH_TASK_ADOPT)
 		return error_set(err, EXIT_USAGE, "%s", what);
-	log_warning("%s: nobody will reconnect", what);
+	log_warning("%s: lost connections will not be replaced", what);
 	args->keep = ATTACH_KEEP_NOT;
 	return 0;
 }
@@ -216,7 +216,7 @@ static int attach_check_keep(struct attach_args *args, struct error *err)
 static int attach_check_force(const struct attach_args *args, struct error *err)
 {
 	if (args->force && (args->task != ATTACH_TASK_ADOPT || !args->has_target))
-		return error_set(err, EXIT_USAGE, "--force is for --adopt with a server");
+		return error_set(err, EXIT_USAGE, "--force requires --adopt with a server");
 	return 0;
 }
 
@@ -226,14 +226,12 @@ static int attach_check_task(const struct attach_args *args, struct error *err)
 	if (args->own_contexts || args->require_context || args->no_contexts || args->connections ||
 	    args->read_only || args->request_timeout || args->own_dead_time || args->queue_depth ||
 	    args->identifier || args->json)
-		return error_set(err, EXIT_USAGE,
-				 "an option that has a meaning only for a new disk");
+		return error_set(err, EXIT_USAGE, "an option is only for a new disk");
 	if (args->task == ATTACH_TASK_RESIZE &&
 	    (args->has_target || args->keep != ATTACH_KEEP_BACKGROUND))
 		return error_set(err, EXIT_USAGE, "--resize takes a device and nothing else");
 	if (!args->has_target && args->keep == ATTACH_KEEP_NOT)
-		return error_set(err, EXIT_USAGE,
-				 "--adopt --no-reconnect without a server is nothing to do");
+		return error_set(err, EXIT_USAGE, "--adopt --no-reconnect requires a server");
 	return attach_check_force(args, err);
 }
 
@@ -253,7 +251,7 @@ static int attach_parse_task(struct attach_args *args, struct error *err)
 			return -1;
 	}
 	if (!args->has_device) {
-		error_set(err, EXIT_USAGE, "no device is named");
+		error_set(err, EXIT_USAGE, "missing device");
 		error_hint(err, "\"nbd-list\" shows what is attached");
 		return -1;
 	}

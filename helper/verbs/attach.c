@@ -57,7 +57,8 @@ static int attach_fit_driver(struct attach *attach, struct error *err)
 	request->n_contexts = args->n_contexts;
 	if (!(driver->features & NBDCTL_FEATURE_BLOCK_STATUS) || !driver->max_contexts) {
 		if (args->require_context)
-			return error_set(err, EXIT_MODULE, "the driver has no block status");
+			return error_set(err, EXIT_MODULE,
+					 "the driver does not support block status");
 		request->n_contexts = 0;
 	}
 	if (request->n_contexts > driver->max_contexts)
@@ -134,7 +135,7 @@ static int attach_count(const struct attach *attach, unsigned int *n, struct err
 
 	if (want > 1 && !multi) {
 		error_set(err, EXIT_EXPORT,
-			  "%u connections were asked for, but this export allows only one", want);
+			  "%u connections were requested, but this export allows only one", want);
 		error_hint(err, "it is up to the server; qemu-nbd allows it with --shared above 1");
 		return -1;
 	}
@@ -160,7 +161,7 @@ static int attach_further(struct attach *attach, struct error *err)
 		if (bundle_add(&attach->bundle, want, limit, err)) {
 			if (fixed)
 				return -1;
-			log_warning("%s; going on with %u", err->cause, attach->bundle.n);
+			log_warning("%s; continuing with %u", err->cause, attach->bundle.n);
 			return 0;
 		}
 		if (bundle_compare(&attach->bundle, err))
@@ -179,7 +180,7 @@ static void attach_ending(uint32_t index, struct error *err)
 		strcpy(who, "perhaps in another mount namespace or below an overlay");
 	error_set(err, EXIT_BUSY, "the earlier disk of %s is still in use: %s",
 		  device_path(path, index), who);
-	error_hint(err, "end what uses it, or leave the device out to take any free one");
+	error_hint(err, "unmount or close it, or omit the device to use any free one");
 }
 
 /* If the device that the user named is busy, says what is attached to it. */
@@ -205,7 +206,7 @@ static void attach_busy(struct kernel *kernel, const struct attach *attach, stru
 				  !strcmp(attach->uri, device.display);
 	error_set(err, same ? EXIT_BUSY : EXIT_OTHER, "%s is attached to %s already",
 		  device_path(path, args->device), what[0] ? what : "something");
-	error_hint(err, "detach it first, or leave the device out to take any free one");
+	error_hint(err, "detach it first, or omit the device to use any free one");
 	kernel_device_free(&device);
 }
 
@@ -439,7 +440,7 @@ const struct verb attach_verb = {
 		"--adopt [SERVER...] DEVICE",
 		"--resize DEVICE",
 	},
-	.summary = "Make an export of an NBD server a disk, and print its name if none is given.",
+	.summary = "Attach an export of an NBD server, and print the device if none is given.",
 	.opts = attach_opts,
 	.run = attach_run,
 };

@@ -136,7 +136,7 @@ int bundle_compare(const struct bundle *bundle, struct error *err)
 {
 	if (!export_compare(&bundle->exports[0], &bundle->exports[bundle->n - 1], err))
 		return 0;
-	error_prefix(err, "connection %u is to something else than the first", bundle->n);
+	error_prefix(err, "connection %u is to another export than the first", bundle->n);
 	return -1;
 }
 

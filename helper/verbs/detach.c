@@ -30,7 +30,7 @@
 static const struct opt detach_opts[] = {
 	{ 'f', "force", NULL, "detach even if the disk is in use; its users get errors" },
 	{ 't', "timeout", "SEC|forever",
-	  "time for the server to write out (default while it answers)" },
+	  "time for the server to flush (default while it replies)" },
 	{ 0 }
 };
 
@@ -55,7 +55,7 @@ static void detach_name_holders(uint32_t index, struct error *err)
 	else
 		error_set(err, EXIT_BUSY,
 			  "in use, perhaps in another mount namespace or below an overlay");
-	error_hint(err, "end what uses it; --force detaches anyway, and its users get errors");
+	error_hint(err, "unmount or close it, or use --force (its users get errors)");
 }
 
 /* False if the disk has a user that will not close it soon by itself, such as a mount. */
@@ -75,21 +75,21 @@ static void detach_say(const struct kernel_device *device, struct waiting *waiti
 
 	for (i = 0; i < device->n_slots; i++)
 		owed += device->slots[i].requests - device->slots[i].replies;
-	waiting_say(waiting, "nbd%u: waiting for the server, which owes %" PRIu64 " answer%s",
-		    device->index, owed, owed == 1 ? "" : "s");
+	waiting_say(waiting, "nbd%u: waiting for %" PRIu64 " repl%s of the server", device->index,
+		    owed, owed == 1 ? "y" : "ies");
 }
 
 static int detach_called_off(uint32_t reason, struct error *err)
 {
 	if (reason == ETIMEDOUT) {
-		error_set(err, EXIT_TIMEOUT, "the server does not answer; the disk stays attached");
-		error_hint(err, "--timeout waits longer; --force loses what is not written out");
+		error_set(err, EXIT_TIMEOUT, "the server does not reply; the disk stays attached");
+		error_hint(err, "use --timeout to wait longer, or --force (loses unwritten data)");
 		return -1;
 	}
 	if (!reason)
 		return error_set(err, EXIT_SYSTEM, "the detach was called off");
 	return error_errno(err, EXIT_SYSTEM, reason,
-			   "the server did not write out; the disk stays attached");
+			   "the server did not flush; the disk stays attached");
 }
 
 /* True while the driver is detaching @session. Otherwise *@rc is the result, with @err. */
@@ -231,7 +231,7 @@ static int detach_run(const struct verb *verb, int argc, char **argv, struct err
 		detach.force |= id == 'f';
 	}
 	if (optind == argc) {
-		error_set(err, EXIT_USAGE, "no device is named");
+		error_set(err, EXIT_USAGE, "missing device");
 		error_hint(err, "\"nbd-list\" shows what is attached");
 		return -1;
 	}
@@ -246,7 +246,7 @@ static int detach_run(const struct verb *verb, int argc, char **argv, struct err
 const struct verb detach_verb = {
 	.name = "nbd-detach",
 	.synopsis = { "DEVICE..." },
-	.summary = "Write out and end NBD disks.",
+	.summary = "Flush and detach NBD devices.",
 	.opts = detach_opts,
 	.run = detach_run,
 };

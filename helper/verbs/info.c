@@ -93,7 +93,7 @@ static void info_print_export(const struct target *target, const struct survey_e
 		printf("\tblock size: minimum %u, preferred %u, maximum %u\n", export->minimum,
 		       export->preferred, export->maximum);
 	else
-		printf("\tblock size: not told\n");
+		printf("\tblock size: not reported\n");
 	info_contexts(&export->contexts[0].name, sizeof(export->contexts[0]), export->n_contexts);
 }
 
@@ -241,7 +241,7 @@ static void info_print_device(const struct kernel_device *device)
 
 	printf("nbd%u:\n", device->index);
 	printf("\tstate: %s%s\n", kernel_state_name(device->state),
-	       device->gave_up ? ", gave up waiting for a connection" : "");
+	       device->gave_up ? ", dead-connection timeout expired" : "");
 	if (device->display[0])
 		info_line("uri", device->display);
 	if (device->identifier[0])
@@ -254,7 +254,7 @@ static void info_print_device(const struct kernel_device *device)
 	       device->preferred, device->max_payload);
 	info_contexts(&device->contexts[0], sizeof(device->contexts[0]), device->n_contexts);
 	printf("\trequest timeout: %s\n", facts_time(time, device->request_timeout));
-	printf("\tdead timeout: %s\n", facts_time(time, device->dead_time));
+	printf("\tdead-connection timeout: %s\n", facts_time(time, device->dead_time));
 	printf("\tqueue size: %u\n", device->queue_depth);
 	printf("\topeners: %u\n", device->openers);
 	for (i = 0; i < device->n_slots; i++)
@@ -347,7 +347,7 @@ const struct verb info_verb = {
 		"--unix PATH|--vsock CID[:PORT] [EXPORT]",
 		"DEVICE",
 	},
-	.summary = "Tell what a server exports, or everything about a disk that is attached.",
+	.summary = "Show what a server exports, or all about an attached disk.",
 	.opts = info_opts,
 	.run = info_run,
 };

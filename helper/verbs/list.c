@@ -214,7 +214,7 @@ static int list_choose(struct list *list, const char *names, struct error *err)
 			return list_no_column(names, len, err);
 		list->columns[list->n++] = id;
 	}
-	return list->n ? 0 : error_set(err, EXIT_USAGE, "no columns are named");
+	return list->n ? 0 : error_set(err, EXIT_USAGE, "missing column");
 }
 
 static int list_parse(const struct verb *verb, int argc, char **argv, struct list *list,
@@ -293,7 +293,7 @@ static int list_as_json(struct list *list, struct kernel *kernel, struct error *
 	int rc = 0;
 
 	if (!out)
-		return error_errno(err, EXIT_SYSTEM, ENOMEM, "no room for a list");
+		return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot allocate a list");
 	json_start(&list->json, out);
 	json_object(&list->json, NULL);
 	json_array(&list->json, "devices");
@@ -302,7 +302,7 @@ static int list_as_json(struct list *list, struct kernel *kernel, struct error *
 	json_end(&list->json);
 	json_end(&list->json);
 	if (fclose(out) && !rc)
-		rc = error_errno(err, EXIT_SYSTEM, ENOMEM, "no room for a list");
+		rc = error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot allocate a list");
 	if (!rc)
 		fwrite(text, 1, length, stdout);
 	free(text);

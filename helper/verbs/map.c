@@ -196,7 +196,7 @@ static int map_read_blocks(const struct map_job *job, uint64_t at, uint64_t end,
 	int n = 0;
 
 	if (!extents)
-		return error_errno(err, EXIT_SYSTEM, ENOMEM, "no room for extents");
+		return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot allocate extents");
 	for (; at < end && n >= 0; at += covered) {
 		n = kernel_map_status(&job->map, job->context, at, end - at, extents, MAP_EXTENTS,
 				      &covered, err);
@@ -270,7 +270,7 @@ static int map_as_graph(const struct map_job *job, struct error *err)
 	int rc;
 
 	if (!graph)
-		return error_errno(err, EXIT_SYSTEM, ENOMEM, "no room for a picture");
+		return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot allocate a graph");
 	graph_style_of_stdout(&style);
 	graph_init(graph, job->name, &style, job->start, job->end);
 	rc = map_read(job, &graph->sink, err);

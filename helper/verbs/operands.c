@@ -56,7 +56,7 @@ static int operands_server(const struct operands *operands, struct target *targe
 	if (operands->vsock)
 		return target_set_vsock(target, operands->vsock, err);
 	if (!first)
-		return error_set(err, EXIT_USAGE, "no server is named");
+		return error_set(err, EXIT_USAGE, "missing server");
 	if (device_is_meant(first))
 		return device_refuse(first, err);
 	if (target_set_host(target, first, err))
@@ -106,6 +106,6 @@ int operands_target(const struct operands *operands, struct target *target, bool
 
 usage:
 	if (!err->hint[0])
-		error_hint(err, "--help shows the arguments");
+		error_hint(err, "see --help");
 	return -1;
 }

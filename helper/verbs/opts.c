@@ -13,12 +13,10 @@
 #define HELPER_VERSION "unknown"
 #endif
 
-const struct opt opts_common[] = {
-	{ 'v', "verbose", NULL, "say on stderr what is done" },
-	{ 'h', "help", NULL, "show this text and exit" },
-	{ 'V', "version", NULL, "show the version and exit" },
-	{ 0 }
-};
+const struct opt opts_common[] = { { 'v', "verbose", NULL, "report progress on stderr" },
+				   { 'h', "help", NULL, "show this text and exit" },
+				   { 'V', "version", NULL, "show the version and exit" },
+				   { 0 } };
 
 struct tables {
 	char letters[2 * OPTS_MAX + 2];

@@ -9,7 +9,7 @@ dev=$(free_device)
 for greeting in http magic magic2; do
 	serve evil-nbd --port @PORT@ --log "$TMP/log" --evil "greeting-$greeting"
 	exits 12 within 20 nbd-attach "$URI" "$dev"
-	matches "$OUTPUT" "no NBD server|style of the protocol" "$greeting: message"
+	matches "$OUTPUT" "not an NBD server|oldstyle|unknown style" "$greeting: message"
 	attached "$dev" && fail "$greeting: $dev is attached"
 	stop_server
 done

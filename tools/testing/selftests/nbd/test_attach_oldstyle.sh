@@ -7,7 +7,7 @@
 dev=$(free_device)
 serve_nbdkit -o memory 1M
 exits 12 within 20 nbd-attach "$URI" "$dev"
-matches "$OUTPUT" "old style" "message"
+matches "$OUTPUT" "oldstyle" "message"
 matches "$OUTPUT" "hint: .*newstyle" "advice"
 attached "$dev" && fail "$dev is attached"
 exit 0

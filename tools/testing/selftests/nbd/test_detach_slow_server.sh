@@ -65,7 +65,7 @@ SERVER_PID=$slow_pid
 pause_server
 defer resume_server
 exits 9 within 30 nbd-detach --timeout 3 "$slow"
-matches "$OUTPUT" "does not answer" "message"
+matches "$OUTPUT" "does not reply" "message"
 matches "$(nbd-list -n -o name,state)" "${slow#/dev/} *live" "the list"
 resume_server
 within 20 dd if="$slow" of="$TMP/out" bs=64k count=1 iflag=direct status=none

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A disk of a server without block status works, but nbd-map says that there are no maps and exits
 # with 1; --require-context refuses the attach. It says so, too, where nothing is attached, and exits with
-# 5 for what is no NBD disk, though it be made of one.
+# 5 for what is not an NBD disk, though it be made of one.
 
 . "$(dirname "$0")/lib/map.sh"
 
@@ -43,14 +43,14 @@ attach
 dmsetup create "nbd-map-$$" --table "0 8192 linear $DEV 16384"
 defer sh -c "dmsetup remove --retry nbd-map-$$ 2>/dev/null"
 exits 5 nbd-map "/dev/mapper/nbd-map-$$"
-matches "$OUTPUT" 'no NBD disk' "message about a linear device"
+matches "$OUTPUT" 'not an NBD disk' "message about a linear device"
 exits 0 nbd-map "$DEV"
 dmsetup remove --retry "nbd-map-$$"
 detach
 for disk in /sys/block/[!n]*; do
 	[ -b "/dev/${disk##*/}" ] || continue
 	exits 5 nbd-map "/dev/${disk##*/}"
-	matches "$OUTPUT" 'no NBD disk' "message about another disk"
+	matches "$OUTPUT" 'not an NBD disk' "message about another disk"
 done
 for name in "$DEV" nbd999 /dev/nbd999; do
 	exits 1 nbd-map "$name"

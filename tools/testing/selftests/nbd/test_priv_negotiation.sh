@@ -58,7 +58,7 @@ kill -SYS "$talker"
 rc=0
 wait "$client" || rc=$?
 same "$rc" 13 "exit status"
-matches "$(<"$TMP/output")" "was killed: it tried what it may not" "message"
+matches "$(<"$TMP/output")" "was killed by the filter of system calls" "message"
 same "$(talkers)" "" "left with a connection"
 
 start nbd-info "$URI"

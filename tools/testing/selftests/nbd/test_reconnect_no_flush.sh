@@ -23,7 +23,7 @@ background read read_at 5
 sleep 20
 held read
 held adopt
-matches "$(<"$TMP/adopt")" "waiting for answers and a flush.* on 4 connections" "message"
+matches "$(<"$TMP/adopt")" "waiting for replies and a flush.* on 4 connections" "message"
 same "$(left 'waiting for a flush of the old server')" 4 "flushes that are waited for"
 exits 0 nbd-attach --adopt --force "$URI" "$DEV"
 ends read 0

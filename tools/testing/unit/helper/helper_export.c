@@ -119,7 +119,7 @@ static void test_compare(void **state)
 	differ(&first, &other, "flags");
 	other.flags = 0x101;
 	other.structured = false;
-	differ(&first, &other, "replies");
+	differ(&first, &other, "header mode");
 	other.structured = true;
 	other.minimum = 1;
 	differ(&first, &other, "block sizes");

@@ -257,14 +257,18 @@ static void test_final_refusals(void **state)
 
 static void test_greetings(void **state)
 {
-	static const struct { const char *bytes; size_t n; enum exit_code code; const char *says; }
-	table[] = {
+	static const struct {
+		const char *bytes;
+		size_t n;
+		enum exit_code code;
+		const char *says;
+	} table[] = {
 		{ "", 0, EXIT_REACH, "closed the connection" },
 		{ "NBDMAG", 6, EXIT_REACH, "closed the connection" },
-		{ "HTTP/1.1 400 Bad Request\r\n", 26, EXIT_PROTOCOL, "no NBD server" },
+		{ "HTTP/1.1 400 Bad Request\r\n", 26, EXIT_PROTOCOL, "not an NBD server" },
 		{ "NBDMAGICIHAVEOPX\0\3", 18, EXIT_PROTOCOL, "unknown style" },
 		{ "NBDMAGICIHAVEOPT\0", 17, EXIT_REACH, "closed the connection" },
-		{ "NBDMAGIC\0\0\x42\x02\x81\x86\x12\x53", 16, EXIT_PROTOCOL, "old style" },
+		{ "NBDMAGIC\0\0\x42\x02\x81\x86\x12\x53", 16, EXIT_PROTOCOL, "oldstyle" },
 	};
 	size_t i;
 

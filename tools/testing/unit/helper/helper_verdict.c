@@ -203,7 +203,7 @@ static void test_error_code(void **state)
 		send_kind(VERDICT_ERROR, sizeof(message.error));
 		assert_int_equal(hear(), 1);
 		assert_int_equal(verdict.error.code, EXIT_SYSTEM);
-		assert_non_null(strstr(verdict.error.cause, "without words"));
+		assert_non_null(strstr(verdict.error.cause, "without text"));
 	}
 }
 
@@ -344,7 +344,7 @@ static void test_file_unasked(void **state)
 	(void)state;
 	message.kind = VERDICT_NOTE;
 	send_message(HEADER, file);
-	broken("nobody asked for");
+	broken("unexpected file");
 }
 
 /* More than one file, all in one message: none stays open. */
@@ -374,7 +374,7 @@ static void test_files_many(void **state)
 	memcpy(CMSG_DATA(&control.header), files, sizeof(files));
 	message.kind = VERDICT_NOTE;
 	assert_int_equal(sendmsg(fds[1], &msg, 0), (int)HEADER);
-	broken("nobody asked for");
+	broken("unexpected file");
 }
 
 static void test_context_names(void **state)

@@ -213,7 +213,7 @@ int kernel_replace(struct kernel *kernel, const struct kernel_replace *replace, 
 		return error_set(err, EXIT_EXPORT, "slot has had another connection since");
 	assert_int_equal(at->state, NBDCTL_SLOT_STATE_EMPTY);
 	if (world.refusal)
-		return error_set(err, world.refusal, "the driver does not take the connection");
+		return error_set(err, world.refusal, "the driver refused the connection");
 	world.replaced++;
 	world_fill(slot, world.target);
 	return 0;

@@ -600,7 +600,7 @@ class Row:
         """Only a client that lists meets these."""
         rc, said = self.tool('nbd-info', '--connect-timeout', '55', '--unix', self.sock)
         demand(f'EVIL {self.name} ' in self.log(), 'did not fire')
-        demand('protocol error' in said, f'nbd-info: exit status {rc}: {said[-300:]}')
+        demand('protocol violation' in said, f'nbd-info: exit status {rc}: {said[-300:]}')
         demand(rc == 12, f'nbd-info: exit status {rc}, want 12: {said[-300:]}')
 
     def body(self):
