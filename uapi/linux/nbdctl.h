@@ -24,11 +24,11 @@ enum nbdctl_header_mode {
 /**
  * enum nbdctl_state - State of a device.
  * @NBDCTL_STATE_IDLE: Nothing is attached; the capacity is 0.
- * @NBDCTL_STATE_SETUP: An attach is under way.
+ * @NBDCTL_STATE_SETUP: An attach is in progress.
  * @NBDCTL_STATE_LIVE: At least one connection works.
  * @NBDCTL_STATE_WAITING: No connection works; requests wait for one, up to the
- *   dead time.
- * @NBDCTL_STATE_DRAINING: A detach is under way.
+ *   dead-connection timeout.
+ * @NBDCTL_STATE_DRAINING: A detach is in progress.
  * @NBDCTL_STATE_DEAD: Detached; the number is free when the last user of the
  *   disk is gone.
  */
