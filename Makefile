@@ -27,7 +27,7 @@ help:
 	@echo '  vm           a shell in a VM with the module loaded; KERNEL=$(lab-kernels)|debug'
 	@echo 'Test (Debian 12 or 13, as root; installs what it needs)'
 	@echo '  check        lint, unit and selftests; ends with the number of passes and failures'
-	@echo '  check-all    all tests on all kernels, for hours; goes on where it was broken off; KERNELS'
+	@echo '  check-all    all tests on all kernels, for hours; continues after a break; KERNELS'
 	@echo '  lint         checkpatch, sparse, W=1, shellcheck and our own rules'
 	@echo '  unit         tests that need no kernel, under ASan and UBSan'
 	@echo '  arch         the module for arm64 and armhf; unit tests on other machines, emulated; musl'
@@ -37,7 +37,7 @@ help:
 	@echo '  bench        instructions per I/O, beside the in-tree driver; KERNELS, ARGS=--json'
 	@echo '  bench-quick  likewise, few jobs'
 	@echo '  bench-profile where the instructions of a 4k read and write go; KERNEL, ARGS'
-	@echo '  bench-scale  what four connections bring over one, on two processors; KERNELS, ARGS'
+	@echo '  bench-scale  what four connections bring over one, on two CPUs; KERNELS, ARGS'
 	@echo '  bench-clock  the jobs of bench on this machine itself, in time; needs root and the modules'
 	@echo '  fuzz         fuzz what parses other people'"'"'s bytes; SECONDS=60 for each fuzzer'
 

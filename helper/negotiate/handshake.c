@@ -90,7 +90,7 @@ int handshake_open(struct handshake *hs, struct transport *transport, struct err
 	transport->more = false;
 	if (rc) {
 		hs->phase = HANDSHAKE_DEAD;
-		return option_stream_error(rc, "greeting", err);
+		return option_stream_error(rc, "initial handshake", err);
 	}
 	return 0;
 }
