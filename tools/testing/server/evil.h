@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Misbehaviours: tables of named ways to break (or to stretch) the protocol, and when they fire.
+ * Misbehaviours: tables of named ways to violate the protocol, or to go to its limits, and when
+ * they fire.
  */
 #ifndef EVIL_H
 #define EVIL_H
@@ -20,9 +21,9 @@ enum outcome {
 
 /* Points of the handshake at which a misbehaviour can step in */
 enum step {
-	STEP_FACTS = 0x01,	/* before the greeting: change what the export looks like */
-	STEP_GREETING = 0x02,	/* instead of the greeting */
-	STEP_GREETED = 0x04,	/* after the greeting, before the client's flags */
+	STEP_FACTS = 0x01,	/* before the initial handshake: change the export */
+	STEP_GREETING = 0x02,	/* instead of the initial handshake */
+	STEP_GREETED = 0x04,	/* after the initial handshake, before the client's flags */
 	STEP_OPTION = 0x08,	/* instead of the reply to an option */
 	STEP_INFO = 0x10,	/* instead of INFO_EXPORT in the reply to GO */
 	STEP_SELECTED = 0x20,	/* contexts are chosen, nothing of it is sent yet */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Misbehaviours of the handshake, first half: the greeting, leaving and stalling at each step, and
- * what the export claims to be. The table is at the end.
+ * Misbehaviours of the handshake, first half: the initial handshake, leaving and stalling at each
+ * step, and what the export claims to be. The table is at the end.
  */
 #include <endian.h>
 #include <string.h>
@@ -185,24 +185,28 @@ const struct evil evil_handshake_table[] = {
 	ROW("trickle-slow", REFUSE, STEP_FACTS, 0, trickle, 1000,
 	    "handshake byte by byte, 1 s apart: minutes"),
 
-	ROW("close-greeting", REFUSE, STEP_GREETING, 0, hang_up, 0, "EOF instead of a greeting"),
+	ROW("close-greeting", REFUSE, STEP_GREETING, 0, hang_up, 0,
+	    "EOF instead of the initial handshake"),
 	ROW("close-mid-greeting", REFUSE, STEP_GREETING, 0, partial_hello, 9,
-	    "EOF in the greeting"),
-	ROW("close-after-greeting", REFUSE, STEP_GREETED, 0, hang_up, 0, "EOF after the greeting"),
+	    "EOF in the initial handshake"),
+	ROW("close-after-greeting", REFUSE, STEP_GREETED, 0, hang_up, 0,
+	    "EOF after the initial handshake"),
 	ROW("close-structured", REFUSE, STEP_OPTION, SR, hang_up, 0, "EOF at STRUCTURED_REPLY"),
 	ROW("close-set", REFUSE, STEP_OPTION, SET, hang_up, 0, "EOF at SET_META_CONTEXT"),
 	ROW("close-go", REFUSE, STEP_OPTION, GO, hang_up, 0, "EOF at GO"),
 	ROW("close-info", REFUSE, STEP_INFO, GO, hang_up, 0, "EOF among the replies to GO"),
 	ROW("close-opened", DROP, STEP_OPENED, 0, hang_up, 0, "EOF just after the handshake"),
 
-	ROW("stall-greeting", REFUSE, STEP_GREETING, 0, stall, 0, "no greeting, ever"),
+	ROW("stall-greeting", REFUSE, STEP_GREETING, 0, stall, 0, "no initial handshake, ever"),
 	ROW("stall-mid-greeting", REFUSE, STEP_GREETING, 0, partial_hello, 0x109,
-	    "half a greeting"),
-	ROW("stall-after-greeting", REFUSE, STEP_GREETED, 0, stall, 0, "mute after the greeting"),
-	ROW("stall-structured", REFUSE, STEP_OPTION, SR, stall, 0, "mute at STRUCTURED_REPLY"),
-	ROW("stall-set", REFUSE, STEP_OPTION, SET, stall, 0, "mute at SET_META_CONTEXT"),
-	ROW("stall-go", REFUSE, STEP_OPTION, GO, stall, 0, "mute at GO"),
-	ROW("stall-info", REFUSE, STEP_INFO, GO, stall, 0, "mute among the replies to GO"),
+	    "half of the initial handshake"),
+	ROW("stall-after-greeting", REFUSE, STEP_GREETED, 0, stall, 0,
+	    "unresponsive after the initial handshake"),
+	ROW("stall-structured", REFUSE, STEP_OPTION, SR, stall, 0,
+	    "unresponsive at STRUCTURED_REPLY"),
+	ROW("stall-set", REFUSE, STEP_OPTION, SET, stall, 0, "unresponsive at SET_META_CONTEXT"),
+	ROW("stall-go", REFUSE, STEP_OPTION, GO, stall, 0, "unresponsive at GO"),
+	ROW("stall-info", REFUSE, STEP_INFO, GO, stall, 0, "unresponsive among the replies to GO"),
 
 	ROW("size-0", REFUSE, STEP_FACTS, 0, other_size, 0, "export of 0 bytes"),
 	ROW("size-511", REFUSE, STEP_FACTS, 0, other_size, 511, "not even a sector"),
@@ -219,8 +223,8 @@ const struct evil evil_handshake_table[] = {
 	    "minimum block 0"),
 	ROW("bs-not-power", REFUSE, STEP_FACTS, 0, block_size, SIZES(513, 4096, 32 * MiB),
 	    "minimum block 513"),
-	ROW("bs-min-128k", REFUSE, STEP_FACTS, 0, block_size,
-	    SIZES(128 * KiB, 128 * KiB, 32 * MiB), "minimum block 128 KiB"),
+	ROW("bs-min-128k", REFUSE, STEP_FACTS, 0, block_size, SIZES(128 * KiB, 128 * KiB, 32 * MiB),
+	    "minimum block 128 KiB"),
 	ROW("bs-min-over-pref", REFUSE, STEP_FACTS, 0, block_size, SIZES(8192, 4096, 32 * MiB),
 	    "minimum over preferred"),
 	ROW("bs-pref-not-power", REFUSE, STEP_FACTS, 0, block_size, SIZES(512, 5000, 32 * MiB),
@@ -236,7 +240,7 @@ const struct evil evil_handshake_table[] = {
 	    "GO must ask for the block size, else ERR_BLOCK_SIZE_REQD"),
 
 	SECOND("second-mute", REFUSE, STEP_GREETING, 0, stall, 0,
-	       "no greeting on the second connection"),
+	       "no initial handshake on the second connection"),
 	SECOND("second-close", REFUSE, STEP_GREETING, 0, hang_up, 0,
 	       "EOF on the second connection"),
 	SECOND("second-size", REFUSE, STEP_FACTS, 0, half_size, 0,
@@ -245,8 +249,8 @@ const struct evil evil_handshake_table[] = {
 	       "second connection is read-only"),
 	SECOND("second-flags", REFUSE, STEP_FACTS, 0, flags_off,
 	       NBD_FLAG_SEND_FLUSH | NBD_FLAG_SEND_TRIM, "second connection lacks FLUSH and TRIM"),
-	SECOND("second-block-size", REFUSE, STEP_FACTS, 0, block_size,
-	       SIZES(4096, 8192, 16 * MiB), "other block sizes on the second connection"),
+	SECOND("second-block-size", REFUSE, STEP_FACTS, 0, block_size, SIZES(4096, 8192, 16 * MiB),
+	       "other block sizes on the second connection"),
 	SECOND("second-no-context", REFUSE, STEP_SELECTED, SET, no_context, 0,
 	       "no context on the second connection"),
 	{ 0 },

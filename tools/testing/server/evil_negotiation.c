@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Misbehaviours of the handshake, second half: replies to options, facts about the export, and
+ * Misbehaviours of the handshake, second half: replies to options, negotiated parameters, and
  * metadata contexts. The table is at the end.
  */
 #include <endian.h>

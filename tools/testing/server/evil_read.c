@@ -78,7 +78,7 @@ EVIL(whole_with_flags)
 	msg_set_flags(reply_data(r, 0, r->req.offset, r->req.length), e->arg | DONE);
 }
 
-/* arg 1: the second telling of the overlap holds other bytes */
+/* arg 1: the overlap is sent twice, with other bytes */
 EVIL(overlap)
 {
 	uint32_t half = r->req.length / 2;

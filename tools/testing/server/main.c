@@ -170,7 +170,7 @@ static void write_pidfile(void)
 		err(1, "%s", opt.pidfile);
 }
 
-/* The parent returns when the pidfile is there and the socket listens: a test may go on at once. */
+/* The parent returns when the pidfile is there and the socket listens: a test can begin. */
 static void become_daemon(void)
 {
 	int ready[2], null = open("/dev/null", O_RDWR);

@@ -283,7 +283,7 @@ class Client:
         length = struct.unpack('>I', self.recv(4))[0]
         if length > 9 << 20:
             raise Fault('absurd length')
-        if self.dead.get(cookie):   # some servers go on after an error with DONE
+        if self.dead.get(cookie):   # some servers continue after an error with DONE
             self.dead[cookie] -= 1
             self.recv(length)
             return

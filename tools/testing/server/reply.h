@@ -14,7 +14,7 @@
 enum msg_end {
 	END_NOTHING,
 	END_CLOSE,		/* close it */
-	END_STALL,		/* send nothing any more, but go on reading */
+	END_STALL,		/* send nothing any more, but continue to read */
 };
 
 struct msg {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the rooms of the test server share: its options, one connection, and each room's door.
+ * What the rooms of the test server share: its options, one connection, and the interface of each
+ * room.
  */
 #ifndef SERVER_H
 #define SERVER_H
@@ -96,7 +97,7 @@ struct conn {
 	uint64_t mutate_rng;
 	uint32_t active;		/* bit n: chosen handshake misbehaviour n is on */
 	uint32_t told;			/* ... and its line is in the log */
-	bool provoked;			/* we broke the protocol first */
+	bool provoked;			/* we violated the protocol first */
 	unsigned int trickle_ms;	/* pause after each byte of handshake and headers */
 
 	/* what this connection is told about the export */

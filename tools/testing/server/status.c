@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Correct answers to BLOCK_STATUS, plain or stretched by --status as far as the protocol allows.
+ * Correct answers to BLOCK_STATUS, plain or changed by --status as far as the protocol allows.
  */
 #include <endian.h>
 #include <err.h>

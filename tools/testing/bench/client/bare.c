@@ -97,7 +97,7 @@ static void parse(int argc, char **argv)
 static void read_all(int fd, void *data, size_t len)
 {
 	if (recv(fd, data, len, MSG_WAITALL) != (ssize_t)len)
-		errx(1, "the server hung up");
+		errx(1, "the server has disconnected");
 }
 
 static void write_all(int fd, struct iovec *vec, unsigned int n)
@@ -211,7 +211,7 @@ static void take_replies(int fd)
 	while (left) {
 		n = recv(fd, piece, left < PIECE ? left : PIECE, 0);
 		if (n <= 0)
-			errx(1, "the server hung up");
+			errx(1, "the server has disconnected");
 		if (first && n < (ssize_t)sizeof(*reply)) {
 			read_all(fd, piece + n, sizeof(*reply) - n);
 			n = sizeof(*reply);

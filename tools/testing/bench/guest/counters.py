@@ -4,7 +4,7 @@ import os
 
 TRACE = '/sys/kernel/tracing'
 
-# What sockets are driven by, counted in a pass of its own: by whoever is no server, ...
+# What sockets are driven by, counted in a pass of its own: by a task that is not a server, ...
 CALLS = ('inet_sendmsg', 'inet_recvmsg', 'unix_stream_sendmsg', 'unix_stream_recvmsg',
          'unix_stream_read_skb')
 SERVERS = ('lean-nbd', 'nbdkit')

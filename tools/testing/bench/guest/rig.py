@@ -61,7 +61,7 @@ def uri(transport):
 
 
 def steer(to_one):
-    """What is sent to this machine itself arrives on its first processor, or on the sender's."""
+    """What is sent to this machine itself arrives on its first CPU, or on the sender's."""
     with open('/sys/class/net/lo/queues/rx-0/rps_cpus', 'w') as file:
         file.write('1' if to_one else '0')
 

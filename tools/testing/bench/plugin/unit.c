@@ -146,7 +146,7 @@ static void play_calls(void)
 	nop(FN(1) + 11);
 }
 
-/* Another task runs 5, which goes to 6; back in the first one 1 goes on. */
+/* Another task runs 5, which goes to 6; back in the first one 1 continues. */
 static void play_switch(void)
 {
 	call(FN(1) + 12, TASK_A + 0x3f00);
@@ -223,12 +223,12 @@ static void check(const char *told)
 	int five = first(told, FN(5));
 
 	report("who called whom", one >= 0 && two >= 0 && three >= 0);
-	report("after a return the caller goes on", ran(told, one, FN(1) + 5, 1));
+	report("after a return the caller continues", ran(told, one, FN(1) + 5, 1));
 	report("an interrupt belongs to what it interrupts", four >= 0);
 	report("and is over", ran(told, three, FN(3) + 5, 1));
 	report("so is what was interrupted", ran(told, one, FN(1) + 11, 1));
 	report("another task has calls of its own", five >= 0 && child(told, five, FN(6)) >= 0);
-	report("and the first goes on where it was", ran(told, one, FN(1) + 17, 1));
+	report("and the first continues where it was", ran(told, one, FN(1) + 17, 1));
 	report("what runs before the mark is not counted", !strstr(told, " 2000 "));
 	report("a program is known by an address", !!strstr(told, " 1000\n"));
 }

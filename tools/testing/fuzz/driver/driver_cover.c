@@ -2,7 +2,7 @@
 /*
  * Fuzzer: read coverage against one byte per byte.
  *
- * Input: room for runs, then start and length of each stretch, a byte each.
+ * Input: room for runs, then start and length of each range, a byte each.
  */
 #include <assert.h>
 

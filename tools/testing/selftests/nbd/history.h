@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A history of reads and writes of one sector, and whether a disk may have done that: each sector
- * is an atomic register, whoever reads and writes it, by whatever connection and however often a
- * request was sent. Unlike a ledger (ledger.h) it knows nothing of durability, but any number of
- * writers may share a sector.
+ * is an atomic register, no matter which task reads and writes it, by whatever connection and
+ * however often a request was sent. Unlike a ledger (ledger.h) it knows nothing of durability, but
+ * any number of writers may share a sector.
  */
 #ifndef HISTORY_H
 #define HISTORY_H

@@ -247,7 +247,7 @@ static void *run(void *arg)
 
 	do {
 		epoch(t);
-		/* whoever judges decides for all whether it was the last time */
+		/* the task that judges decides for all whether it was the last time */
 		if (pthread_barrier_wait(&barrier) == PTHREAD_BARRIER_SERIAL_THREAD) {
 			judge();
 			ended = stop;

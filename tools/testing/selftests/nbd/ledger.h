@@ -27,7 +27,7 @@ enum ledger_event {
 	LEDGER_NONE,		/* not yet written */
 	LEDGER_START,
 	LEDGER_DONE,
-	LEDGER_MARK,		/* the server was started anew */
+	LEDGER_MARK,		/* the server was started again */
 };
 
 struct ledger_entry {

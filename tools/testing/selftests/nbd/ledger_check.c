@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ledger_check mark LEDGER: note that the server is about to be started anew.
+ * ledger_check mark LEDGER: note that the server is about to be started again.
  * ledger_check image LEDGER IMAGE [volatile]: hold the image of a server that does not run against
  * the ledger of its disk. Each write that was acknowledged must be there, or a later one. If the
  * server is one that may lose what it has not flushed ("volatile"), this holds for what was
@@ -27,7 +27,7 @@
  * @n_acked: how many
  * @covered: how many of them the flushes so far cover
  * @before: for the START of each flush, how many there were
- * @lives: how often the server was started anew
+ * @lives: how often the server was started again
  * @durable: acknowledgements that are for good
  */
 struct replay {

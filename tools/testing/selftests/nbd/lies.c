@@ -4,7 +4,7 @@
  * at random, until so many replies were spoiled or the time is up. Each connection that is lost is
  * replaced at once. What is read, directly or through the page cache, and what is said of block
  * status, must be right or an error; buffers are poisoned before. Writes write what is there, so
- * the content never changes. Now and then a disk is detached by force under its load.
+ * the data never change. Now and then a disk is forcibly detached under its load.
  */
 #define _GNU_SOURCE
 #include <endian.h>
@@ -198,7 +198,7 @@ static void *load(void *arg)
 	struct thread *t = arg;
 
 	while (!stop) {
-		/* what fails at once would take the processor from what makes it fail */
+		/* what fails at once would take the CPU from what makes it fail */
 		if (detaching)
 			usleep(10000);
 		if (t->no < DIRECT)
@@ -377,7 +377,7 @@ static void start_load(struct disk *d)
 	}
 }
 
-/* Without a refill only if the disk was detached by force: then no request may wait */
+/* Without a refill only if the disk was forcibly detached: then no request may wait */
 static void end_load(struct disk *d, bool forced)
 {
 	long long end = now_ms() + HUNG_MS;
@@ -490,6 +490,6 @@ int main(int argc, char **argv)
 	       tally->connections, tally->spoiled);
 	printf("%lu requests right, %lu failed, %lu maps right, %lu failed, ", tally->right,
 	       tally->failed, tally->maps, tally->maps_failed);
-	printf("%lu detached by force\n", tally->forced);
+	printf("%lu forcibly detached\n", tally->forced);
 	return tally->bad;
 }

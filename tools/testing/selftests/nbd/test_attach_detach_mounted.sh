@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # nbd-detach refuses a disk that is mounted, also where no path leads any more, is swap, or is open:
-# exit status 7, and the message names who. The disk goes on; when it is free, it is detached.
+# exit status 7, and the message names the users. The disk stays attached; when it is free, it is
+# detached.
 
 . "$(dirname "$0")/lib/lib.sh"
 

@@ -32,7 +32,7 @@ diff "$TMP/list" "$TMP/info" || fail "nbd-list and nbd-info do not agree"
 same "$(nbd-list -n -o BS-MIN,BS-PREF,BS-MAX,QDEPTH,CONTEXTS -b | grep 65536 | xargs)" \
 	"512 65536 1048576 32 base:allocation" "block sizes"
 matches "$(nbd-list -n -o NAME,TIMEOUT,DEAD-TIMEOUT)" "${one#/dev/} +7\.5.* 90" "times"
-matches "$(nbd-list -n -o NAME,SIZE)" "${one#/dev/} +24M" "size for people"
+matches "$(nbd-list -n -o NAME,SIZE)" "${one#/dev/} +24M" "human-readable size"
 
 # everybody may look, but not see what it is
 shown=$(setpriv --reuid nobody --regid nogroup --clear-groups -- nbd-list)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# A detach, in order, by force, and by force of an open disk, whose first, second, ... allocation
-# fails, is done, or ends in an errno and the disk lives.
+# An orderly detach, a forced one, and a forced one of an open disk, whose first, second, ...
+# allocation fails, is done, or ends in an errno and the disk lives.
 
 . "$(dirname "$0")/lib/fault.sh"
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# A processor whose requests are with the server goes offline without waiting for the answers, as it
+# A CPU whose requests are with the server goes offline without waiting for the answers, as it
 # must for the machine to sleep: the server may be on a network that sleeps already. The answers count
 # all the same.
 # tags: smp
@@ -9,7 +9,7 @@
 
 requires fio
 control=/sys/devices/system/cpu/cpu1/online
-[ -w "$control" ] || skip "no processor that can go offline"
+[ -w "$control" ] || skip "no CPU that can go offline"
 
 in_flight() { awk '{ exit !$2 }' "/sys/block/$DISK/inflight"; }
 writes() { awk '{ print $5 }' "/sys/block/$DISK/stat"; }
@@ -36,7 +36,7 @@ set_online 0 &
 offline=$!
 ended() { ! kill -0 "$offline"; }
 wait_until 20 ended
-same "$(<"$control")" 0 "processor 1 online"
+same "$(<"$control")" 0 "CPU 1 online"
 in_flight || fail "a server that is stopped has answered"
 
 resume_server

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Requests whose replies come together end as one batch, with several processors as with one.
+# Requests whose replies come together end as one batch, with several CPUs as with one.
 # tags: smp
 
 . "$(dirname "$0")/lib/trace.sh"

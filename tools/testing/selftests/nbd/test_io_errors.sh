@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # The server's errors keep their meaning: ENOSPC is "No space left", EIO is an I/O error, EPERM is
-# never success. Only that request fails, the connection stays, and the disk goes on.
+# never success. Only that request fails, the connection stays, and the disk continues to work.
 
 . "$(dirname "$0")/lib/lib.sh"
 

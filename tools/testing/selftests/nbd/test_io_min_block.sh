@@ -58,7 +58,7 @@ whole_blocks 4096 file_system
 e2fsck -fn "$image" >"$TMP/fsck" 2>&1 || fail "$(<"$TMP/fsck")"
 if large_blocks; then
 	whole_blocks 65536
-	# Who has the disk open goes on with pages of 4096 bytes
+	# A task that has the disk open continues with pages of 4096 bytes
 	serve_blocks 65536
 	exec 9<"$DEV"
 	fails nbd-attach "$URI" "$DEV"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Whoever submits, or brings replies, has the socket's spinlock while it sends: 128 KiB of payload
-# at most. More is left to a worker, which has not.
+# A task that submits, or brings replies, has the socket's spinlock while it sends: 128 KiB of
+# payload at most. More is left to a worker, which has not.
 
 . "$(dirname "$0")/lib/trace.sh"
 

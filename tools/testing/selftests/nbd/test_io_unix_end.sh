@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # A server on a Unix socket that writes and closes at once is seen to end, not only to write: it has a
-# processor for as long as it likes, so that the receiver, on the same one, runs once for both.
+# CPU for as long as it likes, so that the receiver, on the same one, runs once for both.
 # tags: kernel
 
 . "$(dirname "$0")/lib/lib.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# A map of a large disk has several requests under way at once, never more than four, each for a part
-# of its own; a server that answers slowly costs the time of a few.
+# A map of a large disk has several requests in flight at once, never more than four, each for a
+# part of its own; a server that answers slowly costs the time of a few.
 
 . "$(dirname "$0")/lib/map.sh"
 

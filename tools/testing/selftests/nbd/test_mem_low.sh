@@ -6,8 +6,8 @@
 
 . "$(dirname "$0")/lib/memory.sh"
 
-# making the memory small sometimes takes an emulated processor longer than a test may last
-[ "${LONG-}" ] || skip "takes no bounded time where processors are emulated; LONG=1 runs it"
+# making the memory small sometimes takes an emulated CPU longer than a test may last
+[ "${LONG-}" ] || skip "takes no bounded time where CPUs are emulated; LONG=1 runs it"
 TRANSPORT=unix swap_on memory 160M allocator=malloc,mlock=true
 leave 90
 within 100 "$HERE/lib/hog" 120 1 >"$TMP/hog" 2>&1 || fail "$(<"$TMP/hog")"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# By default there are as many connections as processors, at most four; -C 1 makes one; where the
-# server is mute on the second, auto goes on with one, and a number is an error.
+# By default there are as many connections as CPUs, at most four; -C 1 makes one; where the
+# server is unresponsive on the second, auto continues with one, and a number is an error.
 # tags: smp
 
 . "$(dirname "$0")/lib/lib.sh"

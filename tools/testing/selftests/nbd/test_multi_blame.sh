@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # With eight and with sixteen connections, a READ that kills each one that it is sent on ends in EIO
-# after a bounded number of them, it alone: others that go on meanwhile, and lose their connections
-# with it each time, are carried out.
+# after a bounded number of them, it alone: others that continue meanwhile, and lose their
+# connections with it each time, are carried out.
 
 . "$(dirname "$0")/lib/keeper.sh"
 

@@ -1,20 +1,20 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # nbd-server has a process for each connection. One of two stops reading with more written to it than
-# its socket holds: requests of the other connection are sent and answered as ever, and when it goes
-# on, so do its own.
+# its socket holds: requests of the other connection are sent and replied to as ever, and when it
+# continues, so do its own.
 # tags: smp
 
 . "$(dirname "$0")/lib/lib.sh"
 
 requires fio
-[ "$(nproc)" -ge 2 ] || skip "one processor has one queue"
+[ "$(nproc)" -ge 2 ] || skip "one CPU has one queue"
 
 ended() { ! kill -0 "$1" 2>/dev/null; }
 one_ended() { ended "${reader[0]}" || ended "${reader[1]}"; }
 filled() { [ "$(awk '{ print $2 }' "/sys/block/$DISK/inflight")" -ge 32 ]; }
 
-# verify PROCESSOR OFFSET DEPTH LOG: 16 MiB by the queue of that processor, written and read back
+# verify CPU OFFSET DEPTH LOG: 16 MiB by the queue of that CPU, written and read back
 verify() {
 	exec fio --name=verify --filename="$DEV" --ioengine=libaio --direct=1 --iodepth="$3" \
 		--cpus_allowed="$1" --rw=randwrite --bs=256k --offset="$2" --size=16M \

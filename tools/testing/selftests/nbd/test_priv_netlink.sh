@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Every netlink command that changes something is refused to who lacks CAP_SYS_ADMIN in the first user
-# namespace, as nobody, as root of another user namespace, as root without it, over a socket of
+# Every netlink command that changes something is refused to callers without CAP_SYS_ADMIN in the
+# initial user namespace, as nobody, as root of another user namespace, as root without it, over a
+# socket of
 # another: nothing changes, and identifier and display are told by no reply, event or log line. With
 # it alone, and from another network namespace, all is allowed.
 

@@ -12,7 +12,7 @@ good() { dd if="$DEV" of="$TMP/good$1" bs=64k count=1 skip="$((300 + $1))" iflag
 # runs: each line once, after how often it came, as one word
 runs() { uniq -c | sed 's/^ *//' | paste -sd,; }
 
-# bad SERVER-OPTION...: what a server that hangs up on one sector gets to see of it
+# bad SERVER-OPTION...: what a server that disconnects on one sector gets to see of it
 bad() {
 	serve evil-nbd --port @PORT@ --log "$log" "$@" \
 		--evil read-eof-payload --on READ --at 16777216 --every
@@ -55,7 +55,7 @@ refused einval 5
 refused eoverflow 2
 same "$(grep -c VIOLATION "$log" || true)" 0 "violations"
 
-# Others that are under way with it: they get their answers
+# Others that are in flight with it: they get their replies
 serve evil-nbd --port @PORT@ --log "$log" --delay 100 \
 	--evil read-eof-payload --on READ --at 16777216 --every
 attach -C 2

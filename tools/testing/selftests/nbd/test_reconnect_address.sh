@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # A server that is lost may be found at another address of its name: when the old one accepts and
-# hangs up, as a proxy whose server is gone does, and when the name has an address only now.
+# disconnects, as a proxy whose server is gone does, and when the name has an address only now.
 
 . "$(dirname "$0")/lib/names.sh"
 

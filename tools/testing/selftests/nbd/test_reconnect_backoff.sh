@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Servers that hang up, in the handshake or right after it, are tried again, but less and less often,
-# and the keeper needs next to no processor time for it.
+# Servers that disconnect, in the handshake or right after it, are tried again, but less and less
+# often, and the keeper needs next to no CPU time for it.
 
 . "$(dirname "$0")/lib/keeper.sh"
 

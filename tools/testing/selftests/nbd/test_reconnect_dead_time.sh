@@ -10,7 +10,7 @@ in_flight() { ! grep -qx ' *0 *0' "/sys/block/$DISK/inflight"; }
 ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
 is_read_error() { matches "$1" "Input/output error" "the read"; }
 
-# held MIN MAX: a read that is under way when the server goes fails so many ms later
+# held MIN MAX: a read that is in flight when the server goes fails so many ms later
 held() {
 	local start took
 

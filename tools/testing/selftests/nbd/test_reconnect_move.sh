@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # A disk that is written and read is moved to another server of the same file, and back: nothing
-# fails, what is in the file is right, the old server is left with DISC, the keeper goes on with the
-# new one. A server that is not fit, or hangs up on one of the connections, changes nothing.
+# fails, what is in the file is right, the old server is left with DISC, the keeper continues with
+# the new one. A server that is not fit, or disconnects on one of the connections, changes nothing.
 
 . "$(dirname "$0")/lib/keeper.sh"
 
@@ -26,7 +26,7 @@ wait_until 60 grep -q ^WRITE "$TMP/blue"
 serve_nbdkit memory 4M
 exits 11 nbd-attach --adopt "$URI" "$DEV"
 matches "$OUTPUT" "smaller" "message"
-# one that hangs up on the second connection; not after its last word, which may be too late
+# one that disconnects on the second connection; not after its last word, which may be too late
 serve evil-nbd --port @PORT@ --log "$TMP/none" --size 8M --evil close-info --after 1
 fails nbd-attach --adopt "$URI" "$DEV"
 same "$(ss -Htn state established "dport = :$blue_port" | wc -l)" 2 "connections to the old server"

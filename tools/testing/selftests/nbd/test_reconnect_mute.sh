@@ -12,5 +12,5 @@ background read read_at 7
 again evil-nbd --port @PORT@ --log "$TMP/log" --evil stall-go --times 1
 wait_klog 20 "nbd-attach: $DISK: .*too long"
 ends read 0
-same "$(grep -c ^STALL "$TMP/log")" 1 "how often the server was mute"
+same "$(grep -c ^STALL "$TMP/log")" 1 "how often the server was unresponsive"
 detach

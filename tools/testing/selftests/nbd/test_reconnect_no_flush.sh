@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A disk that is moved away from a server that does not flush, or stands still with a write in hand,
 # waits for it, says so, and moves on with --force, or when its requests have a time-out. When such a
-# server goes on, its write comes before those that waited.
+# server continues, its write comes before those that waited.
 
 . "$(dirname "$0")/lib/keeper.sh"
 

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # A server, or a network, that stands still for a while costs each connection its life, one after the
-# other, and no request: what was moved from one to the next is carried out when it goes on. A server
-# that never answers one request fails that one after the dead time. No READ asks for DF for that.
+# other, and no request: what was moved from one to the next is executed when it continues. A server
+# that never answers one request fails it after the dead-connection timeout. No READ asks for DF for
+# that.
 
 . "$(dirname "$0")/lib/keeper.sh"
 
@@ -10,7 +11,7 @@ requires tc
 allow_klog "I/O error"
 log=$TMP/log
 
-# held SECONDS CONNECTIONS COMMAND...: is under way while the server is stopped for so long
+# held SECONDS CONNECTIONS COMMAND...: is in flight while the server is stopped for so long
 held() {
 	local seconds=$1 connections=$2
 	shift 2

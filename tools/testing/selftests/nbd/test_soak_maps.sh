@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Eight nbd-map at once, over and over, while the server is killed and started anew COUNT times: each
+# Eight nbd-map at once, over and over, while the server is killed and restarted COUNT times: each
 # of them ends with the map that nbdinfo shows.
 # tags: smp
 

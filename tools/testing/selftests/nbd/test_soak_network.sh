@@ -3,8 +3,8 @@
 # While the network to the server loses, delays, reorders and duplicates packets, goes down, or
 # swallows all of them in both directions, COUNT times, also for longer than a peer may be silent,
 # cuts one connection after the other, or the server stands still, no request fails, nothing that
-# was acknowledged is lost, and the disk goes on each time; with 1 to 16 connections, and however
-# few requests there are.
+# was acknowledged is lost, and the disk continues to work each time; with 1 to 16 connections, and
+# however few requests there are.
 
 . "$(dirname "$0")/lib/soak.sh"
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # The server dies just before the machine sleeps, and is back a moment after it woke: requests wait,
-# none fails, and the time asleep is none of the dead time.
+# none fails, and the time asleep does not count for the dead-connection timeout.
 
 . "$(dirname "$0")/lib/suspend.sh"
 

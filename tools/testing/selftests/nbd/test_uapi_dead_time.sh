@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Without a server reads wait for the dead time, fail, and succeed again when a server is back.
+# Without a server reads wait for the dead-connection timeout, fail, and succeed again when a server
+# is back.
 
 . "$(dirname "$0")/lib/lib.sh"
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Detach refuses while the disk is open; by force it ends at once, whatever server or reader do.
+# Detach refuses while the disk is open; a forced one ends at once, whatever server or reader do.
 
 . "$(dirname "$0")/lib/lib.sh"
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # A connection to an export that is not the one attached is refused, with its errno, an event and a
-# line in the log, and the disk goes on; one to more than that is taken.
+# line in the log, and the disk continues to work; one to more than that is taken.
 
 . "$(dirname "$0")/lib/lib.sh"
 

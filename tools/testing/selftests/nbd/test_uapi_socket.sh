@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Whoever attached can disconnect the socket that he kept, let it listen, or put TLS above it: the
-# disk loses its connection, and nothing of the driver is left in the socket or in its children.
+# A task that has attached can disconnect the socket that it kept, let it listen, or put TLS above
+# it: the disk loses its connection, and nothing of the driver is left in the socket or in its
+# children.
 # tags: kernel
 
 . "$(dirname "$0")/lib/lib.sh"

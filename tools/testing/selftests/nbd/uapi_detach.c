@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Detach, in order and by force. */
+/* Orderly and forced detach. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -140,7 +140,7 @@ static pid_t rescan(void)
 	_exit(ioctl(fd, BLKFLSBUF) || ioctl(fd, BLKRRPART) ? errno : 0);
 }
 
-/* Whoever reads the partition table waits for a server, and nobody can open the disk meanwhile */
+/* The task that reads the partition table waits for a server; the disk cannot be opened meanwhile */
 TEST_F(detach, rescan_parked)
 {
 	struct ground *g = &self->g;
@@ -206,7 +206,7 @@ TEST_F_TIMEOUT(detach, called_off, 300)
 	EXPECT_TRUE(server_logs(&g->s[0], "DISC", 20000));
 }
 
-/* By force nothing is waited for, also if it began in order */
+/* A forced detach waits for nothing, also if it began as an orderly one */
 TEST_F(detach, force_after_plain)
 {
 	struct ground *g = &self->g;

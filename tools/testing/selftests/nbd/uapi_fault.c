@@ -182,7 +182,7 @@ static int read_back(uint64_t offset)
 	return error;
 }
 
-/* A device that could not be made anew is there again when the next is attached */
+/* A device that could not be replaced is there again when the next is attached */
 static void check_idle(struct __test_metadata *_metadata, struct ground *g)
 {
 	long long end = now_ms() + 20000;
@@ -288,7 +288,7 @@ TEST_F_TIMEOUT(fault, detach_force_open, 600)
 	detach_each(_metadata, &self->g, true, true);
 }
 
-/* What is attached goes on, whatever is asked of it */
+/* What is attached continues to work, whatever is asked of it */
 static void ask_each(struct __test_metadata *_metadata, struct ground *g,
 		     void (*message)(struct ground *g, int fd))
 {

@@ -306,7 +306,7 @@ TEST_F(call, lost)
 	EXPECT_EQ(EIO, ask(g, NBDMAP_ALL, 0, SIZE, MAX));
 }
 
-/* A disk whose user has detached it by force, and one that nobody has attached */
+/* A disk whose user has forcibly detached it, and one that nobody has attached */
 TEST_F(call, not_attached)
 {
 	struct ground *g = &self->g;

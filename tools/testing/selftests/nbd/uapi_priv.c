@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Who may do what by netlink. Each request here is one that root would get: who lacks
- * CAP_SYS_ADMIN in the first user namespace is refused for that reason only, changes nothing, and
+ * CAP_SYS_ADMIN in the initial user namespace is refused for that reason only, changes nothing, and
  * is shown neither identifier nor display, by no reply and no event.
  */
 #define _GNU_SOURCE
@@ -135,7 +135,7 @@ static int allowed(FIXTURE_DATA(privilege) *self, struct nl *nl)
 	return nl_call(nl, make(nl, self, NBDCTL_CMD_RESIZE)) ? 42 : 0;
 }
 
-/* ---- who asks ---- */
+/* ---- the caller ---- */
 
 static int set_ids(void)
 {
@@ -201,9 +201,9 @@ static int other_network(void)
 }
 
 enum opener {
-	OPENED_SELF,		/* by who asks */
-	OPENED_BEFORE,		/* by root, for who asks */
-	OPENED_BY_NOBODY,	/* and used by who asks */
+	OPENED_SELF,		/* by the caller */
+	OPENED_BEFORE,		/* by root, for the caller */
+	OPENED_BY_NOBODY,	/* and used by the caller */
 };
 
 static void ask_as(struct __test_metadata *_metadata, FIXTURE_DATA(privilege) *self,

@@ -106,7 +106,7 @@ bool server_logs(const struct server *s, const char *text, int ms)
 static void take(int fd, void *buf, size_t n)
 {
 	if (n && recv(fd, buf, n, MSG_WAITALL) != (ssize_t)n)
-		errx(1, "the server hung up in the handshake");
+		errx(1, "the server has disconnected in the handshake");
 }
 
 static void give(int fd, const void *buf, size_t n)

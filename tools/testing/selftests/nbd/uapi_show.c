@@ -139,7 +139,7 @@ TEST_F(show, counters)
 	ASSERT_GE(g->disk, 0);
 	for (i = 0; i < 64; i++)
 		ASSERT_EQ(0, read_disk(g->disk, (4 << 20) + i * 4096));
-	/* udev reads too; nothing may be under way when we count */
+	/* udev reads too; nothing may be in flight when we count */
 	ASSERT_EQ(0, system("udevadm settle --timeout=60"));
 	usleep(300000);
 	for (i = 0; i < 2; i++) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Connections that die, fall silent or are replaced, and the dead time. */
+/* Connections that die, become unresponsive or are replaced, and the dead-connection timeout. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -152,7 +152,10 @@ FIXTURE_TEARDOWN(dead_time)
 	tear_down(_metadata, &self->g);
 }
 
-/* All servers gone: reads wait, fail after the dead time, then at once, until one is back */
+/*
+ * Without a server, reads wait for the dead-connection timeout and fail, then at once, until a
+ * server is back.
+ */
 TEST_F(dead_time, waits_fails_revives)
 {
 	struct ground *g = &self->g;
@@ -228,7 +231,7 @@ FIXTURE_TEARDOWN(request_timeout)
 	tear_down(_metadata, &self->g);
 }
 
-/* A server that is silent loses its connection, and the read goes on elsewhere */
+/* An unresponsive server loses its connection, and the read moves to another */
 TEST_F(request_timeout, silent_server)
 {
 	struct ground *g = &self->g;

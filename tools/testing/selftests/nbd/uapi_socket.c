@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What whoever attached does with a socket that he kept: it is disconnected, and listens; TLS is
- * put above it. The disk loses its connection, and nothing of the driver stays with the socket, not
- * in the connections that it accepts and not when the module is gone. And a socket that is in use
- * when the driver is to take it.
+ * What the task that attached does with a socket that it kept: it is disconnected, and listens; TLS
+ * is put above it. The disk loses its connection, and nothing of the driver stays with the socket,
+ * not in the connections that it accepts and not when the module is gone. And a socket that is in
+ * use when the driver is to take it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -143,7 +143,7 @@ static void make_children(struct __test_metadata *_metadata, int fd, struct pair
 		children[i] = connected(fd, &addr);
 }
 
-/* Is whoever waits for a byte on an accepted connection told that it came? */
+/* True if a task that waits for a byte on an accepted connection is woken when it arrives */
 static void use_children(struct __test_metadata *_metadata, struct pair *children)
 {
 	struct epoll_event event = { .events = EPOLLIN };

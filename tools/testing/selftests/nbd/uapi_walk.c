@@ -128,7 +128,7 @@ FIXTURE_TEARDOWN(walk)
 	unlink(self->files[1]);
 }
 
-/* All that a walk with arrays of this size tells of [from, end), in self->got */
+/* All that a walk with arrays of this size returns of [from, end), in self->got */
 static void walk(struct __test_metadata *_metadata, FIXTURE_DATA(walk) *self, unsigned int context,
 		 uint64_t from, uint64_t end, unsigned int capacity)
 {

@@ -21,7 +21,7 @@
  * @port: of TCP, on 127.0.0.1
  * @size: of the export in bytes
  * @holes: READ is answered by holes, where structured replies are negotiated
- * @extent: bytes of each extent that BLOCK_STATUS tells of; every other one is a hole
+ * @extent: bytes of each extent that BLOCK_STATUS reports; every other one is a hole
  * @simple: structured replies are refused
  */
 struct lean_options {

@@ -38,7 +38,7 @@ static void check_runs(const struct nbd_cover *c, const u8 *model)
 	assert_memory_equal(said, model, BYTES);
 }
 
-/* How many separate stretches are there that do not begin at 0? */
+/* The number of separate ranges that do not begin at 0 */
 static u32 count_runs(const u8 *model)
 {
 	u32 n = 0, i;

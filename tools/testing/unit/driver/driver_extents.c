@@ -106,7 +106,7 @@ static void passes_over(void **state)
 	CHECK(100, 1, false, LIST({ 50, 1 }, { 50, 2 }, { 1, 1 }), 50, LIST({ 50, 1 }));
 }
 
-/* Which is no progress, so the asker gives up after some time */
+/* Which is no progress, so the caller gives up after some time */
 static void says_nothing(void **state)
 {
 	static const struct pair none[] = { { 0, 1 }, { 0, 3 } };

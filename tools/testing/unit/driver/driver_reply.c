@@ -379,7 +379,7 @@ static void mixed(void **state)
 	      put(&w, 4096, 8); put(&w, 64, 4));
 }
 
-/* A server may go on with another context after it ended a block status with an error */
+/* A server may continue with another context after it ended a block status with an error */
 static void orphans(void **state)
 {
 	MEANS(ask_64, "failed 5; orphan; ", error(&w, DONE, NBD_REPLY_TYPE_ERROR, NBD_EIO, 0, 0);

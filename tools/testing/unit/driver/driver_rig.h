@@ -50,13 +50,13 @@ struct rig_cmd {
 /**
  * struct rig - the receiver
  * @r: the parser
- * @cmd: the request it speaks of
+ * @cmd: the request that the reply is for
  * @ext: where descriptors go
  * @at: offset of the next byte of content
  * @cmds: requests; the place is the cookie
- * @orphan: cookie of a failed block status, whose reply may go on
+ * @orphan: cookie of a failed block status, whose reply may continue
  * @orphans: chunks that may come for it
- * @log: what happened, in words; payload is told of once, when it is announced
+ * @log: what happened, in words; payload is listed once, when it is announced
  * @used: bytes of @log
  */
 struct rig {

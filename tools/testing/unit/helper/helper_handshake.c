@@ -48,7 +48,7 @@ static void test_order(void **state)
 
 	script_option(script, 0, &data, &length);
 	assert_int_equal(length, 0);
-	/* Both names in one option, in whole, whatever blanks and colons they hold */
+	/* Both names in one option, in whole, whatever spaces and colons they hold */
 	script_option(script, 1, &data, &length);
 	assert_int_equal(length, 4 + 4 + 4 + 4 + 15 + 4 + 23);
 	assert_memory_equal(data, "\0\0\0\4disk\0\0\0\2\0\0\0\17base:allocation", 31);

@@ -93,7 +93,7 @@ static void assert_found(unsigned int found, bool stay, const char *text)
 	assert_int_equal(holders->stay, stay);
 }
 
-/* The kernel escapes blanks, tabs, newlines and backslashes in mount points. */
+/* The kernel escapes spaces, tabs, newlines and backslashes in mount points. */
 static void test_mounts(void **state)
 {
 	(void)state;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What a server tells of an export in its answers to GO. */
+/* What a server reports of an export in its replies to GO. */
 #include "unit.h"
 
 #include "attach.h"

@@ -97,7 +97,7 @@ static void test_backoff_worked(void **state)
 	assert_int_equal(backoff_left(&backoff, now), 200);
 }
 
-/* A server that hangs up at once is asked less and less. */
+/* A server that disconnects at once is tried less and less often. */
 static void test_backoff_proven(void **state)
 {
 	struct backoff backoff = { 0 };

@@ -84,7 +84,7 @@ static void test_list_refused(void **state)
 	script_reply(script, LIST, NBD_REP_ERR_POLICY, "", 0);
 	assert_int_equal(handshake_list(hs, entry, seen, &err), -1);
 	assert_int_equal(err.code, EXIT_EXPORT);
-	/* Options may go on. */
+	/* Options may continue. */
 	assert_int_equal(hs->phase, HANDSHAKE_HAGGLING);
 }
 

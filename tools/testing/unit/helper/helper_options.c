@@ -237,7 +237,7 @@ static int attach(struct attach_args *args, struct error *err, const char *line)
 	char *copy = strdup(line), *argv[32] = { "nbd-attach" }, *rest = copy;
 	int argc = 1, rc;
 
-	/* Words are separated by tabs, as contexts may hold blanks. */
+	/* Words are separated by tabs, as contexts may hold spaces. */
 	while ((argv[argc] = strsep(&rest, "\t")))
 		argc++;
 	optind = 0;

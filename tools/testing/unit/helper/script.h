@@ -33,7 +33,7 @@ void script_u16(struct script *script, uint16_t value);
 void script_u32(struct script *script, uint32_t value);
 void script_u64(struct script *script, uint64_t value);
 
-/* The newstyle greeting. */
+/* The newstyle initial handshake. */
 void script_greeting(struct script *script, uint16_t flags);
 /* A reply to an option. */
 void script_reply(struct script *script, uint32_t option, uint32_t type, const void *data,

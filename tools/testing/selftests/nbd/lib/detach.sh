@@ -41,7 +41,8 @@ _stuck() {
 		/proc/[0-9]*/stat 2>/dev/null
 }
 
-# detach_force: it is done at once; whoever waited has an error, nobody is stuck, the mount goes
+# detach_force: it is done at once; each task that waited gets an error, none is stuck, the mount
+# goes
 detach_force() {
 	local user
 

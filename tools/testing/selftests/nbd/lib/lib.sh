@@ -68,7 +68,7 @@
 #	$TMP			a directory of the test's own, removed at the end
 #
 # By hand, as root, with nbd.ko loaded or installed and the tools in PATH: ./test_x.sh. Where the
-# kernel's kselftest/ktap_helpers.sh is not next door: KSELFTEST=<dir that has kselftest/>.
+# kernel's kselftest/ktap_helpers.sh is not there: KSELFTEST=<dir that has kselftest/>.
 
 set -Eeu
 
@@ -167,7 +167,7 @@ wait_until() {
 	shift
 
 	until "$@" >/dev/null 2>&1; do
-		[ "$SECONDS" -lt "$end" ] || fail "waited in vain for: $*"
+		[ "$SECONDS" -lt "$end" ] || fail "timed out waiting for: $*"
 		_nap "0.$((++tries < 10 ? 1 : 3))"
 	done
 }
@@ -291,7 +291,7 @@ serve_qemu() {
 	_launch qemu-nbd -t -e 16 -x "${EXPORT-}" "${where[@]}" "$@" "$image"
 }
 
-# nbd-server looks for primes before its first greeting, for up to a minute if emulated
+# nbd-server looks for primes before its first initial handshake, for up to a minute if emulated
 _no_primes=$(command -v no_primes.so || true)
 NBD_SERVER=(env ${_no_primes:+LD_PRELOAD="$_no_primes"} nbd-server)
 
@@ -462,7 +462,7 @@ _bad_klog+='|INFO: (task|rcu|possible|trying|lockdep)|suspicious RCU|inconsisten
 _bad_klog+='|invalid wait context|sleeping function|scheduling while atomic|soft lockup|hard LOCKUP'
 _bad_klog+='|blocked for more than|corruption|use-after-free|out-of-bounds|kmemleak: [1-9]|unreferenced object'
 
-# KCSAN tells of races anywhere in the kernel; ours are those with the driver in a stack. Not among
+# KCSAN reports races anywhere in the kernel; ours are those with the driver in a stack. Not among
 # them: kthread_data() and its like read the flags of a worker where memalloc_noreclaim_save() is
 # setting one.
 _our_races() {
@@ -526,7 +526,7 @@ _leftovers() {
 }
 
 _on_err() {
-	# not in a command substitution: the caller's own command fails next
+	# not in a command substitution: a command of the caller fails next
 	[ "$BASH_SUBSHELL" -eq 0 ] || return 0
 	_why=${_why:-"line $1: exit status $3: $2"}
 }

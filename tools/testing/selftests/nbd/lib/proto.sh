@@ -28,7 +28,7 @@ no_probing() {
 
 # A disk that stays, beside those that come and go: what the others' servers do is not to touch it.
 # It also keeps the kernel from patching its network code whenever the last NBD socket goes (the key
-# of sk_set_memalloc()), which is hard on emulated processors.
+# of sk_set_memalloc()), which is hard on emulated CPUs.
 bystander() {
 	serve_nbdkit memory 8M
 	attach -C 1

@@ -503,7 +503,7 @@ class Row:
         self.same_connection()
 
     def dropped(self):
-        """True as soon as the server and the kernel log tell of the spoiled connection's end."""
+        """True as soon as server and kernel log report the end of the spoiled connection."""
         if any(f'conn {self.spoiled_conn - 1}: lost' in x for x in self.klog()):
             return True
         # bytes behind the last reply are noticed with the next one

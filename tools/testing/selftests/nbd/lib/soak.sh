@@ -345,7 +345,7 @@ soaked() {
 
 _end_soak() {
 	[ ! "$WRITER_PID" ] || kill -9 "$WRITER_PID" 2>/dev/null || true
-	# whoever is left waits for an answer
+	# a process that is left waits for a reply
 	[ ! "$DEV" ] || nbd-detach --force "$DEV" >/dev/null 2>&1 || true
 	server_down
 }

@@ -65,7 +65,7 @@ goes_on() {
 	kill -0 "$_busy" 2>/dev/null || fail "fio has ended: $(tail -n 5 "$TMP/fio")"
 }
 
-# still_busy: it goes on to the last; then it may end
+# still_busy: it continues to the last; then it may end
 still_busy() {
 	goes_on
 	touch "$TMP/enough"
