@@ -165,7 +165,7 @@ static void list_cell(const struct list *list, const struct kernel_device *devic
 
 static int list_no_memory(struct error *err)
 {
-	return error_errno(err, EXIT_SYSTEM, ENOMEM, "no room for a table");
+	return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot allocate a table");
 }
 
 static int list_add_device(void *context, const struct kernel_device *device, struct error *err)
