@@ -295,7 +295,7 @@ static bool blame_has_suspects(struct nbd_session *session)
  * nbd_blame_redistribute() queues the suspect again, or fails it. While no connection is usable,
  * suspects stay queued, as parked commands do.
  */
-static void alone_work(struct work_struct *work)
+static void blame_alone_work(struct work_struct *work)
 {
 	struct nbd_session *session = container_of(work, struct nbd_session, alone_work);
 	struct nbd_conn *conn;
@@ -316,5 +316,5 @@ static void alone_work(struct work_struct *work)
 /* Set up the sending of suspects for a session that is about to start */
 void nbd_blame_init(struct nbd_session *session)
 {
-	INIT_WORK(&session->alone_work, alone_work);
+	INIT_WORK(&session->alone_work, blame_alone_work);
 }

@@ -334,7 +334,7 @@ void nbd_cmd_refused(struct nbd_cmd *cmd)
 	WRITE_ONCE(cmd->refused, true);
 }
 
-static int enlarge(struct nbd_cover *c)
+static int cmd_enlarge_cover(struct nbd_cover *c)
 {
 	u32 cap = c->cap ? c->cap * 2 : 16;
 	struct nbd_run *runs;
@@ -367,7 +367,7 @@ int nbd_cmd_cover(struct nbd_cmd *cmd, u64 offset, u32 length)
 	err = nbd_cover_add(&cmd->cover, start, length);
 	if (err != -ENOSPC)
 		return err;
-	err = enlarge(&cmd->cover);
+	err = cmd_enlarge_cover(&cmd->cover);
 	if (err)
 		return err;
 	return nbd_cover_add(&cmd->cover, start, length);
@@ -397,7 +397,7 @@ bool nbd_cmd_seek(struct nbd_cmd *cmd, u64 offset)
 	return true;
 }
 
-static void cursor_skip_empty_bios(struct nbd_cursor *c)
+static void cmd_cursor_skip_empty(struct nbd_cursor *c)
 {
 	while (c->bio && !c->iter.bi_size) {
 		c->bio = c->bio->bi_next;
@@ -407,7 +407,7 @@ static void cursor_skip_empty_bios(struct nbd_cursor *c)
 }
 
 /* The bvec at a cursor, or its first page only if bvec_kmap_local() may map single pages */
-static struct bio_vec mapped_bvec(const struct nbd_cursor *c)
+static struct bio_vec cmd_mapped_bvec(const struct nbd_cursor *c)
 {
 	if (IS_ENABLED(CONFIG_KMAP_LOCAL))
 		return bvec_iter_bvec(c->bio->bi_io_vec, c->iter);
@@ -427,7 +427,7 @@ void nbd_cursor_init(struct nbd_cursor *c, struct request *rq, u32 skip)
 	c->bio = rq->bio;
 	if (c->bio)
 		c->iter = c->bio->bi_iter;
-	cursor_skip_empty_bios(c);
+	cmd_cursor_skip_empty(c);
 	nbd_cursor_advance(c, skip);
 }
 
@@ -442,7 +442,7 @@ void nbd_cursor_advance(struct nbd_cursor *c, u32 bytes)
 		else
 			bvec_iter_advance(c->bio->bi_io_vec, &c->iter, n);
 		bytes -= n;
-		cursor_skip_empty_bios(c);
+		cmd_cursor_skip_empty(c);
 	}
 }
 
@@ -460,7 +460,7 @@ u32 nbd_cursor_copy(struct nbd_cursor *c, const void *from, u32 bytes)
 	u32 left = bytes;
 
 	while (left && c->bio) {
-		struct bio_vec v = mapped_bvec(c);
+		struct bio_vec v = cmd_mapped_bvec(c);
 		void *to;
 
 		v.bv_len = min(v.bv_len, left);
@@ -470,7 +470,7 @@ u32 nbd_cursor_copy(struct nbd_cursor *c, const void *from, u32 bytes)
 		from += v.bv_len;
 		left -= v.bv_len;
 		bvec_iter_advance_single(c->bio->bi_io_vec, &c->iter, v.bv_len);
-		cursor_skip_empty_bios(c);
+		cmd_cursor_skip_empty(c);
 	}
 	return bytes - left;
 }
@@ -496,7 +496,7 @@ u32 nbd_cursor_fill(struct nbd_cursor *c, struct bio_vec *vec, u32 *nr, u32 byte
 		vec[used++] = v;
 		left -= v.bv_len;
 		bvec_iter_advance_single(c->bio->bi_io_vec, &c->iter, v.bv_len);
-		cursor_skip_empty_bios(c);
+		cmd_cursor_skip_empty(c);
 	}
 	*nr = used;
 	return bytes - left;

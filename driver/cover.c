@@ -21,7 +21,7 @@ static u32 cover_find(const struct nbd_cover *c, u32 start)
 	return low;
 }
 
-static void remove_run(struct nbd_cover *c, u32 at)
+static void cover_remove_run(struct nbd_cover *c, u32 at)
 {
 	c->nr--;
 	memmove(&c->runs[at], &c->runs[at + 1], (c->nr - at) * sizeof(*c->runs));
@@ -32,7 +32,7 @@ static void cover_join(struct nbd_cover *c, u32 at)
 {
 	if (at + 1 < c->nr && c->runs[at].end == c->runs[at + 1].start) {
 		c->runs[at].end = c->runs[at + 1].end;
-		remove_run(c, at + 1);
+		cover_remove_run(c, at + 1);
 	}
 }
 
@@ -59,7 +59,7 @@ int nbd_cover_add(struct nbd_cover *c, u32 start, u32 length)
 		c->next = end;
 		if (c->nr && c->runs[0].start == end) {
 			c->next = c->runs[0].end;
-			remove_run(c, 0);
+			cover_remove_run(c, 0);
 		}
 		return 0;
 	}

@@ -112,7 +112,7 @@ static u64 device_count_replies(struct nbd_session *session)
 	return replies;
 }
 
-static void patience_begin(struct patience *p, struct nbd_session *session, u32 timeout)
+static void device_patience_begin(struct patience *p, struct nbd_session *session, u32 timeout)
 {
 	p->session = session;
 	p->timeout = timeout;
@@ -120,7 +120,7 @@ static void patience_begin(struct patience *p, struct nbd_session *session, u32 
 	p->replies = device_count_replies(session);
 }
 
-static bool patience_is_over(struct patience *p)
+static bool device_patience_is_over(struct patience *p)
 {
 	u64 replies;
 
@@ -143,13 +143,13 @@ static int device_flush(struct nbd_session *session, struct patience *p)
 
 	/* The flush of a detach that was called off may still be in flight */
 	while (!nbd_dispatch_flush(session)) {
-		if (patience_is_over(p))
+		if (device_patience_is_over(p))
 			return -ETIMEDOUT;
 		schedule_timeout_uninterruptible(LOOK_TIME);
 	}
 	do {
 		err = nbd_dispatch_wait_flushed(session, LOOK_TIME);
-	} while (err == -ETIMEDOUT && !patience_is_over(p));
+	} while (err == -ETIMEDOUT && !device_patience_is_over(p));
 	return err;
 }
 
@@ -161,7 +161,7 @@ static int device_drain(struct request_queue *q, struct patience *p)
 	blk_freeze_queue_start(q);
 	do {
 		drained = blk_mq_freeze_queue_wait_timeout(q, LOOK_TIME) > 0;
-	} while (!drained && !patience_is_over(p));
+	} while (!drained && !device_patience_is_over(p));
 	blk_mq_unfreeze_queue_nomemrestore(q);
 	return drained ? 0 : -ETIMEDOUT;
 }
@@ -175,14 +175,14 @@ static int device_write_out(struct nbd_device *dev, struct nbd_session *session)
 	struct patience p;
 	int err = 0;
 
-	patience_begin(&p, session, dev->detach_timeout);
+	device_patience_begin(&p, session, dev->detach_timeout);
 	if (dev->detach_flush)
 		err = device_flush(session, &p);
 	return err ?: device_drain(q, &p);
 }
 
 /* Carry out an orderly detach, and drop the references to the device and to @detaching */
-static void detach_work(struct work_struct *work)
+static void device_detach_work(struct work_struct *work)
 {
 	struct nbd_device *dev = container_of(work, struct nbd_device, detach_work);
 	struct nbd_session *session = dev->detaching;
@@ -219,7 +219,7 @@ static int device_start(struct nbd_device *dev, struct nbd_session *session,
 		return -ENODEV;
 	nbd_disk_set_ro(dev, session->export.read_only);
 	blk_queue_rq_timeout(dev->disk->queue, session->request_timeout ?: 30 * HZ);
-	INIT_WORK(&dev->detach_work, detach_work);
+	INIT_WORK(&dev->detach_work, device_detach_work);
 	nbd_session_start(session, conns);
 	rcu_assign_pointer(dev->session, session);
 	/* Last, as it makes the disk usable */

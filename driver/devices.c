@@ -192,7 +192,7 @@ bool nbd_devices_is_gone(const struct nbd_device *dev)
 
 /* ---- creating and removing ---- */
 
-static void del_work(struct work_struct *work)
+static void devices_del_work(struct work_struct *work)
 {
 	nbd_disk_del(container_of(work, struct nbd_device, del_work));
 }
@@ -203,7 +203,7 @@ static void devices_release_index(u32 index)
 	wake_up_all(&released);
 }
 
-static void renew_work(struct work_struct *work);
+static void devices_renew_work(struct work_struct *work);
 
 /*
  * Create the device of a number that the caller has reserved; it is returned locked and referenced.
@@ -220,8 +220,8 @@ static struct nbd_device *devices_create(u32 index, u32 queues, u32 depth)
 	dev->index = index;
 	dev->depth = depth;
 	mutex_init(&dev->lock);
-	INIT_WORK(&dev->del_work, del_work);
-	INIT_WORK(&dev->renew_work, renew_work);
+	INIT_WORK(&dev->del_work, devices_del_work);
+	INIT_WORK(&dev->renew_work, devices_renew_work);
 	err = nbd_disk_add(dev, queues, depth);
 	if (err)
 		goto free;
@@ -239,7 +239,7 @@ release:
 }
 
 /* The last reference to a device that is gone was dropped: create the next one */
-static void renew_work(struct work_struct *work)
+static void devices_renew_work(struct work_struct *work)
 {
 	struct nbd_device *old = container_of(work, struct nbd_device, renew_work), *new;
 	u32 index = old->index, depth = old->depth;

@@ -21,35 +21,35 @@ static bool dispatch_may_park(const struct nbd_session *session)
 }
 
 /* Slots of each hardware queue; some belong to two queues if the division has a remainder */
-static u32 slots_per_queue(const struct nbd_session *session)
+static u32 dispatch_slots_per_queue(const struct nbd_session *session)
 {
 	return DIV_ROUND_UP(session->nr_slots, session->table.queues);
 }
 
 /* Number of one of the queue's slots, selected by @turn */
-static u32 queue_slot(const struct nbd_session *session, u32 queue, u32 turn)
+static u32 dispatch_queue_slot(const struct nbd_session *session, u32 queue, u32 turn)
 {
-	u32 nth = turn % slots_per_queue(session);
+	u32 nth = turn % dispatch_slots_per_queue(session);
 
 	return (queue + session->table.queues * nth) % session->nr_slots;
 }
 
 /* Number of the queue's current slot */
-static u32 current_slot(const struct nbd_session *session, u32 queue)
+static u32 dispatch_current_slot(const struct nbd_session *session, u32 queue)
 {
-	return queue_slot(session, queue, READ_ONCE(session->queues[queue].turn));
+	return dispatch_queue_slot(session, queue, READ_ONCE(session->queues[queue].turn));
 }
 
 /*
  * Pick a connection that takes commands and whose server has the contexts of a query: that in the
  * queue's current slot, else in the next slot by number, of any queue. @healthy says whether any
- * connection takes commands. While the session is quiesced it is false, and nothing is picked. Under
- * RCU.
+ * connection takes commands. While the session is quiesced it is false, and nothing is picked.
+ * Under RCU.
  */
 static struct nbd_conn *dispatch_pick(struct nbd_session *session, const struct nbd_cmd *cmd,
 				      u32 queue, bool *healthy)
 {
-	u32 first = current_slot(session, queue);
+	u32 first = dispatch_current_slot(session, queue);
 	u32 n = session->nr_slots, i;
 	struct nbd_conn *conn;
 
@@ -62,7 +62,7 @@ static struct nbd_conn *dispatch_pick(struct nbd_session *session, const struct 
 		if (!cmd->query || nbd_query_possible(cmd->query, conn->ids))
 			break;
 	}
-	/* Pairs with slots_swap(): if a slot had a replacement, it is seen that the session is quiesced */
+	/* Pairs with slots_swap(): after a replacement, the session is seen to be quiesced */
 	smp_rmb();
 	if (unlikely(READ_ONCE(session->quiesce_depth)))
 		*healthy = false;
@@ -122,33 +122,35 @@ void nbd_dispatch_to(struct nbd_conn *conn, struct nbd_cmd *cmd)
 }
 
 /* Connection in one of the queue's slots, or NULL; under RCU */
-static struct nbd_conn *queue_conn(struct nbd_session *session, u32 queue, u32 turn)
+static struct nbd_conn *dispatch_queue_conn(struct nbd_session *session, u32 queue, u32 turn)
 {
-	return rcu_dereference(session->slots[queue_slot(session, queue, turn)].conn);
+	return rcu_dereference(session->slots[dispatch_queue_slot(session, queue, turn)].conn);
 }
 
 /* Sum of @count over the connections in the queue's slots; under RCU */
 static __always_inline u32
-sum_queue_slots(const struct nbd_session_queue *q, u32 (*count)(const struct nbd_conn *conn))
+dispatch_sum_queue_slots(const struct nbd_session_queue *q,
+			 u32 (*count)(const struct nbd_conn *conn))
 {
 	u32 queue = q - q->session->queues, sum = 0, i;
 	struct nbd_conn *conn;
 
-	for (i = 0; i < slots_per_queue(q->session); i++) {
-		conn = queue_conn(q->session, queue, i);
+	for (i = 0; i < dispatch_slots_per_queue(q->session); i++) {
+		conn = dispatch_queue_conn(q->session, queue, i);
 		if (conn)
 			sum += count(conn);
 	}
 	return sum;
 }
 
-static void kick_queue_slots(const struct nbd_session_queue *q, void (*kick)(struct nbd_conn *conn))
+static void dispatch_kick_queue_slots(const struct nbd_session_queue *q,
+				      void (*kick)(struct nbd_conn *conn))
 {
 	u32 queue = q - q->session->queues, i;
 	struct nbd_conn *conn;
 
-	for (i = 0; i < slots_per_queue(q->session); i++) {
-		conn = queue_conn(q->session, queue, i);
+	for (i = 0; i < dispatch_slots_per_queue(q->session); i++) {
+		conn = dispatch_queue_conn(q->session, queue, i);
 		if (conn)
 			kick(conn);
 	}
@@ -170,13 +172,13 @@ void nbd_dispatch_kick(struct nbd_session *session, u32 queue)
 	u32 queued, inflight = 0;
 
 	rcu_read_lock();
-	queued = sum_queue_slots(q, nbd_send_queued);
+	queued = dispatch_sum_queue_slots(q, nbd_send_queued);
 	if (!queued)
 		goto unlock;
 	if (nbd_batch_is_paused(&q->batch))
-		inflight = sum_queue_slots(q, nbd_send_inflight);
+		inflight = dispatch_sum_queue_slots(q, nbd_send_inflight);
 	if (!nbd_batch_hold(&q->batch, queued, inflight)) {
-		kick_queue_slots(q, nbd_send_kick);
+		dispatch_kick_queue_slots(q, nbd_send_kick);
 		nbd_batch_account(&q->batch);
 		WRITE_ONCE(q->turn, q->turn + 1);
 	}
@@ -185,7 +187,7 @@ unlock:
 }
 
 /* The timer of request batching: no further command was submitted for a while */
-static enum hrtimer_restart batch_timer(struct hrtimer *timer)
+static enum hrtimer_restart dispatch_batch_timer(struct hrtimer *timer)
 {
 	struct nbd_batch *b = container_of(timer, struct nbd_batch, timer);
 	struct nbd_session_queue *q = container_of(b, struct nbd_session_queue, batch);
@@ -193,14 +195,14 @@ static enum hrtimer_restart batch_timer(struct hrtimer *timer)
 	u32 queued;
 
 	rcu_read_lock();
-	if (sum_queue_slots(q, nbd_send_queued) && nbd_batch_extend(b))
+	if (dispatch_sum_queue_slots(q, nbd_send_queued) && nbd_batch_extend(b))
 		goto unlock;
 	again = HRTIMER_NORESTART;
 	nbd_batch_disarm(b);
-	queued = sum_queue_slots(q, nbd_send_queued);
+	queued = dispatch_sum_queue_slots(q, nbd_send_queued);
 	if (queued) {
-		nbd_hold_expired(&b->hold, queued, sum_queue_slots(q, nbd_send_inflight));
-		kick_queue_slots(q, nbd_send_kick_later);
+		nbd_hold_expired(&b->hold, queued, dispatch_sum_queue_slots(q, nbd_send_inflight));
+		dispatch_kick_queue_slots(q, nbd_send_kick_later);
 	}
 unlock:
 	rcu_read_unlock();
@@ -230,8 +232,8 @@ void nbd_dispatch_replied(struct nbd_conn *conn, bool locked)
 	if (session->nr_slots == 1)
 		return;
 	rcu_read_lock();
-	for (i = 0; i < slots_per_queue(session); i++) {
-		other = queue_conn(session, queue, i);
+	for (i = 0; i < dispatch_slots_per_queue(session); i++) {
+		other = dispatch_queue_conn(session, queue, i);
 		if (other && other != conn)
 			nbd_send_kick_idle(other);
 	}
@@ -264,7 +266,7 @@ void nbd_dispatch(struct nbd_session *session, struct nbd_cmd *cmd, u32 queue, b
 		if (conn) {
 			nbd_dispatch_to(conn, cmd);
 			/* nbd_dispatch_kick() may not cover a slot other than the current one */
-			if (conn->index != current_slot(session, queue))
+			if (conn->index != dispatch_current_slot(session, queue))
 				nbd_send_kick(conn);
 			break;
 		}
@@ -320,7 +322,7 @@ void nbd_dispatch_resubmit(struct nbd_session *session, struct nbd_cmd *cmd)
 }
 
 /* The internal command of a detach; those before it are the slots' */
-static struct nbd_cmd *flush_cmd(struct nbd_session *session)
+static struct nbd_cmd *dispatch_flush_cmd(struct nbd_session *session)
 {
 	return &session->table.cmds[session->table.total - 1];
 }
@@ -361,7 +363,7 @@ bool nbd_dispatch_flush(struct nbd_session *session)
  */
 int nbd_dispatch_wait_flushed(struct nbd_session *session, unsigned long timeout)
 {
-	struct nbd_cmd *cmd = flush_cmd(session);
+	struct nbd_cmd *cmd = dispatch_flush_cmd(session);
 
 	if (!wait_for_completion_timeout(&session->flushed, timeout)) {
 		nbd_dispatch_timeout(session, cmd);
@@ -444,7 +446,7 @@ void nbd_dispatch_init(struct nbd_session *session)
 	u32 i;
 
 	for (i = 0; i < session->table.queues; i++)
-		nbd_batch_init(&session->queues[i].batch, batch_timer);
+		nbd_batch_init(&session->queues[i].batch, dispatch_batch_timer);
 }
 
 /* Stop the request batching of a session without connections. Process context. */

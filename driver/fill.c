@@ -66,7 +66,7 @@ size_t nbd_fill_size(struct nbd_device *dev)
 	return size;
 }
 
-static int put_contexts(struct sk_buff *skb, const struct nbd_export *export)
+static int fill_put_contexts(struct sk_buff *skb, const struct nbd_export *export)
 {
 	struct nlattr *nest;
 	u32 i;
@@ -81,7 +81,7 @@ static int put_contexts(struct sk_buff *skb, const struct nbd_export *export)
 	return 0;
 }
 
-static int put_ids(struct sk_buff *skb, const struct nbd_conn *conn, u32 n)
+static int fill_put_ids(struct sk_buff *skb, const struct nbd_conn *conn, u32 n)
 {
 	struct nlattr *nest;
 	u32 i;
@@ -98,25 +98,26 @@ static int put_ids(struct sk_buff *skb, const struct nbd_conn *conn, u32 n)
 	return 0;
 }
 
-static int put_counter(struct sk_buff *skb, int type, u64 value)
+static int fill_put_counter(struct sk_buff *skb, int type, u64 value)
 {
 	return nla_put_u64_64bit(skb, type, value, NBDCTL_A_SLOT_PAD);
 }
 
-static int put_conn(struct sk_buff *skb, const struct nbd_conn *conn, u32 nr_contexts)
+static int fill_put_conn(struct sk_buff *skb, const struct nbd_conn *conn, u32 nr_contexts)
 {
 	const struct nbd_conn_stats *stats = &conn->stats;
 
 	return nla_put_u32(skb, NBDCTL_A_SLOT_TRANSPORT, conn->socket.transport) ||
-	       put_ids(skb, conn, nr_contexts) ||
-	       put_counter(skb, NBDCTL_A_SLOT_REQUESTS, READ_ONCE(stats->requests)) ||
-	       put_counter(skb, NBDCTL_A_SLOT_REPLIES, READ_ONCE(stats->replies)) ||
-	       put_counter(skb, NBDCTL_A_SLOT_ERRORS, READ_ONCE(stats->errors)) ||
-	       put_counter(skb, NBDCTL_A_SLOT_BYTES_SENT, READ_ONCE(stats->bytes_sent)) ||
-	       put_counter(skb, NBDCTL_A_SLOT_BYTES_RECEIVED, READ_ONCE(stats->bytes_received));
+	       fill_put_ids(skb, conn, nr_contexts) ||
+	       fill_put_counter(skb, NBDCTL_A_SLOT_REQUESTS, READ_ONCE(stats->requests)) ||
+	       fill_put_counter(skb, NBDCTL_A_SLOT_REPLIES, READ_ONCE(stats->replies)) ||
+	       fill_put_counter(skb, NBDCTL_A_SLOT_ERRORS, READ_ONCE(stats->errors)) ||
+	       fill_put_counter(skb, NBDCTL_A_SLOT_BYTES_SENT, READ_ONCE(stats->bytes_sent)) ||
+	       fill_put_counter(skb, NBDCTL_A_SLOT_BYTES_RECEIVED,
+				READ_ONCE(stats->bytes_received));
 }
 
-static int put_peer(struct sk_buff *skb, const struct nbd_conn *conn)
+static int fill_put_peer(struct sk_buff *skb, const struct nbd_conn *conn)
 {
 	const struct nbd_socket *socket = &conn->socket;
 
@@ -124,7 +125,7 @@ static int put_peer(struct sk_buff *skb, const struct nbd_conn *conn)
 	       nla_put(skb, NBDCTL_A_SLOT_PEER, socket->peer_length, &socket->peer) : 0;
 }
 
-static int put_slot(struct sk_buff *skb, struct nbd_session *session, u32 i, bool privileged)
+static int fill_put_slot(struct sk_buff *skb, struct nbd_session *session, u32 i, bool privileged)
 {
 	const struct nbd_slot *slot = &session->slots[i];
 	u32 state = NBDCTL_SLOT_STATE_EMPTY;
@@ -143,8 +144,8 @@ static int put_slot(struct sk_buff *skb, struct nbd_session *session, u32 i, boo
 	      nla_put_u32(skb, NBDCTL_A_SLOT_STATE, state) ||
 	      nla_put_u32(skb, NBDCTL_A_SLOT_RECONNECTS, READ_ONCE(slot->reconnects)) ||
 	      nla_put_u32(skb, NBDCTL_A_SLOT_REASON, READ_ONCE(slot->reason)) ||
-	      (conn && put_conn(skb, conn, session->export.nr_contexts)) ||
-	      (conn && privileged && put_peer(skb, conn));
+	      (conn && fill_put_conn(skb, conn, session->export.nr_contexts)) ||
+	      (conn && privileged && fill_put_peer(skb, conn));
 	rcu_read_unlock();
 	if (err)
 		return -EMSGSIZE;
@@ -152,17 +153,17 @@ static int put_slot(struct sk_buff *skb, struct nbd_session *session, u32 i, boo
 	return 0;
 }
 
-static int put_slots(struct sk_buff *skb, struct nbd_session *session, bool privileged)
+static int fill_put_slots(struct sk_buff *skb, struct nbd_session *session, bool privileged)
 {
 	u32 i;
 
 	for (i = 0; i < session->nr_slots; i++)
-		if (put_slot(skb, session, i, privileged))
+		if (fill_put_slot(skb, session, i, privileged))
 			return -EMSGSIZE;
 	return 0;
 }
 
-static int put_names(struct sk_buff *skb, struct nbd_session *session)
+static int fill_put_names(struct sk_buff *skb, struct nbd_session *session)
 {
 	int err = 0;
 
@@ -176,7 +177,7 @@ static int put_names(struct sk_buff *skb, struct nbd_session *session)
 	return err;
 }
 
-static int put_export(struct sk_buff *skb, const struct nbd_session *session)
+static int fill_put_export(struct sk_buff *skb, const struct nbd_session *session)
 {
 	const struct nbd_export *export = &session->export;
 
@@ -220,11 +221,11 @@ int nbd_fill_device(struct sk_buff *skb, struct nbd_device *dev, bool privileged
 	      nla_put_u32(skb, NBDCTL_A_DEVICE_STATE, state) ||
 	      nla_put_u32(skb, NBDCTL_A_DEVICE_OPENERS, disk_openers(dev->disk));
 	if (session && !err)
-		err = put_export(skb, session) ||
-		      (privileged && put_names(skb, session)) ||
+		err = fill_put_export(skb, session) ||
+		      (privileged && fill_put_names(skb, session)) ||
 		      (!full && nla_put_flag(skb, NBDCTL_A_DEVICE_ABRIDGED)) ||
-		      (full && (put_contexts(skb, &session->export) ||
-				put_slots(skb, session, privileged)));
+		      (full && (fill_put_contexts(skb, &session->export) ||
+				fill_put_slots(skb, session, privileged)));
 	if (session)
 		nbd_session_put(session);
 	return err ? -EMSGSIZE : 0;

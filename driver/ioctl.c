@@ -19,17 +19,17 @@
  * Check that the caller has opened this block device. Device mapper passes ioctls down, also from
  * devices that are a part of this one only, or span several.
  */
-static int check_node(const struct block_device *bdev, u32 major, u32 minor)
+static int ioctl_check_node(const struct block_device *bdev, u32 major, u32 minor)
 {
 	return MAJOR(bdev->bd_dev) == major && MINOR(bdev->bd_dev) == minor ? 0 : -ENODEV;
 }
 
-static int check_contexts(const struct nbd_session *session)
+static int ioctl_check_contexts(const struct nbd_session *session)
 {
 	return session->export.nr_contexts ? 0 : -EOPNOTSUPP;
 }
 
-static int find_context(const struct nbd_session *session, const struct nbdmap_context *arg)
+static int ioctl_find_context(const struct nbd_session *session, const struct nbdmap_context *arg)
 {
 	const struct nbd_export *export = &session->export;
 	int err = -ENOENT;
@@ -51,7 +51,7 @@ static int find_context(const struct nbd_session *session, const struct nbdmap_c
 	return err;
 }
 
-static int show_context(const struct nbd_session *session, struct nbdmap_context *arg)
+static int ioctl_show_context(const struct nbd_session *session, struct nbdmap_context *arg)
 {
 	const char *name;
 	u32 len;
@@ -74,21 +74,21 @@ static int ioctl_context(struct block_device *bdev, struct nbd_session *session,
 
 	if (copy_from_user(&arg, argp, sizeof(arg)))
 		return -EFAULT;
-	err = check_node(bdev, arg.major, arg.minor);
+	err = ioctl_check_node(bdev, arg.major, arg.minor);
 	if (err)
 		return err;
 	if (arg.reserved)
 		return -EINVAL;
-	err = check_contexts(session);
+	err = ioctl_check_contexts(session);
 	if (err)
 		return err;
 	if (arg.index == NBDMAP_BY_NAME) {
-		err = find_context(session, &arg);
+		err = ioctl_find_context(session, &arg);
 		if (err < 0)
 			return err;
 		arg.index = err;
 	} else {
-		err = show_context(session, &arg);
+		err = ioctl_show_context(session, &arg);
 		if (err)
 			return err;
 	}
@@ -100,8 +100,8 @@ static int ioctl_context(struct block_device *bdev, struct nbd_session *session,
  * Check that the range is inside the block device, and consists of the server's minimum blocks. The
  * end may instead be that of the block device.
  */
-static int check_range(const struct nbd_session *session, struct block_device *bdev,
-		       const struct nbdmap_status *arg)
+static int ioctl_check_range(const struct nbd_session *session, struct block_device *bdev,
+			     const struct nbdmap_status *arg)
 {
 	u64 mask = session->export.min_block - 1;
 	u64 start = (u64)get_start_sect(bdev) << SECTOR_SHIFT, size = bdev_nr_bytes(bdev);
@@ -115,25 +115,25 @@ static int check_range(const struct nbd_session *session, struct block_device *b
 	return 0;
 }
 
-static int check_status(const struct nbd_session *session, struct block_device *bdev,
-			const struct nbdmap_status *arg)
+static int ioctl_check_status(const struct nbd_session *session, struct block_device *bdev,
+			      const struct nbdmap_status *arg)
 {
 	u32 nr = session->export.nr_contexts;
 	int err;
 
-	err = check_node(bdev, arg->major, arg->minor);
+	err = ioctl_check_node(bdev, arg->major, arg->minor);
 	if (err)
 		return err;
 	if (arg->reserved || arg->flags & ~NBDMAP_REQ_ONE)
 		return -EINVAL;
-	err = check_contexts(session);
+	err = ioctl_check_contexts(session);
 	if (err)
 		return err;
 	if (arg->context != NBDMAP_ALL && arg->context >= nr)
 		return -ENOENT;
 	if (arg->capacity < (arg->context == NBDMAP_ALL ? nr : 1))
 		return -EINVAL;
-	return check_range(session, bdev, arg);
+	return ioctl_check_range(session, bdev, arg);
 }
 
 static int ioctl_status(struct block_device *bdev, struct nbd_session *session, void __user *argp)
@@ -143,7 +143,7 @@ static int ioctl_status(struct block_device *bdev, struct nbd_session *session, 
 
 	if (copy_from_user(&arg, argp, sizeof(arg)))
 		return -EFAULT;
-	err = check_status(session, bdev, &arg);
+	err = ioctl_check_status(session, bdev, &arg);
 	if (err)
 		return err;
 	err = nbd_walk(session, bdev, &arg);

@@ -17,7 +17,7 @@
 #define DEFAULT_IO	(4u << 20)
 
 /* Most sectors of a TRIM or WRITE_ZEROES: lengths have 32 bits on the wire, and are whole blocks */
-static u32 max_effect(const struct nbd_export *export)
+static u32 limits_max_effect(const struct nbd_export *export)
 {
 	u32 unit = max(nbd_export_block(export), export->preferred_block);
 
@@ -28,7 +28,7 @@ static u32 max_effect(const struct nbd_export *export)
  * File systems and partition tables align to the physical block size, and do not rely on smaller
  * writes being atomic. A preferred size above a page is left to io_opt.
  */
-static u32 physical_block(const struct nbd_export *export)
+static u32 limits_physical_block(const struct nbd_export *export)
 {
 	return max(nbd_export_block(export), min_t(u32, export->preferred_block, PAGE_SIZE));
 }
@@ -84,7 +84,7 @@ int nbd_limits_set(struct gendisk *disk, const struct nbd_export *export)
 {
 	struct nbd_limits l = {
 		.block = nbd_export_block(export),
-		.physical = physical_block(export),
+		.physical = limits_physical_block(export),
 		.max_hw_sectors = export->max_payload >> SECTOR_SHIFT,
 		.max_sectors = min(export->max_payload, DEFAULT_IO) >> SECTOR_SHIFT,
 		.rotational = nbd_export_has(export, NBD_FLAG_ROTATIONAL),
@@ -95,8 +95,8 @@ int nbd_limits_set(struct gendisk *disk, const struct nbd_export *export)
 	if (export->preferred_block > l.physical)
 		l.io_opt = export->preferred_block;
 	if (nbd_export_has(export, NBD_FLAG_SEND_TRIM) && !export->read_only)
-		l.max_discard = max_effect(export);
+		l.max_discard = limits_max_effect(export);
 	if (nbd_export_has(export, NBD_FLAG_SEND_WRITE_ZEROES) && !export->read_only)
-		l.max_zeroes = max_effect(export);
+		l.max_zeroes = limits_max_effect(export);
 	return limits_commit(disk, &l);
 }

@@ -23,7 +23,7 @@
 #include "fill.h"
 #include "slots.h"
 
-static int need_privilege(struct sk_buff *skb, struct genl_info *info)
+static int nbdctl_need_privilege(struct sk_buff *skb, struct genl_info *info)
 {
 	if (netlink_capable(skb, CAP_SYS_ADMIN))
 		return 0;
@@ -31,7 +31,7 @@ static int need_privilege(struct sk_buff *skb, struct genl_info *info)
 			  "CAP_SYS_ADMIN is required in the initial user namespace");
 }
 
-static struct sk_buff *new_reply(struct genl_info *info, size_t size, void **head)
+static struct sk_buff *nbdctl_new_reply(struct genl_info *info, size_t size, void **head)
 {
 	struct sk_buff *skb = genlmsg_new(size, GFP_KERNEL);
 
@@ -42,8 +42,8 @@ static struct sk_buff *new_reply(struct genl_info *info, size_t size, void **hea
 }
 
 /* Attach a session to a device, whose number is stored in @index */
-static int attach_session(struct genl_info *info, struct nbd_session *session,
-			  struct nbd_conn **conns, u32 *index)
+static int nbdctl_attach_session(struct genl_info *info, struct nbd_session *session,
+				 struct nbd_conn **conns, u32 *index)
 {
 	struct nlattr *attr = info->attrs[NBDCTL_A_DEVICE_INDEX];
 	struct nbd_attach attach = {
@@ -70,15 +70,16 @@ int nbdctl_nl_attach_doit(struct sk_buff *skb, struct genl_info *info)
 	u64 number;
 	int err;
 
-	err = need_privilege(skb, info);
+	err = nbdctl_need_privilege(skb, info);
 	if (err)
 		return err;
 	if (index > nbd_index_max())
 		return nbd_extack(info, info->attrs[NBDCTL_A_DEVICE_INDEX], -EINVAL,
 				  "index: too large");
 	/* Allocated first, as nothing may fail after the attach */
-	reply = new_reply(info, nla_total_size(sizeof(u32)) + nla_total_size_64bit(sizeof(u64)),
-			  &head);
+	reply = nbdctl_new_reply(info,
+				 nla_total_size(sizeof(u32)) + nla_total_size_64bit(sizeof(u64)),
+				 &head);
 	if (!reply)
 		return -ENOMEM;
 	session = nbd_parse_session(info);
@@ -90,7 +91,7 @@ int nbdctl_nl_attach_doit(struct sk_buff *skb, struct genl_info *info)
 	if (err)
 		goto put_session;
 	number = session->number;
-	err = attach_session(info, session, conns, &index);
+	err = nbdctl_attach_session(info, session, conns, &index);
 	if (err)
 		goto put_conns;
 	kfree(conns);
@@ -111,9 +112,9 @@ free_reply:
 }
 
 /* Check a request that changes a device: it needs the privilege, and an index */
-static int need_index(struct sk_buff *skb, struct genl_info *info)
+static int nbdctl_need_index(struct sk_buff *skb, struct genl_info *info)
 {
-	int err = need_privilege(skb, info);
+	int err = nbdctl_need_privilege(skb, info);
 
 	if (err)
 		return err;
@@ -123,13 +124,13 @@ static int need_index(struct sk_buff *skb, struct genl_info *info)
 }
 
 /* Find and lock the device of a request; or an ERR_PTR */
-static struct nbd_device *lock_named(struct sk_buff *skb, struct genl_info *info)
+static struct nbd_device *nbdctl_lock_named(struct sk_buff *skb, struct genl_info *info)
 {
 	const struct nlattr *attr = info->attrs[NBDCTL_A_DEVICE_INDEX];
 	struct nbd_device *dev;
 	int err;
 
-	err = need_index(skb, info);
+	err = nbdctl_need_index(skb, info);
 	if (err)
 		return ERR_PTR(err);
 	dev = nbd_devices_find_locked(nla_get_u32(attr));
@@ -139,7 +140,7 @@ static struct nbd_device *lock_named(struct sk_buff *skb, struct genl_info *info
 }
 
 /* Check that a session is attached, and that it is the one that the request names, if any */
-static int check_session(struct genl_info *info, const struct nbd_session *session)
+static int nbdctl_check_session(struct genl_info *info, const struct nbd_session *session)
 {
 	const struct nlattr *attr = info->attrs[NBDCTL_A_DEVICE_SESSION];
 
@@ -155,20 +156,20 @@ static int check_session(struct genl_info *info, const struct nbd_session *sessi
  * Find the device and the session of a request, and reference both. Not under the device's lock:
  * its holder may be waiting for the server.
  */
-static int find_named(struct sk_buff *skb, struct genl_info *info, struct nbd_device **dev,
-		      struct nbd_session **session)
+static int nbdctl_find_named(struct sk_buff *skb, struct genl_info *info, struct nbd_device **dev,
+			     struct nbd_session **session)
 {
 	const struct nlattr *attr = info->attrs[NBDCTL_A_DEVICE_INDEX];
 	int err;
 
-	err = need_index(skb, info);
+	err = nbdctl_need_index(skb, info);
 	if (err)
 		return err;
 	*dev = nbd_devices_find(nla_get_u32(attr));
 	if (!*dev)
 		return nbd_extack(info, attr, -ENODEV, "index: no such device");
 	*session = nbd_devices_get_session(*dev);
-	err = check_session(info, *session);
+	err = nbdctl_check_session(info, *session);
 	if (!err)
 		return 0;
 	if (*session)
@@ -178,24 +179,24 @@ static int find_named(struct sk_buff *skb, struct genl_info *info, struct nbd_de
 }
 
 /* Session of a request, whose device is locked by the caller; or an ERR_PTR */
-static struct nbd_session *named_session(struct genl_info *info, struct nbd_device *dev)
+static struct nbd_session *nbdctl_named_session(struct genl_info *info, struct nbd_device *dev)
 {
 	struct nbd_session *session = nbd_device_session(dev);
 
-	return ERR_PTR(check_session(info, session)) ?: session;
+	return ERR_PTR(nbdctl_check_session(info, session)) ?: session;
 }
 
 /*
  * Forced detach. The session ends before the device's lock is taken, whose holder may be waiting
  * for the disk.
  */
-static int detach_by_force(struct sk_buff *skb, struct genl_info *info)
+static int nbdctl_detach_by_force(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nbd_session *session;
 	struct nbd_device *dev;
 	int err;
 
-	err = find_named(skb, info, &dev, &session);
+	err = nbdctl_find_named(skb, info, &dev, &session);
 	if (err)
 		return err;
 	nbd_device_detach_now(dev, session);
@@ -212,11 +213,11 @@ int nbdctl_nl_detach_doit(struct sk_buff *skb, struct genl_info *info)
 	int err;
 
 	if (info->attrs[NBDCTL_A_DEVICE_FORCE])
-		return detach_by_force(skb, info);
-	dev = lock_named(skb, info);
+		return nbdctl_detach_by_force(skb, info);
+	dev = nbdctl_lock_named(skb, info);
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
-	session = named_session(info, dev);
+	session = nbdctl_named_session(info, dev);
 	err = PTR_ERR_OR_ZERO(session);
 	if (!err) {
 		err = nbd_device_detach(dev, timeout, &errmsg);
@@ -228,7 +229,7 @@ int nbdctl_nl_detach_doit(struct sk_buff *skb, struct genl_info *info)
 }
 
 /* Everything that may fail is done before the first slot changes */
-static int replace_slots(struct genl_info *info, struct nbd_session *session)
+static int nbdctl_replace_slots(struct genl_info *info, struct nbd_session *session)
 {
 	const struct nlattr *attr = info->attrs[NBDCTL_A_DEVICE_SLOT];
 	u32 n = nbd_count_attrs(info, NBDCTL_A_DEVICE_SLOT);
@@ -257,7 +258,7 @@ static int replace_slots(struct genl_info *info, struct nbd_session *session)
 	return 0;
 }
 
-static int slot_replace(struct genl_info *info, struct nbd_session *session)
+static int nbdctl_slot_replace(struct genl_info *info, struct nbd_session *session)
 {
 	char *display = NULL;
 	int err;
@@ -265,7 +266,7 @@ static int slot_replace(struct genl_info *info, struct nbd_session *session)
 	err = nbd_parse_string(info, NBDCTL_A_DEVICE_DISPLAY, &display);
 	if (err)
 		return err;
-	err = replace_slots(info, session);
+	err = nbdctl_replace_slots(info, session);
 	if (display && !err)
 		display = nbd_session_set_display(session, display);
 	kfree(display);
@@ -284,9 +285,9 @@ int nbdctl_nl_slot_replace_doit(struct sk_buff *skb, struct genl_info *info)
 	struct nbd_device *dev;
 	int err;
 
-	err = find_named(skb, info, &dev, &session);
+	err = nbdctl_find_named(skb, info, &dev, &session);
 	if (!err) {
-		err = slot_replace(info, session);
+		err = nbdctl_slot_replace(info, session);
 		nbd_session_put(session);
 		nbd_devices_put(dev);
 	}
@@ -294,9 +295,9 @@ int nbdctl_nl_slot_replace_doit(struct sk_buff *skb, struct genl_info *info)
 	return err;
 }
 
-static int resize(struct genl_info *info, struct nbd_device *dev)
+static int nbdctl_resize(struct genl_info *info, struct nbd_device *dev)
 {
-	struct nbd_session *session = named_session(info, dev);
+	struct nbd_session *session = nbdctl_named_session(info, dev);
 	u64 size;
 	int err;
 
@@ -314,12 +315,12 @@ static int resize(struct genl_info *info, struct nbd_device *dev)
 
 int nbdctl_nl_resize_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct nbd_device *dev = lock_named(skb, info);
+	struct nbd_device *dev = nbdctl_lock_named(skb, info);
 	int err;
 
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
-	err = resize(info, dev);
+	err = nbdctl_resize(info, dev);
 	nbd_devices_unlock(dev);
 	return err;
 }
@@ -329,7 +330,7 @@ int nbdctl_nl_driver_get_doit(struct sk_buff *skb, struct genl_info *info)
 	struct sk_buff *reply;
 	void *head;
 
-	reply = new_reply(info, NLMSG_DEFAULT_SIZE, &head);
+	reply = nbdctl_new_reply(info, NLMSG_DEFAULT_SIZE, &head);
 	if (!reply)
 		return -ENOMEM;
 	if (nbd_fill_driver(reply)) {
@@ -353,7 +354,7 @@ int nbdctl_nl_device_get_doit(struct sk_buff *skb, struct genl_info *info)
 	dev = nbd_devices_find(nla_get_u32(attr));
 	if (!dev)
 		return nbd_extack(info, attr, -ENODEV, "index: no such device");
-	reply = new_reply(info, nbd_fill_size(dev), &head);
+	reply = nbdctl_new_reply(info, nbd_fill_size(dev), &head);
 	if (!reply)
 		goto put_dev;
 	err = nbd_fill_device(reply, dev, netlink_capable(skb, CAP_SYS_ADMIN), true);
@@ -372,7 +373,8 @@ put_dev:
 #define DUMP_SIZE	(16u << 10)
 
 /* Add a device to a dump; abridged if it is too long for a message of its own */
-static int dump_device(struct sk_buff *skb, struct netlink_callback *cb, struct nbd_device *dev)
+static int nbdctl_dump_device(struct sk_buff *skb, struct netlink_callback *cb,
+			      struct nbd_device *dev)
 {
 	bool privileged = netlink_capable(cb->skb, CAP_SYS_ADMIN), full = true;
 	bool first = !skb->len;
@@ -411,7 +413,7 @@ int nbdctl_nl_device_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb
 		if (!dev)
 			break;
 		if (nbd_devices_state(dev) != NBDCTL_STATE_IDLE)
-			err = dump_device(skb, cb, dev);
+			err = nbdctl_dump_device(skb, cb, dev);
 		nbd_devices_put(dev);
 		if (!err)
 			index++;

@@ -51,7 +51,7 @@ u32 nbd_get_u32(struct genl_info *info, int type, u32 absent)
 	return info->attrs[type] ? nla_get_u32(info->attrs[type]) : absent;
 }
 
-static bool is_block(u32 size, u32 least, u32 most)
+static bool parse_is_block(u32 size, u32 least, u32 most)
 {
 	return is_power_of_2(size) && size >= least && size <= most;
 }
@@ -64,13 +64,13 @@ static int parse_blocks(struct genl_info *info, struct nbd_export *export)
 	u32 payload = nbd_get_u32(info, NBDCTL_A_DEVICE_MAX_PAYLOAD, NBD_MAX_PAYLOAD);
 	u32 preferred;
 
-	if (!is_block(min_block, 1, BLK_MAX_BLOCK_SIZE))
+	if (!parse_is_block(min_block, 1, BLK_MAX_BLOCK_SIZE))
 		return nbd_extack(
 			info, attrs[NBDCTL_A_DEVICE_MIN_BLOCK_SIZE], -EINVAL,
 			"min-block-size: must be a power of two, at most max-min-block-size");
 	preferred = nbd_get_u32(info, NBDCTL_A_DEVICE_PREFERRED_BLOCK_SIZE,
 				max(min_block, NBD_PREF_BLOCK_DEFAULT));
-	if (!is_block(preferred, max(min_block, 512u), NBD_MAX_PAYLOAD))
+	if (!parse_is_block(preferred, max(min_block, 512u), NBD_MAX_PAYLOAD))
 		return nbd_extack(
 			info, attrs[NBDCTL_A_DEVICE_PREFERRED_BLOCK_SIZE], -EINVAL,
 			"preferred-block-size: must be a power of two, at least min-block-size");
@@ -184,7 +184,7 @@ struct id_set {
 	DECLARE_BITMAP(given, NBD_MAX_CONTEXTS);
 };
 
-static bool id_taken(const struct id_set *set, u32 n, u32 id)
+static bool parse_id_taken(const struct id_set *set, u32 n, u32 id)
 {
 	u32 i;
 
@@ -223,7 +223,7 @@ static int parse_id(struct genl_info *info, const struct nlattr *attr, u32 n, bo
 	if (lost)
 		return 0;
 	__clear_bit(i, set->given);
-	if (id_taken(set, n, nla_get_u32(tb[NBDCTL_A_CONTEXT_ID_ID])))
+	if (parse_id_taken(set, n, nla_get_u32(tb[NBDCTL_A_CONTEXT_ID_ID])))
 		return nbd_extack(info, attr, -EINVAL, "context-id: duplicate id");
 	__set_bit(i, set->given);
 	set->ids[i].id = nla_get_u32(tb[NBDCTL_A_CONTEXT_ID_ID]);
@@ -345,7 +345,7 @@ int nbd_parse_string(struct genl_info *info, int type, char **to)
 	return *to ? 0 : -ENOMEM;
 }
 
-static int check_slots(struct genl_info *info, u32 n)
+static int parse_check_slots(struct genl_info *info, u32 n)
 {
 	u32 flags = 0;
 
@@ -378,7 +378,7 @@ struct nbd_session *nbd_parse_session(struct genl_info *info)
 	struct nbd_session *session;
 	int err;
 
-	err = check_slots(info, n);
+	err = parse_check_slots(info, n);
 	if (err)
 		return ERR_PTR(err);
 	depth = nbd_get_u32(info, NBDCTL_A_DEVICE_QUEUE_DEPTH, NBD_DEFAULT_DEPTH);

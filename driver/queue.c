@@ -37,7 +37,7 @@ static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_que
 	return status;
 }
 
-static void commit_rqs(struct blk_mq_hw_ctx *hctx)
+static void queue_commit_rqs(struct blk_mq_hw_ctx *hctx)
 {
 	struct nbd_device *dev = hctx->queue->queuedata;
 	struct nbd_session *session;
@@ -49,7 +49,7 @@ static void commit_rqs(struct blk_mq_hw_ctx *hctx)
 	rcu_read_unlock();
 }
 
-static void complete_rq(struct request *rq)
+static void queue_complete_rq(struct request *rq)
 {
 	struct nbd_pdu *pdu = blk_mq_rq_to_pdu(rq);
 
@@ -76,7 +76,7 @@ static enum blk_eh_timer_return queue_timeout(struct request *rq)
 
 const struct blk_mq_ops nbd_mq_ops = {
 	.queue_rq = queue_rq,
-	.commit_rqs = commit_rqs,
-	.complete = complete_rq,
+	.commit_rqs = queue_commit_rqs,
+	.complete = queue_complete_rq,
 	.timeout = queue_timeout,
 };

@@ -42,14 +42,14 @@ struct source {
 	u32 *zeroes;
 };
 
-static void source_skip(struct source *src, u32 n)
+static void recv_source_skip(struct source *src, u32 n)
 {
 	src->offset += n;
 	src->left -= n;
 }
 
 /* Copy @n bytes; -EFAULT if the skb has fewer, which would be a bug */
-static int source_copy(struct source *src, void *to, u32 n)
+static int recv_source_copy(struct source *src, void *to, u32 n)
 {
 	if (src->skb) {
 		if (skb_copy_bits(src->skb, src->offset, to, n))
@@ -57,7 +57,7 @@ static int source_copy(struct source *src, void *to, u32 n)
 	} else {
 		memcpy(to, src->buf + src->offset, n);
 	}
-	source_skip(src, n);
+	recv_source_skip(src, n);
 	return 0;
 }
 
@@ -65,7 +65,7 @@ static int source_copy(struct source *src, void *to, u32 n)
  * Copy from an skb to the payload. skb_copy_datagram_iter() would map, check and copy page by page;
  * this copies what is contiguous at once. Returns the number of bytes copied.
  */
-static u32 source_copy_skb(struct sk_buff *skb, u32 offset, struct nbd_cursor *to, u32 bytes)
+static u32 recv_source_copy_skb(struct sk_buff *skb, u32 offset, struct nbd_cursor *to, u32 bytes)
 {
 	struct skb_seq_state seq;
 	const u8 *from;
@@ -82,15 +82,15 @@ static u32 source_copy_skb(struct sk_buff *skb, u32 offset, struct nbd_cursor *t
 }
 
 /* Copy @n bytes to the payload; false if the payload or the skb has fewer */
-static bool source_copy_payload(struct source *src, struct nbd_cursor *to, u32 n)
+static bool recv_source_copy_payload(struct source *src, struct nbd_cursor *to, u32 n)
 {
 	u32 done;
 
 	if (src->skb)
-		done = source_copy_skb(src->skb, src->offset, to, n);
+		done = recv_source_copy_skb(src->skb, src->offset, to, n);
 	else
 		done = nbd_cursor_copy(to, src->buf + src->offset, n);
-	source_skip(src, n);
+	recv_source_skip(src, n);
 	return done == n;
 }
 
@@ -146,7 +146,7 @@ static void recv_expect_orphans(struct nbd_conn *conn)
 	rx->orphans[0] = (struct nbd_orphan){ nbd_cmd_cookie(rx->cmd), nr_contexts - 1 };
 }
 
-static void step_find(struct nbd_conn *conn)
+static void recv_step_find(struct nbd_conn *conn)
 {
 	struct nbd_rx *rx = &conn->rx;
 	struct nbd_orphan *orphan;
@@ -185,7 +185,7 @@ static void recv_send_next_part(struct nbd_conn *conn, struct nbd_cmd *cmd)
 }
 
 /* The reply has ended: check that it was complete, then complete or resend the command */
-static void step_end(struct nbd_conn *conn)
+static void recv_step_end(struct nbd_conn *conn)
 {
 	struct nbd_rx *rx = &conn->rx;
 	struct nbd_cmd *cmd = rx->cmd;
@@ -214,7 +214,7 @@ static void step_end(struct nbd_conn *conn)
 	nbd_reply_done_step(&rx->reply);
 }
 
-static void step_error(struct nbd_conn *conn)
+static void recv_step_error(struct nbd_conn *conn)
 {
 	struct nbd_reply *r = &conn->rx.reply;
 
@@ -222,7 +222,7 @@ static void step_error(struct nbd_conn *conn)
 	nbd_reply_done_step(r);
 }
 
-static void step_hole(struct nbd_conn *conn)
+static void recv_step_hole(struct nbd_conn *conn)
 {
 	struct nbd_rx *rx = &conn->rx;
 
@@ -234,7 +234,7 @@ static void step_hole(struct nbd_conn *conn)
 }
 
 /* True if @n bytes may be zeroed here: a small chunk may ask for much, so softirqs have a limit */
-static bool source_may_zero(struct source *src, u32 n)
+static bool recv_source_may_zero(struct source *src, u32 n)
 {
 	if (!src->zeroes)
 		return true;
@@ -244,12 +244,12 @@ static bool source_may_zero(struct source *src, u32 n)
 	return true;
 }
 
-static void step_fill(struct nbd_conn *conn, struct source *src)
+static void recv_step_fill(struct nbd_conn *conn, struct source *src)
 {
 	struct nbd_reply *r = &conn->rx.reply;
 	u32 n = min(r->need - r->have, src->left);
 
-	if (source_copy(src, r->buf + r->have, n))
+	if (recv_source_copy(src, r->buf + r->have, n))
 		return recv_violation(conn, "lost bytes");
 	r->have += n;
 	if (r->have == r->need)
@@ -281,18 +281,18 @@ static void recv_payload_done(struct nbd_conn *conn, u32 n)
 		nbd_reply_drained(&rx->reply);
 }
 
-static void step_data(struct nbd_conn *conn, struct source *src)
+static void recv_step_data(struct nbd_conn *conn, struct source *src)
 {
 	struct nbd_rx *rx = &conn->rx;
 	u32 n = min(rx->reply.left, src->left);
 
-	if (!source_copy_payload(src, &rx->cmd->cursor, n))
+	if (!recv_source_copy_payload(src, &rx->cmd->cursor, n))
 		return recv_violation(conn, "lost bytes");
 	rx->cmd->at += n;
 	recv_payload_done(conn, n);
 }
 
-static void step_status(struct nbd_conn *conn, struct source *src)
+static void recv_step_status(struct nbd_conn *conn, struct source *src)
 {
 	struct nbd_rx *rx = &conn->rx;
 	u32 n = min3(rx->reply.left, src->left, (u32)PAGE_SIZE);
@@ -303,16 +303,16 @@ static void step_status(struct nbd_conn *conn, struct source *src)
 			return recv_violation(conn, "lost bytes");
 		buf = rx->page;
 	}
-	source_skip(src, n);
+	recv_source_skip(src, n);
 	nbd_extents_feed(rx->extents, buf, n);
 	recv_payload_done(conn, n);
 }
 
-static void step_skip(struct nbd_conn *conn, struct source *src)
+static void recv_step_skip(struct nbd_conn *conn, struct source *src)
 {
 	u32 n = min(conn->rx.reply.left, src->left);
 
-	source_skip(src, n);
+	recv_source_skip(src, n);
 	recv_payload_done(conn, n);
 }
 
@@ -342,32 +342,32 @@ static int recv_feed(struct nbd_conn *conn, struct source *src)
 	while (src->left || !recv_wants_bytes(r)) {
 		switch (r->step) {
 		case NBD_STEP_FILL:
-			step_fill(conn, src);
+			recv_step_fill(conn, src);
 			recv_announced(conn);
 			break;
 		case NBD_STEP_FIND:
-			step_find(conn);
+			recv_step_find(conn);
 			recv_announced(conn);
 			break;
 		case NBD_STEP_DATA:
-			step_data(conn, src);
+			recv_step_data(conn, src);
 			break;
 		case NBD_STEP_HOLE:
-			if (!source_may_zero(src, r->length))
+			if (!recv_source_may_zero(src, r->length))
 				return -EINPROGRESS;
-			step_hole(conn);
+			recv_step_hole(conn);
 			break;
 		case NBD_STEP_STATUS:
-			step_status(conn, src);
+			recv_step_status(conn, src);
 			break;
 		case NBD_STEP_SKIP:
-			step_skip(conn, src);
+			recv_step_skip(conn, src);
 			break;
 		case NBD_STEP_ERROR:
-			step_error(conn);
+			recv_step_error(conn);
 			break;
 		case NBD_STEP_END:
-			step_end(conn);
+			recv_step_end(conn);
 			break;
 		case NBD_STEP_VIOLATION:
 			return -EPROTO;

@@ -21,7 +21,7 @@ static void reply_want(struct nbd_reply *r, u8 part, u32 need, u32 have)
 	r->step = NBD_STEP_FILL;
 }
 
-static void next_reply(struct nbd_reply *r)
+static void reply_next_reply(struct nbd_reply *r)
 {
 	r->req = NULL;
 	r->orphan = false;
@@ -38,7 +38,7 @@ void nbd_reply_init(struct nbd_reply *r, bool structured)
 {
 	memset(r, 0, sizeof(*r));
 	r->structured = structured;
-	next_reply(r);
+	reply_next_reply(r);
 }
 
 /**
@@ -52,7 +52,7 @@ void nbd_reply_violation(struct nbd_reply *r, const char *rule)
 	r->step = NBD_STEP_VIOLATION;
 }
 
-static void header_filled(struct nbd_reply *r)
+static void reply_header_filled(struct nbd_reply *r)
 {
 	const struct nbd_wire_simple *wire = (const void *)r->buf;
 
@@ -78,7 +78,7 @@ static void header_filled(struct nbd_reply *r)
 	}
 }
 
-static void chunk_filled(struct nbd_reply *r)
+static void reply_chunk_filled(struct nbd_reply *r)
 {
 	const struct nbd_wire_chunk *wire = (const void *)r->buf;
 
@@ -95,7 +95,7 @@ static bool reply_is_inside(const struct nbd_req *req, u64 offset, u32 length)
 	       length <= req->length - (offset - req->offset);
 }
 
-static void data_filled(struct nbd_reply *r)
+static void reply_data_filled(struct nbd_reply *r)
 {
 	const struct nbd_wire_data *wire = (const void *)r->buf;
 
@@ -106,7 +106,7 @@ static void data_filled(struct nbd_reply *r)
 		nbd_reply_violation(r, "data chunk outside of the request");
 }
 
-static void hole_filled(struct nbd_reply *r)
+static void reply_hole_filled(struct nbd_reply *r)
 {
 	const struct nbd_wire_hole *wire = (const void *)r->buf;
 
@@ -118,7 +118,7 @@ static void hole_filled(struct nbd_reply *r)
 		nbd_reply_violation(r, "hole chunk empty or outside of the request");
 }
 
-static void status_filled(struct nbd_reply *r)
+static void reply_status_filled(struct nbd_reply *r)
 {
 	const struct nbd_wire_status *wire = (const void *)r->buf;
 
@@ -126,7 +126,7 @@ static void status_filled(struct nbd_reply *r)
 	r->step = NBD_STEP_STATUS;
 }
 
-static void error_filled(struct nbd_reply *r)
+static void reply_error_filled(struct nbd_reply *r)
 {
 	const struct nbd_wire_error *wire = (const void *)r->buf;
 	u32 message = be16_to_cpu(wire->message_length);
@@ -143,17 +143,17 @@ static void error_filled(struct nbd_reply *r)
 	r->step = NBD_STEP_ERROR;
 }
 
-static void prefix_filled(struct nbd_reply *r)
+static void reply_prefix_filled(struct nbd_reply *r)
 {
 	switch (r->chunk_type) {
 	case NBD_REPLY_TYPE_OFFSET_DATA:
-		return data_filled(r);
+		return reply_data_filled(r);
 	case NBD_REPLY_TYPE_OFFSET_HOLE:
-		return hole_filled(r);
+		return reply_hole_filled(r);
 	case NBD_REPLY_TYPE_BLOCK_STATUS:
-		return status_filled(r);
+		return reply_status_filled(r);
 	default:
-		return error_filled(r);
+		return reply_error_filled(r);
 	}
 }
 
@@ -165,22 +165,22 @@ void nbd_reply_filled(struct nbd_reply *r)
 {
 	switch (r->part) {
 	case PART_HEADER:
-		return header_filled(r);
+		return reply_header_filled(r);
 	case PART_CHUNK:
-		return chunk_filled(r);
+		return reply_chunk_filled(r);
 	default:
-		return prefix_filled(r);
+		return reply_prefix_filled(r);
 	}
 }
 
 /* Read the fixed prefix of the payload next, which the length of the payload includes */
-static void want_prefix(struct nbd_reply *r, u32 size)
+static void reply_want_prefix(struct nbd_reply *r, u32 size)
 {
 	r->left -= size;
 	reply_want(r, PART_PREFIX, size, 0);
 }
 
-static void found_simple(struct nbd_reply *r)
+static void reply_found_simple(struct nbd_reply *r)
 {
 	const struct nbd_req *req = r->req;
 
@@ -198,7 +198,7 @@ static void found_simple(struct nbd_reply *r)
 	}
 }
 
-static void found_data(struct nbd_reply *r)
+static void reply_found_data(struct nbd_reply *r)
 {
 	if (r->req->type != NBD_CMD_READ)
 		nbd_reply_violation(r, "data chunk for a request that is not a READ");
@@ -206,20 +206,20 @@ static void found_data(struct nbd_reply *r)
 		 r->left - sizeof(struct nbd_wire_data) > r->req->length)
 		nbd_reply_violation(r, "data chunk of a wrong length");
 	else
-		want_prefix(r, sizeof(struct nbd_wire_data));
+		reply_want_prefix(r, sizeof(struct nbd_wire_data));
 }
 
-static void found_hole(struct nbd_reply *r)
+static void reply_found_hole(struct nbd_reply *r)
 {
 	if (r->req->type != NBD_CMD_READ)
 		nbd_reply_violation(r, "hole chunk for a request that is not a READ");
 	else if (r->left != sizeof(struct nbd_wire_hole))
 		nbd_reply_violation(r, "hole chunk of a wrong length");
 	else
-		want_prefix(r, sizeof(struct nbd_wire_hole));
+		reply_want_prefix(r, sizeof(struct nbd_wire_hole));
 }
 
-static void found_status(struct nbd_reply *r)
+static void reply_found_status(struct nbd_reply *r)
 {
 	u32 descriptors = r->left - sizeof(struct nbd_wire_status);
 
@@ -230,18 +230,18 @@ static void found_status(struct nbd_reply *r)
 		 descriptors / sizeof(struct nbd_wire_descriptor) > NBD_MAX_DESCRIPTORS)
 		nbd_reply_violation(r, "block status chunk of a wrong length");
 	else
-		want_prefix(r, sizeof(struct nbd_wire_status));
+		reply_want_prefix(r, sizeof(struct nbd_wire_status));
 }
 
 /* Most payload of an error chunk: fixed fields, the longest message, and fields of future types */
 #define ERROR_MAX	(sizeof(struct nbd_wire_error) + NBD_STRING_MAX + 256)
 
-static void found_error(struct nbd_reply *r)
+static void reply_found_error(struct nbd_reply *r)
 {
 	if (r->left < sizeof(struct nbd_wire_error) || r->left > ERROR_MAX)
 		nbd_reply_violation(r, "error chunk of a wrong length");
 	else
-		want_prefix(r, sizeof(struct nbd_wire_error));
+		reply_want_prefix(r, sizeof(struct nbd_wire_error));
 }
 
 /**
@@ -253,7 +253,7 @@ void nbd_reply_found(struct nbd_reply *r, const struct nbd_req *req)
 {
 	r->req = req;
 	if (r->part == PART_HEADER)
-		return found_simple(r);
+		return reply_found_simple(r);
 	switch (r->chunk_type) {
 	case NBD_REPLY_TYPE_NONE:
 		if (r->left || !(r->chunk_flags & NBD_REPLY_FLAG_DONE))
@@ -263,14 +263,14 @@ void nbd_reply_found(struct nbd_reply *r, const struct nbd_req *req)
 			r->step = NBD_STEP_END;
 		break;
 	case NBD_REPLY_TYPE_OFFSET_DATA:
-		return found_data(r);
+		return reply_found_data(r);
 	case NBD_REPLY_TYPE_OFFSET_HOLE:
-		return found_hole(r);
+		return reply_found_hole(r);
 	case NBD_REPLY_TYPE_BLOCK_STATUS:
-		return found_status(r);
+		return reply_found_status(r);
 	default:
 		if (r->chunk_type & NBD_REPLY_TYPE_ERROR_BIT)
-			return found_error(r);
+			return reply_found_error(r);
 		nbd_reply_violation(r, "chunk of an unknown type");
 	}
 }
@@ -295,12 +295,12 @@ void nbd_reply_orphaned(struct nbd_reply *r)
 }
 
 /* A chunk or simple reply has been handled: end the reply, or read the next chunk */
-static void chunk_end(struct nbd_reply *r)
+static void reply_chunk_end(struct nbd_reply *r)
 {
 	if (!r->orphan && (r->chunk_flags & NBD_REPLY_FLAG_DONE))
 		r->step = NBD_STEP_END;
 	else
-		next_reply(r);
+		reply_next_reply(r);
 }
 
 /**
@@ -310,7 +310,7 @@ static void chunk_end(struct nbd_reply *r)
 void nbd_reply_drained(struct nbd_reply *r)
 {
 	r->left = 0;
-	chunk_end(r);
+	reply_chunk_end(r);
 }
 
 /**
@@ -320,9 +320,9 @@ void nbd_reply_drained(struct nbd_reply *r)
 void nbd_reply_done_step(struct nbd_reply *r)
 {
 	if (r->step == NBD_STEP_END)
-		next_reply(r);
+		reply_next_reply(r);
 	else if (r->step == NBD_STEP_ERROR && r->left)
 		r->step = NBD_STEP_SKIP;
 	else
-		chunk_end(r);
+		reply_chunk_end(r);
 }

@@ -22,7 +22,7 @@ void nbd_sessions_init(void)
 	atomic64_set(&last_number, ktime_to_us(ktime_get_boottime()));
 }
 
-static void free_work(struct work_struct *work)
+static void session_free_work(struct work_struct *work)
 {
 	struct nbd_session *session = container_of(work, struct nbd_session, free_work);
 	u32 i;
@@ -42,7 +42,7 @@ static void free_work(struct work_struct *work)
  * and replacing that takes @lock. So its holder must not allocate with GFP_KERNEL, nor wait for a
  * task that does.
  */
-static void needed_by_reclaim(struct mutex *lock)
+static void session_needed_by_reclaim(struct mutex *lock)
 {
 	fs_reclaim_acquire(GFP_KERNEL);
 	might_lock(lock);
@@ -67,12 +67,12 @@ struct nbd_session *nbd_session_alloc(u32 nr_slots)
 	kref_init(&session->ref);
 	session->number = atomic64_inc_return(&last_number);
 	mutex_init(&session->lock);
-	needed_by_reclaim(&session->lock);
+	session_needed_by_reclaim(&session->lock);
 	init_waitqueue_head(&session->retire_wq);
 	spin_lock_init(&session->park_lock);
 	INIT_LIST_HEAD(&session->parked);
 	INIT_LIST_HEAD(&session->suspects);
-	INIT_WORK(&session->free_work, free_work);
+	INIT_WORK(&session->free_work, session_free_work);
 	ratelimit_state_init(&session->ratelimit, DEFAULT_RATELIMIT_INTERVAL,
 			     DEFAULT_RATELIMIT_BURST);
 	sema_init(&session->queries, NBD_QUERY_TAGS);

@@ -64,7 +64,7 @@ struct nbd_slot {
  * struct nbd_session_queue - submission to a hardware queue
  * @session: the session
  * @batch: request batching
- * @turn: selects the current slot, see queue_slot(); written without a lock
+ * @turn: selects the current slot, see dispatch_queue_slot(); written without a lock
  */
 struct nbd_session_queue {
 	struct nbd_session *session;

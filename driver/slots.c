@@ -27,7 +27,7 @@ static void slots_lost_last(struct nbd_session *session)
 }
 
 /* The dead-connection timeout has expired: fail parked commands, and park no more */
-static void dead_work(struct work_struct *work)
+static void slots_dead_work(struct work_struct *work)
 {
 	struct nbd_session *session = container_of(to_delayed_work(work), struct nbd_session,
 						   dead_work);
@@ -304,7 +304,7 @@ static struct nbd_conn *slots_empty(struct nbd_session *session, u32 index, stru
  * A connection has failed, or its server is being shut down. It may have been taken out of its slot
  * since.
  */
-static void fail_work(struct work_struct *work)
+static void slots_fail_work(struct work_struct *work)
 {
 	struct nbd_conn *conn = container_of(work, struct nbd_conn, fail_work);
 	struct nbd_session *session = conn->session;
@@ -315,7 +315,7 @@ static void fail_work(struct work_struct *work)
 }
 
 /* Tear down a connection that was replaced */
-static void retire_work(struct work_struct *work)
+static void slots_retire_work(struct work_struct *work)
 {
 	struct nbd_conn *conn = container_of(work, struct nbd_conn, retire_work);
 
@@ -342,8 +342,8 @@ struct nbd_conn *nbd_slots_alloc_conn(struct nbd_session *session, u32 index, u3
 		return conn;
 	nbd_send_init(conn);
 	nbd_recv_init(conn);
-	INIT_WORK(&conn->fail_work, fail_work);
-	INIT_WORK(&conn->retire_work, retire_work);
+	INIT_WORK(&conn->fail_work, slots_fail_work);
+	INIT_WORK(&conn->retire_work, slots_retire_work);
 	return conn;
 }
 
@@ -358,7 +358,7 @@ void nbd_session_start(struct nbd_session *session, struct nbd_conn **conns)
 {
 	u32 i;
 
-	INIT_DELAYED_WORK(&session->dead_work, dead_work);
+	INIT_DELAYED_WORK(&session->dead_work, slots_dead_work);
 	nbd_blame_init(session);
 	nbd_dispatch_init(session);
 	nbd_pieces_init(session);

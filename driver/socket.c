@@ -232,7 +232,7 @@ bool nbd_socket_still_plain(const struct nbd_socket *s)
 
 #ifdef CONFIG_DEBUG_LOCK_ALLOC
 
-static void swap_class(struct lockdep_map *map, struct nbd_lock_class *class)
+static void socket_swap_class(struct lockdep_map *map, struct nbd_lock_class *class)
 {
 	struct nbd_lock_class old = { map->key, map->name };
 
@@ -245,36 +245,36 @@ static void swap_class(struct lockdep_map *map, struct nbd_lock_class *class)
  * disk, lockdep would see a cycle where there is none. As other tasks may wait for the locks, their
  * classes can only be changed while they are held. The caller holds the socket lock.
  */
-static void swap_classes(struct nbd_socket *s)
+static void socket_swap_classes(struct nbd_socket *s)
 {
 	if (s->transport != NBDCTL_TRANSPORT_TCP)
 		return;
-	swap_class(&s->sk->sk_lock.dep_map, &s->classes[0]);
+	socket_swap_class(&s->sk->sk_lock.dep_map, &s->classes[0]);
 	spin_lock_bh(&s->sk->sk_lock.slock);
-	swap_class(&s->sk->sk_lock.slock.dep_map, &s->classes[1]);
+	socket_swap_class(&s->sk->sk_lock.slock.dep_map, &s->classes[1]);
 	spin_unlock_bh(&s->sk->sk_lock.slock);
 }
 
-static void take_classes(struct nbd_socket *s)
+static void socket_take_classes(struct nbd_socket *s)
 {
 	static struct lock_class_key keys[2];
 
 	s->classes[0] = (struct nbd_lock_class){ &keys[0], "sk_lock-nbd" };
 	s->classes[1] = (struct nbd_lock_class){ &keys[1], "slock-nbd" };
-	swap_classes(s);
+	socket_swap_classes(s);
 }
 
-static void return_classes(struct nbd_socket *s)
+static void socket_return_classes(struct nbd_socket *s)
 {
 	if (s->classes[0].key)
-		swap_classes(s);
+		socket_swap_classes(s);
 	s->classes[0].key = NULL;
 }
 
 #else
 
-static void take_classes(struct nbd_socket *s) { }
-static void return_classes(struct nbd_socket *s) { }
+static void socket_take_classes(struct nbd_socket *s) { }
+static void socket_return_classes(struct nbd_socket *s) { }
 
 #endif
 
@@ -330,7 +330,7 @@ int nbd_socket_take(struct nbd_socket *s, const struct nbd_socket_ops *ops, cons
 		socket_replace_callbacks(s);
 	write_unlock_bh(&sk->sk_callback_lock);
 	if (!err)
-		take_classes(s);
+		socket_take_classes(s);
 	release_sock(sk);
 	if (!err && s->transport == NBDCTL_TRANSPORT_TCP)
 		tcp_sock_set_nodelay(sk);
@@ -389,7 +389,7 @@ void nbd_socket_return(struct nbd_socket *s)
 
 	/* Also waits for a callback that is giving the socket back */
 	lock_sock(sk);
-	return_classes(s);
+	socket_return_classes(s);
 	write_lock_bh(&sk->sk_callback_lock);
 	if (s->taken)
 		socket_restore(s);

@@ -149,7 +149,7 @@ static int walk_query_ahead(struct walk *w)
 
 /* ---- copying out ---- */
 
-static int put_extents(struct walk *w, u32 at, const struct nbdmap_extent *extents, u32 nr)
+static int walk_put_extents(struct walk *w, u32 at, const struct nbdmap_extent *extents, u32 nr)
 {
 	struct nbdmap_extent __user *to = u64_to_user_ptr(w->arg->extents);
 
@@ -157,7 +157,8 @@ static int put_extents(struct walk *w, u32 at, const struct nbdmap_extent *exten
 }
 
 /* Copy out the extents of one context for @length bytes at @offset of the block device */
-static int emit_context(struct walk *w, const struct nbd_extents *in, u32 i, u64 offset, u64 length)
+static int walk_emit_context(struct walk *w, const struct nbd_extents *in, u32 i, u64 offset,
+			     u64 length)
 {
 	struct nbdmap_extent *last = &w->last[i];
 	u32 nr = 0, k;
@@ -168,7 +169,7 @@ static int emit_context(struct walk *w, const struct nbd_extents *in, u32 i, u64
 
 		if (!k && last->length && last->status == in->list[k].status) {
 			last->length += n;
-			err = put_extents(w, w->last_at[i], last, 1);
+			err = walk_put_extents(w, w->last_at[i], last, 1);
 			if (err)
 				return err;
 		} else {
@@ -180,7 +181,7 @@ static int emit_context(struct walk *w, const struct nbd_extents *in, u32 i, u64
 		offset += n;
 		length -= n;
 	}
-	err = put_extents(w, w->arg->count, w->out, nr);
+	err = walk_put_extents(w, w->arg->count, w->out, nr);
 	w->arg->count += nr;
 	return err;
 }
@@ -195,7 +196,7 @@ static int walk_emit(struct walk *w, const struct subrange *s, u32 covered)
 		const struct nbd_extents *in = &s->query->extents[w->first + i];
 
 		w->brought = max(w->brought, in->nr);
-		err = emit_context(w, in, i, s->offset, covered);
+		err = walk_emit_context(w, in, i, s->offset, covered);
 		if (err)
 			return err;
 	}
@@ -204,7 +205,7 @@ static int walk_emit(struct walk *w, const struct subrange *s, u32 covered)
 }
 
 /* Bytes that a context's reply covers with its first @nr extents */
-static u64 covered_in(const struct nbd_extents *e, u32 nr)
+static u64 walk_covered_in(const struct nbd_extents *e, u32 nr)
 {
 	u64 covered = 0;
 	u32 k;
@@ -227,7 +228,8 @@ static u32 walk_common(const struct walk *w, const struct subrange *s)
 	u32 i;
 
 	for (i = 0; i < w->nr; i++)
-		covered = min(covered, covered_in(&s->query->extents[w->first + i], walk_space(w)));
+		covered = min(covered, walk_covered_in(&s->query->extents[w->first + i],
+						       walk_space(w)));
 	if (covered < s->length && !walk_is_single(w))
 		covered = round_down(covered, w->session->export.min_block);
 	return covered;
@@ -241,7 +243,7 @@ static bool walk_is_overflow(const struct walk *w, const struct subrange *s)
 
 	for (i = 0; i < w->nr; i++) {
 		e = &s->query->extents[w->first + i];
-		if (covered_in(e, walk_space(w)) < min(e->total, e->length))
+		if (walk_covered_in(e, walk_space(w)) < min(e->total, e->length))
 			return true;
 	}
 	return false;
