@@ -65,15 +65,13 @@ static int parse_blocks(struct genl_info *info, struct nbd_export *export)
 	u32 preferred;
 
 	if (!parse_is_block(min_block, 1, BLK_MAX_BLOCK_SIZE))
-		return nbd_extack(
-			info, attrs[NBDCTL_A_DEVICE_MIN_BLOCK_SIZE], -EINVAL,
-			"min-block-size: must be a power of two, at most max-min-block-size");
+		return nbd_extack(info, attrs[NBDCTL_A_DEVICE_MIN_BLOCK_SIZE], -EINVAL,
+				  "min-block-size: not a power of two up to max-min-block-size");
 	preferred = nbd_get_u32(info, NBDCTL_A_DEVICE_PREFERRED_BLOCK_SIZE,
 				max(min_block, NBD_PREF_BLOCK_DEFAULT));
 	if (!parse_is_block(preferred, max(min_block, 512u), NBD_MAX_PAYLOAD))
-		return nbd_extack(
-			info, attrs[NBDCTL_A_DEVICE_PREFERRED_BLOCK_SIZE], -EINVAL,
-			"preferred-block-size: must be a power of two, at least min-block-size");
+		return nbd_extack(info, attrs[NBDCTL_A_DEVICE_PREFERRED_BLOCK_SIZE], -EINVAL,
+				  "preferred-block-size: not a power of two from min-block-size");
 	if (payload < max_t(u32, preferred, PAGE_SIZE) || payload > NBD_MAX_PAYLOAD)
 		return nbd_extack(info, attrs[NBDCTL_A_DEVICE_MAX_PAYLOAD], -EINVAL,
 				  "max-payload: must be from preferred-block-size to 32 MiB");
@@ -357,9 +355,8 @@ static int parse_check_slots(struct genl_info *info, u32 n)
 	if (info->attrs[NBDCTL_A_DEVICE_TRANSMISSION_FLAGS])
 		flags = nla_get_u16(info->attrs[NBDCTL_A_DEVICE_TRANSMISSION_FLAGS]);
 	if (n > 1 && !(flags & NBD_FLAG_CAN_MULTI_CONN))
-		return nbd_extack(
-			info, info->attrs[NBDCTL_A_DEVICE_SLOT], -EINVAL,
-			"slot: more than one requires NBD_FLAG_CAN_MULTI_CONN in transmission-flags");
+		return nbd_extack(info, info->attrs[NBDCTL_A_DEVICE_SLOT], -EINVAL,
+				  "slot: more than one requires NBD_FLAG_CAN_MULTI_CONN");
 	return 0;
 }
 

@@ -140,7 +140,7 @@ static pid_t rescan(void)
 	_exit(ioctl(fd, BLKFLSBUF) || ioctl(fd, BLKRRPART) ? errno : 0);
 }
 
-/* The task that reads the partition table waits for a server; the disk cannot be opened meanwhile */
+/* A task that reads the partition table waits for a server; nobody can open the disk meanwhile */
 TEST_F(detach, rescan_parked)
 {
 	struct ground *g = &self->g;
