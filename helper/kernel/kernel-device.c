@@ -77,7 +77,7 @@ static void get_device(struct kernel_device *device, struct nlattr **attrs,
 	device->openers = genl_number(attrs[NBDCTL_A_DEVICE_OPENERS]);
 	device->retiring = genl_number(attrs[NBDCTL_A_DEVICE_RETIRING]);
 	device->read_only = attrs[NBDCTL_A_DEVICE_READ_ONLY] ||
-			    (device->flags & NBD_TFLAG_READ_ONLY);
+			    (device->flags & NBD_FLAG_READ_ONLY);
 	device->gave_up = attrs[NBDCTL_A_DEVICE_GAVE_UP];
 	genl_text(attrs[NBDCTL_A_DEVICE_IDENTIFIER], device->identifier,
 		  sizeof(device->identifier));

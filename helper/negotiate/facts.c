@@ -15,16 +15,16 @@ struct flag {
 
 /* Names of the protocol, without SEND_; other bits are not shown. */
 static const struct flag facts_names[] = {
-	{ NBD_TFLAG_READ_ONLY, "read-only" },
-	{ NBD_TFLAG_SEND_FLUSH, "flush" },
-	{ NBD_TFLAG_SEND_FUA, "fua" },
-	{ NBD_TFLAG_ROTATIONAL, "rotational" },
-	{ NBD_TFLAG_SEND_TRIM, "trim" },
-	{ NBD_TFLAG_SEND_WRITE_ZEROES, "write-zeroes" },
-	{ NBD_TFLAG_SEND_DF, "df" },
-	{ NBD_TFLAG_CAN_MULTI_CONN, "multi-conn" },
-	{ NBD_TFLAG_SEND_CACHE, "cache" },
-	{ NBD_TFLAG_SEND_FAST_ZERO, "fast-zero" },
+	{ NBD_FLAG_READ_ONLY, "read-only" },
+	{ NBD_FLAG_SEND_FLUSH, "flush" },
+	{ NBD_FLAG_SEND_FUA, "fua" },
+	{ NBD_FLAG_ROTATIONAL, "rotational" },
+	{ NBD_FLAG_SEND_TRIM, "trim" },
+	{ NBD_FLAG_SEND_WRITE_ZEROES, "write-zeroes" },
+	{ NBD_FLAG_SEND_DF, "df" },
+	{ NBD_FLAG_CAN_MULTI_CONN, "multi-conn" },
+	{ NBD_FLAG_SEND_CACHE, "cache" },
+	{ NBD_FLAG_SEND_FAST_ZERO, "fast-zero" },
 };
 
 #define N_FLAGS	(sizeof(facts_names) / sizeof(facts_names[0]))

@@ -53,17 +53,17 @@ enum nbd_option_type {
 #define NBD_INFO_BLOCK_SIZE		3
 
 /* Transmission flags */
-#define NBD_TFLAG_HAS_FLAGS		(1U << 0)
-#define NBD_TFLAG_READ_ONLY		(1U << 1)
-#define NBD_TFLAG_SEND_FLUSH		(1U << 2)
-#define NBD_TFLAG_SEND_FUA		(1U << 3)
-#define NBD_TFLAG_ROTATIONAL		(1U << 4)
-#define NBD_TFLAG_SEND_TRIM		(1U << 5)
-#define NBD_TFLAG_SEND_WRITE_ZEROES	(1U << 6)
-#define NBD_TFLAG_SEND_DF		(1U << 7)
-#define NBD_TFLAG_CAN_MULTI_CONN	(1U << 8)
-#define NBD_TFLAG_SEND_CACHE		(1U << 10)
-#define NBD_TFLAG_SEND_FAST_ZERO	(1U << 11)
+#define NBD_FLAG_HAS_FLAGS		(1U << 0)
+#define NBD_FLAG_READ_ONLY		(1U << 1)
+#define NBD_FLAG_SEND_FLUSH		(1U << 2)
+#define NBD_FLAG_SEND_FUA		(1U << 3)
+#define NBD_FLAG_ROTATIONAL		(1U << 4)
+#define NBD_FLAG_SEND_TRIM		(1U << 5)
+#define NBD_FLAG_SEND_WRITE_ZEROES	(1U << 6)
+#define NBD_FLAG_SEND_DF		(1U << 7)
+#define NBD_FLAG_CAN_MULTI_CONN		(1U << 8)
+#define NBD_FLAG_SEND_CACHE		(1U << 10)
+#define NBD_FLAG_SEND_FAST_ZERO	(1U << 11)
 
 #define NBD_REQUEST_MAGIC		0x25609513U
 #define NBD_CMD_DISC			2

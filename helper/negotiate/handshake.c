@@ -413,7 +413,7 @@ int handshake_go(struct handshake *hs, const char *name, struct export *export, 
 	if (bare && handshake_export_name(hs, name, export, err))
 		return -1;
 	/* "Transmission flags": bit 0 must always be set. */
-	if (!(export->flags & NBD_TFLAG_HAS_FLAGS)) {
+	if (!(export->flags & NBD_FLAG_HAS_FLAGS)) {
 		option_violation(&hs->chat, err, "impossible flags %#x", export->flags);
 		return handshake_broken(hs);
 	}

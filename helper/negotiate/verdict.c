@@ -109,7 +109,7 @@ static int verdict_take_export(struct verdict *verdict, const struct verdict_mes
 
 	if (length != sizeof(*from) || verdict->socket < 0 || !verdict->connected)
 		return verdict_broken(verdict, "an export without a connection");
-	if (!(from->flags & NBD_TFLAG_HAS_FLAGS) || from->structured > 1 ||
+	if (!(from->flags & NBD_FLAG_HAS_FLAGS) || from->structured > 1 ||
 	    from->has_block_size > 1 || (!from->structured && export->n_contexts) ||
 	    !export_blocks_are_sound(from->minimum, from->preferred, from->maximum))
 		return verdict_broken(verdict, "an impossible export");

@@ -57,7 +57,7 @@ static int adopt_connect_all(struct adoption *adoption, struct error *err)
 	struct bundle *bundle = &adoption->bundle;
 	unsigned int want = adoption->device.n_slots;
 
-	if (want > 1 && !(bundle->exports[0].flags & NBD_TFLAG_CAN_MULTI_CONN))
+	if (want > 1 && !(bundle->exports[0].flags & NBD_FLAG_CAN_MULTI_CONN))
 		return error_set(err, EXIT_EXPORT,
 				 "the disk has %u connections, this export allows only one", want);
 	while (bundle->n < want)

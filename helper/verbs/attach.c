@@ -129,7 +129,7 @@ static int attach_check_export(struct attach *attach, struct error *err)
 /* Sets *@n to the total number of connections to make. */
 static int attach_count(const struct attach *attach, unsigned int *n, struct error *err)
 {
-	bool multi = attach->bundle.exports[0].flags & NBD_TFLAG_CAN_MULTI_CONN;
+	bool multi = attach->bundle.exports[0].flags & NBD_FLAG_CAN_MULTI_CONN;
 	unsigned int want = attach->args->connections;
 	cpu_set_t cpus;
 
@@ -247,7 +247,7 @@ static void attach_print_json(const struct attach *attach, const char *path)
 		json_string(&json, "identifier", attach->args->identifier);
 	json_number(&json, "size", attach->size);
 	json_bool(&json, "read_only",
-		  attach->args->read_only || (export->flags & NBD_TFLAG_READ_ONLY));
+		  attach->args->read_only || (export->flags & NBD_FLAG_READ_ONLY));
 	facts_json_flags(&json, export->flags);
 	json_bool(&json, "structured", export->structured);
 	facts_json_blocks(&json, export->minimum, export->preferred, attach->payload);

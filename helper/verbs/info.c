@@ -116,7 +116,7 @@ static void info_json_export(struct json *json, const struct target *target,
 		if (export->canonical)
 			json_string(json, "canonical_name", export->canonical);
 		json_number(json, "size", export->size);
-		json_bool(json, "read_only", export->flags & NBD_TFLAG_READ_ONLY);
+		json_bool(json, "read_only", export->flags & NBD_FLAG_READ_ONLY);
 		facts_json_flags(json, export->flags);
 		json_bool(json, "structured", export->structured);
 		if (export->has_block_size)

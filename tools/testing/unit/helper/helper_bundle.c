@@ -122,7 +122,7 @@ static void write_script(enum server is)
 		script_reply(script, NBD_OPT_GO, NBD_REP_ERR_UNKNOWN, "never heard of it", 17);
 		return;
 	}
-	script_info_export(script, NBD_OPT_GO, 1 << 20, NBD_TFLAG_HAS_FLAGS);
+	script_info_export(script, NBD_OPT_GO, 1 << 20, NBD_FLAG_HAS_FLAGS);
 	script_ack(script, NBD_OPT_GO);
 }
 

@@ -86,7 +86,7 @@ static void test_has_flags(void **state)
 {
 	(void)state;
 	say_start();
-	script_info_export(script, GO, SIZE, NBD_TFLAG_SEND_FLUSH);
+	script_info_export(script, GO, SIZE, NBD_FLAG_SEND_FLUSH);
 	script_ack(script, GO);
 	attach_badly(&plain, EXIT_PROTOCOL, "flags");
 }

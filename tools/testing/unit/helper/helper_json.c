@@ -22,7 +22,7 @@ static int setup(void **state)
 		.index = 3,
 		.state = NBDCTL_STATE_LIVE,
 		.size = 1ULL << 40,
-		.flags = NBD_TFLAG_SEND_FLUSH | NBD_TFLAG_CAN_MULTI_CONN,
+		.flags = NBD_FLAG_SEND_FLUSH | NBD_FLAG_CAN_MULTI_CONN,
 		.header_mode = NBDCTL_HEADER_MODE_STRUCTURED,
 		.minimum = 1,
 		.preferred = 4096,

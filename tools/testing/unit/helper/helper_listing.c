@@ -13,7 +13,7 @@
 #define LIST		NBD_OPT_LIST
 #define INFO		NBD_OPT_INFO
 #define LIST_CONTEXTS	NBD_OPT_LIST_META_CONTEXT
-#define FLAGS		NBD_TFLAG_HAS_FLAGS
+#define FLAGS		NBD_FLAG_HAS_FLAGS
 
 static struct script *script;
 static struct handshake *hs;

@@ -102,7 +102,7 @@ static void good_script(void)
 	script_ack(script, NBD_OPT_STRUCTURED_REPLY);
 	script_context(script, NBD_OPT_SET_META_CONTEXT, 7, "base:allocation");
 	script_ack(script, NBD_OPT_SET_META_CONTEXT);
-	script_info_export(script, NBD_OPT_GO, 1 << 20, NBD_TFLAG_HAS_FLAGS);
+	script_info_export(script, NBD_OPT_GO, 1 << 20, NBD_FLAG_HAS_FLAGS);
 	script_ack(script, NBD_OPT_GO);
 }
 
@@ -152,7 +152,7 @@ static void test_export(void **state)
 	fd = finish();
 	assert_true(fd >= 0);
 	assert_int_equal(export.size, 1 << 20);
-	assert_int_equal(export.flags, NBD_TFLAG_HAS_FLAGS);
+	assert_int_equal(export.flags, NBD_FLAG_HAS_FLAGS);
 	assert_true(export.structured);
 	assert_int_equal(export.n_contexts, 1);
 	assert_string_equal(export.contexts[0].name, "base:allocation");
@@ -266,7 +266,7 @@ static void test_again(void **state)
 	assert_int_equal(finish(), -1);
 	assert_int_equal(err.code, EXIT_REACH);
 	script_greeting(script, NBD_FLAG_FIXED_NEWSTYLE);
-	script_info_export(script, NBD_OPT_GO, 1 << 20, NBD_TFLAG_HAS_FLAGS);
+	script_info_export(script, NBD_OPT_GO, 1 << 20, NBD_FLAG_HAS_FLAGS);
 	script_ack(script, NBD_OPT_GO);
 	serve();
 	start();
@@ -293,7 +293,7 @@ static void test_more(void **state)
 
 	(void)state;
 	script_greeting(script, NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES);
-	script_info_export(script, NBD_OPT_GO, 1 << 20, NBD_TFLAG_HAS_FLAGS);
+	script_info_export(script, NBD_OPT_GO, 1 << 20, NBD_FLAG_HAS_FLAGS);
 	script_ack(script, NBD_OPT_GO);
 	serve_n(3);
 	request.stays = true;
@@ -328,7 +328,7 @@ static void test_more_refused(void **state)
 
 	(void)state;
 	script_greeting(script, NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES);
-	script_info_export(script, NBD_OPT_GO, 1 << 20, NBD_TFLAG_HAS_FLAGS);
+	script_info_export(script, NBD_OPT_GO, 1 << 20, NBD_FLAG_HAS_FLAGS);
 	script_ack(script, NBD_OPT_GO);
 	serve_n(1);
 	request.stays = true;

@@ -78,7 +78,7 @@ static void good_export(void)
 		.minimum = 1,
 		.preferred = 4096,
 		.maximum = 32 << 20,
-		.flags = NBD_TFLAG_HAS_FLAGS,
+		.flags = NBD_FLAG_HAS_FLAGS,
 		.structured = 1,
 		.has_block_size = 1,
 	};
