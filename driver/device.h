@@ -18,7 +18,7 @@ struct nbd_session;
  * @any: attach any idle device
  * @depth: requests in flight per hardware queue, 0 for the default
  * @errmsg: out: human-readable reason of a failure, or NULL
- * @no_device: out: it failed because that device could not be had
+ * @no_device: out: it failed because that device is not available
  */
 struct nbd_attach {
 	u32 index;
