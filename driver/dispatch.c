@@ -328,6 +328,20 @@ static struct nbd_cmd *dispatch_flush_cmd(struct nbd_session *session)
 }
 
 /**
+ * nbd_dispatch_time_flush() - check the flush of an orderly detach against the request timeout
+ * @session: the session
+ *
+ * blk-mq does not time internal commands, so whoever waits for this one calls it. After a detach
+ * that was called off, that may be the tear-down of its connection.
+ *
+ * Context: Any.
+ */
+void nbd_dispatch_time_flush(struct nbd_session *session)
+{
+	nbd_dispatch_timeout(session, dispatch_flush_cmd(session));
+}
+
+/**
  * nbd_dispatch_flush() - send a flush for an orderly detach
  * @session: session that is being drained
  *
@@ -341,8 +355,10 @@ bool nbd_dispatch_flush(struct nbd_session *session)
 {
 	struct nbd_cmd *cmd;
 
-	if (session->flushing && !try_wait_for_completion(&session->flushed))
+	if (session->flushing && !try_wait_for_completion(&session->flushed)) {
+		nbd_dispatch_time_flush(session);
 		return false;
+	}
 	session->flushing = true;
 	cmd = nbd_cmd_init_internal(&session->table, session->nr_slots, NBD_CMD_FLUSH,
 				    &session->flushed);
@@ -355,8 +371,6 @@ bool nbd_dispatch_flush(struct nbd_session *session)
  * @session: session after nbd_dispatch_flush()
  * @timeout: in jiffies
  *
- * blk-mq does not time internal commands, so the request timeout is checked here.
- *
  * Context: Process context, sleeps. The work item of a detach.
  * Return: 0, or how it failed: the error of the server, or -EIO if no server replied; -ETIMEDOUT if
  * it is still in flight.
@@ -366,7 +380,7 @@ int nbd_dispatch_wait_flushed(struct nbd_session *session, unsigned long timeout
 	struct nbd_cmd *cmd = dispatch_flush_cmd(session);
 
 	if (!wait_for_completion_timeout(&session->flushed, timeout)) {
-		nbd_dispatch_timeout(session, cmd);
+		nbd_dispatch_time_flush(session);
 		return -ETIMEDOUT;
 	}
 	session->flushing = false;

@@ -23,6 +23,7 @@ void nbd_dispatch_run_parked(struct nbd_session *session);
 void nbd_dispatch_fail_parked(struct nbd_session *session);
 
 bool nbd_dispatch_flush(struct nbd_session *session);
+void nbd_dispatch_time_flush(struct nbd_session *session);
 int nbd_dispatch_wait_flushed(struct nbd_session *session, unsigned long timeout);
 
 #endif /* NBD_DISPATCH_H */

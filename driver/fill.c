@@ -9,8 +9,8 @@
 #include "conn.h"
 #include "devices.h"
 #include "disk.h"
-#include "session.h"
 #include "fill.h"
+#include "session.h"
 
 /**
  * nbd_fill_driver() - add version, features and limits of the driver to a message

@@ -16,11 +16,11 @@
 #include "device.h"
 #include "devices.h"
 #include "disk.h"
+#include "fill.h"
 #include "nbdctl-gen.h"
 #include "nbdctl.h"
 #include "parse.h"
 #include "session.h"
-#include "fill.h"
 #include "slots.h"
 
 static int nbdctl_need_privilege(struct sk_buff *skb, struct genl_info *info)

@@ -131,9 +131,11 @@ static bool slots_wait_idle(struct nbd_session *session, struct nbd_conn *conn)
 	struct slots_wait wait = { .conn = conn, .what = "replies", .since = jiffies };
 
 	nbd_send_kick(conn);
-	while (nbd_cmd_count(&session->table, conn))
+	while (nbd_cmd_count(&session->table, conn)) {
+		nbd_dispatch_time_flush(session);
 		if (!slots_wait_on(session, &wait))
 			return false;
+	}
 	return !nbd_conn_failed(conn);
 }
 
