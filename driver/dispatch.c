@@ -331,8 +331,8 @@ static struct nbd_cmd *dispatch_flush_cmd(struct nbd_session *session)
  * nbd_dispatch_time_flush() - check the flush of an orderly detach against the request timeout
  * @session: the session
  *
- * blk-mq does not time internal commands, so whoever waits for this one calls it. After a detach
- * that was called off, that may be the tear-down of its connection.
+ * blk-mq does not time internal commands, so the function that waits for this one calls it. After a
+ * detach that was called off, that may be the tear-down of its connection.
  *
  * Context: Any.
  */
