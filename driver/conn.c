@@ -50,7 +50,7 @@ static void conn_free_buffers(struct nbd_conn *conn)
  * nbd_conn_alloc() - allocate a connection and take over its socket
  * @session: its session, with the contexts set
  * @index: number of its slot
- * @fd: descriptor of the connected socket in the calling process
+ * @sock: the connected socket, whose file is referenced by the caller
  * @ops: handlers of the events of the socket; those that come before nbd_conn_start() find
  *	nbd_conn_runs() false
  * @errmsg: set to a human-readable reason if the socket is refused; has no meaning for -ENOMEM
@@ -61,7 +61,7 @@ static void conn_free_buffers(struct nbd_conn *conn)
  * Context: Process context, may sleep. Takes the socket lock.
  * Return: the connection with one reference, or an ERR_PTR.
  */
-struct nbd_conn *nbd_conn_alloc(struct nbd_session *session, u32 index, u32 fd,
+struct nbd_conn *nbd_conn_alloc(struct nbd_session *session, u32 index, struct socket *sock,
 				const struct nbd_socket_ops *ops, const char **errmsg)
 {
 	struct nbd_conn *conn;
@@ -75,7 +75,7 @@ struct nbd_conn *nbd_conn_alloc(struct nbd_session *session, u32 index, u32 fd,
 	init_llist_head(&conn->submitted);
 	init_completion(&conn->closed);
 
-	err = nbd_socket_get(&conn->socket, fd, errmsg);
+	err = nbd_socket_get(&conn->socket, sock, errmsg);
 	if (err)
 		goto free_conn;
 	err = conn_alloc_buffers(conn);

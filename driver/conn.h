@@ -185,7 +185,7 @@ extern struct workqueue_struct *nbd_io_wq;
 void nbd_conns_init(void);
 void nbd_conns_exit(void);
 
-struct nbd_conn *nbd_conn_alloc(struct nbd_session *session, u32 index, u32 fd,
+struct nbd_conn *nbd_conn_alloc(struct nbd_session *session, u32 index, struct socket *sock,
 				const struct nbd_socket_ops *ops, const char **errmsg);
 void nbd_conn_put(struct nbd_conn *conn);
 void nbd_conn_start(struct nbd_conn *conn);

@@ -13,6 +13,7 @@
 #include "parse.h"
 #include "session.h"
 #include "slots.h"
+#include "socket.h"
 
 /**
  * nbd_extack() - refuse a request with an extended ACK
@@ -246,6 +247,25 @@ static int parse_ids(struct genl_info *info, const struct nlattr *slot, u32 n, b
 	return 0;
 }
 
+/* Create a connection from a descriptor of the calling process */
+static struct nbd_conn *parse_socket(struct genl_info *info, const struct nlattr *fd,
+				     struct nbd_session *session, u32 index)
+{
+	const char *errmsg = NULL;
+	struct nbd_conn *conn;
+	struct socket *sock;
+
+	sock = nbd_socket_lookup(nla_get_u32(fd), &errmsg);
+	conn = ERR_CAST(sock);
+	if (!IS_ERR(sock)) {
+		conn = nbd_slots_alloc_conn(session, index, sock, &errmsg);
+		sockfd_put(sock);
+	}
+	if (IS_ERR(conn))
+		nbd_extack(info, fd, PTR_ERR(conn), errmsg);
+	return conn;
+}
+
 /*
  * Create a connection from a slot attribute. @position is the number of the slot; if it is
  * negative, the attribute must have it.
@@ -255,7 +275,6 @@ static struct nbd_conn *parse_slot(struct genl_info *info, const struct nlattr *
 {
 	struct nlattr *tb[ARRAY_SIZE(nbdctl_slot_request_nl_policy)];
 	u32 n = session->export.nr_contexts, index;
-	const char *errmsg = NULL;
 	struct nbd_conn *conn;
 	struct id_set *set;
 	int err;
@@ -279,11 +298,9 @@ static struct nbd_conn *parse_slot(struct genl_info *info, const struct nlattr *
 	conn = ERR_PTR(err);
 	if (err)
 		goto free_set;
-	conn = nbd_slots_alloc_conn(session, index, nla_get_u32(tb[NBDCTL_A_SLOT_FD]), &errmsg);
-	if (IS_ERR(conn)) {
-		nbd_extack(info, tb[NBDCTL_A_SLOT_FD], PTR_ERR(conn), errmsg);
+	conn = parse_socket(info, tb[NBDCTL_A_SLOT_FD], session, index);
+	if (IS_ERR(conn))
 		goto free_set;
-	}
 	memcpy(conn->ids, set->ids, n * sizeof(*conn->ids));
 	if (tb[NBDCTL_A_SLOT_RECONNECTS])
 		conn->nth = nla_get_u32(tb[NBDCTL_A_SLOT_RECONNECTS]) + 1;

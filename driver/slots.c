@@ -328,18 +328,18 @@ static void slots_retire_work(struct work_struct *work)
  * nbd_slots_alloc_conn() - allocate a connection for a slot, and take over its socket
  * @session: its session, with the contexts set
  * @index: number of the slot
- * @fd: descriptor of the connected socket in the calling process
+ * @sock: the connected socket, whose file is referenced by the caller
  * @errmsg: set to a human-readable reason if the socket is refused; has no meaning for -ENOMEM
  *
  * Context: Process context, may sleep. Takes the socket lock.
  * Return: as nbd_conn_alloc(); the caller fills in the context ids.
  */
-struct nbd_conn *nbd_slots_alloc_conn(struct nbd_session *session, u32 index, u32 fd,
-				      const char **errmsg)
+struct nbd_conn *nbd_slots_alloc_conn(struct nbd_session *session, u32 index,
+				      struct socket *sock, const char **errmsg)
 {
 	struct nbd_conn *conn;
 
-	conn = nbd_conn_alloc(session, index, fd, &nbd_recv_ops, errmsg);
+	conn = nbd_conn_alloc(session, index, sock, &nbd_recv_ops, errmsg);
 	if (IS_ERR(conn))
 		return conn;
 	nbd_send_init(conn);

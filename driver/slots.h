@@ -8,9 +8,10 @@
 struct nbd_conn;
 struct nbd_export;
 struct nbd_session;
+struct socket;
 
-struct nbd_conn *nbd_slots_alloc_conn(struct nbd_session *session, u32 index, u32 fd,
-				      const char **errmsg);
+struct nbd_conn *nbd_slots_alloc_conn(struct nbd_session *session, u32 index,
+				      struct socket *sock, const char **errmsg);
 void nbd_session_start(struct nbd_session *session, struct nbd_conn **conns);
 int nbd_session_replace(struct nbd_session *session, struct nbd_conn **conns, u32 n,
 			const struct nbd_export *export, bool force, const char **errmsg);

@@ -62,31 +62,46 @@ static void socket_note_peer(struct nbd_socket *s)
 }
 
 /**
- * nbd_socket_get() - look up a socket, and check that it can be taken over
+ * nbd_socket_lookup() - look up a socket by its descriptor
+ * @fd: descriptor in the calling process
+ * @errmsg: set to a human-readable reason on failure
+ *
+ * Context: Process context, may sleep.
+ * Return: the socket with a reference to its file, for sockfd_put(); or an ERR_PTR.
+ */
+struct socket *nbd_socket_lookup(u32 fd, const char **errmsg)
+{
+	struct socket *sock = NULL;
+	int err = -EBADF;
+
+	*errmsg = "fd: not a socket";
+	if (fd <= INT_MAX)
+		sock = sockfd_lookup(fd, &err);
+	return sock ?: ERR_PTR(err);
+}
+
+/**
+ * nbd_socket_get() - check that a socket can be taken over, and reference it
  * @s: structure to fill, zeroed
- * @fd: descriptor of the socket in the calling process
+ * @sock: socket whose file is referenced by the caller
  * @errmsg: set to a human-readable reason on failure
  *
  * Context: Process context, may sleep.
  * Return: 0 and a reference to the file in @s, for nbd_socket_put(); or negative errno.
  */
-int nbd_socket_get(struct nbd_socket *s, u32 fd, const char **errmsg)
+int nbd_socket_get(struct nbd_socket *s, struct socket *sock, const char **errmsg)
 {
-	int err = -EBADF;
+	int err;
 
-	*errmsg = "fd: not a socket";
-	if (fd <= INT_MAX)
-		s->sock = sockfd_lookup(fd, &err);
-	if (!s->sock)
-		return err;
-	s->sk = s->sock->sk;
-	s->transport = socket_transport(s->sock);
+	s->sock = sock;
+	s->sk = sock->sk;
+	s->transport = socket_transport(sock);
 	err = socket_check(s, errmsg);
 	if (err)
-		nbd_socket_put(s);
-	else
-		socket_note_peer(s);
-	return err;
+		return err;
+	get_file(sock->file);
+	socket_note_peer(s);
+	return 0;
 }
 
 void nbd_socket_put(struct nbd_socket *s)

@@ -81,7 +81,8 @@ struct nbd_socket {
 	struct nbd_lock_class classes[2];
 };
 
-int nbd_socket_get(struct nbd_socket *s, u32 fd, const char **errmsg);
+struct socket *nbd_socket_lookup(u32 fd, const char **errmsg);
+int nbd_socket_get(struct nbd_socket *s, struct socket *sock, const char **errmsg);
 void nbd_socket_put(struct nbd_socket *s);
 int nbd_socket_take(struct nbd_socket *s, const struct nbd_socket_ops *ops, const char **errmsg);
 void nbd_socket_finish(struct nbd_socket *s);
