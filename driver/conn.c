@@ -113,6 +113,14 @@ void nbd_conn_put(struct nbd_conn *conn)
 	kref_put(&conn->ref, conn_free);
 }
 
+/* Drop the references of an array of connections, and free it. Context as of nbd_conn_put(). */
+void nbd_put_conns(struct nbd_conn **conns, u32 n)
+{
+	while (n)
+		nbd_conn_put(conns[--n]);
+	kfree(conns);
+}
+
 /*
  * Queue fail_work, which gets a reference and drops it: that may be the last one, and dropping it
  * sleeps. So fail_work is queued only once, as a second reference could not be dropped here.

@@ -188,6 +188,7 @@ void nbd_conns_exit(void);
 struct nbd_conn *nbd_conn_alloc(struct nbd_session *session, u32 index, struct socket *sock,
 				const struct nbd_socket_ops *ops, const char **errmsg);
 void nbd_conn_put(struct nbd_conn *conn);
+void nbd_put_conns(struct nbd_conn **conns, u32 n);
 void nbd_conn_start(struct nbd_conn *conn);
 void nbd_conn_fail(struct nbd_conn *conn, int error);
 bool nbd_conn_drain(struct nbd_conn *conn);

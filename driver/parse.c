@@ -309,13 +309,6 @@ free_set:
 	return conn;
 }
 
-void nbd_put_conns(struct nbd_conn **conns, u32 n)
-{
-	while (n)
-		nbd_conn_put(conns[--n]);
-	kfree(conns);
-}
-
 /**
  * nbd_parse_slots() - create connections from the slot attributes of a request
  * @info: the request

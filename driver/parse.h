@@ -18,6 +18,5 @@ int nbd_check_size(struct genl_info *info, u64 size, const struct nbd_export *ex
 struct nbd_session *nbd_parse_session(struct genl_info *info);
 struct nbd_conn **nbd_parse_slots(struct genl_info *info, struct nbd_session *session, u32 n,
 				  bool attach);
-void nbd_put_conns(struct nbd_conn **conns, u32 n);
 
 #endif /* NBD_PARSE_H */
