@@ -5,6 +5,7 @@
 #include <linux/sched/mm.h>
 
 #include "conn.h"
+#include "debugfs.h"
 #include "device.h"
 #include "devices.h"
 #include "disk.h"
@@ -47,11 +48,14 @@ static void device_drop_session(struct nbd_device *dev, struct nbd_session *sess
 {
 	u32 index = dev->index;
 
+	nbd_debugfs_remove(dev);
 	set_capacity(dev->disk, 0);
 	RCU_INIT_POINTER(dev->session, NULL);
 	synchronize_rcu_expedited();
-	nbd_devices_renew(dev);
+	nbd_devices_renew(dev, session);
 	nbd_event(index, session->number, NBDCTL_CMD_DETACHED_EVENT);
+	WRITE_ONCE(session->dropped, true);
+	wake_up_all(&session->change_wq);
 	nbd_session_put(session);
 	module_put(THIS_MODULE);
 }
@@ -77,19 +81,21 @@ static int device_begin_drain(struct nbd_device *dev, struct nbd_session *sessio
 
 /* NBD_DETACH_WHILE_ANSWERED: call the detach off after this time without a reply */
 #define SILENCE_TIME	(60 * HZ)
+/* nbd_device_disconnect(): force it after this time without a reply */
+#define DISCONNECT_TIME	(10 * HZ)
 /* Interval of the checks whether to wait any longer */
 #define LOOK_TIME	(HZ / 5)
 
 /**
  * struct patience - how long a detach waits for servers
+ * @dev: the device, with its @detach_timeout
  * @session: the session that is detached
- * @timeout: milliseconds, NBDCTL_TIME_FOREVER for no limit, or NBD_DETACH_WHILE_ANSWERED
  * @since: start of the detach, or time of the last reply, in jiffies
  * @replies: number of replies at that time
  */
 struct patience {
+	struct nbd_device *dev;
 	struct nbd_session *session;
-	u32 timeout;
 	unsigned long since;
 	u64 replies;
 };
@@ -112,29 +118,38 @@ static u64 device_count_replies(struct nbd_session *session)
 	return replies;
 }
 
-static void device_patience_begin(struct patience *p, struct nbd_session *session, u32 timeout)
+static void device_patience_begin(struct patience *p, struct nbd_device *dev,
+				  struct nbd_session *session)
 {
+	p->dev = dev;
 	p->session = session;
-	p->timeout = timeout;
 	p->since = jiffies;
 	p->replies = device_count_replies(session);
 }
 
-static bool device_patience_is_over(struct patience *p)
+static bool device_was_silent(struct patience *p, unsigned long limit)
 {
-	u64 replies;
+	u64 replies = device_count_replies(p->session);
 
-	if (nbd_session_is_ended(p->session))
-		return true;
-	if (p->timeout == NBDCTL_TIME_FOREVER)
-		return false;
-	if (p->timeout != NBD_DETACH_WHILE_ANSWERED)
-		return time_after(jiffies, p->since + msecs_to_jiffies(p->timeout));
-	replies = device_count_replies(p->session);
 	if (replies != p->replies)
 		p->since = jiffies;
 	p->replies = replies;
-	return time_after(jiffies, p->since + SILENCE_TIME);
+	return time_after(jiffies, p->since + limit);
+}
+
+static bool device_patience_is_over(struct patience *p)
+{
+	u32 timeout = p->dev->detach_timeout;
+
+	if (nbd_session_is_ended(p->session))
+		return true;
+	if (READ_ONCE(p->dev->detach_anyway))
+		return device_was_silent(p, DISCONNECT_TIME);
+	if (timeout == NBDCTL_TIME_FOREVER)
+		return false;
+	if (timeout != NBD_DETACH_WHILE_ANSWERED)
+		return time_after(jiffies, p->since + msecs_to_jiffies(timeout));
+	return device_was_silent(p, SILENCE_TIME);
 }
 
 static int device_flush(struct nbd_session *session, struct patience *p)
@@ -153,7 +168,7 @@ static int device_flush(struct nbd_session *session, struct patience *p)
 	return err;
 }
 
-/* Wait until nothing is in flight. The disk is not open, so no request is added. */
+/* Freeze the queue: wait until nothing is in flight, and let nothing in */
 static int device_drain(struct request_queue *q, struct patience *p)
 {
 	bool drained;
@@ -162,12 +177,15 @@ static int device_drain(struct request_queue *q, struct patience *p)
 	do {
 		drained = blk_mq_freeze_queue_wait_timeout(q, LOOK_TIME) > 0;
 	} while (!drained && !device_patience_is_over(p));
+	if (drained)
+		return 0;
 	blk_mq_unfreeze_queue_nomemrestore(q);
-	return drained ? 0 : -ETIMEDOUT;
+	return -ETIMEDOUT;
 }
 
 /*
- * Flush the server and drain the queue. No lock is held, as this takes as long as the server needs.
+ * Flush the server and freeze the queue. No lock is held, as this takes as long as the server
+ * needs.
  */
 static int device_write_out(struct nbd_device *dev, struct nbd_session *session)
 {
@@ -175,10 +193,32 @@ static int device_write_out(struct nbd_device *dev, struct nbd_session *session)
 	struct patience p;
 	int err = 0;
 
-	device_patience_begin(&p, session, dev->detach_timeout);
+	device_patience_begin(&p, dev, session);
 	if (dev->detach_flush)
 		err = device_flush(session, &p);
 	return err ?: device_drain(q, &p);
+}
+
+/* End the session of a detach; false if that is called off. No lock is held. */
+static bool device_end_session(struct nbd_device *dev, struct nbd_session *session)
+{
+	int err = device_write_out(dev, session);
+
+	if (!err) {
+		nbd_session_end(session, true);
+		blk_mq_unfreeze_queue_nomemrestore(dev->disk->queue);
+		return true;
+	}
+	if (READ_ONCE(dev->detach_anyway)) {
+		pr_warn("nbd%u: disconnected without a flush, error %d\n", dev->index, err);
+		nbd_session_end(session, false);
+		return true;
+	}
+	if (nbd_session_cancel_drain(session)) {
+		pr_warn("nbd%u: detach called off, error %d\n", dev->index, err);
+		nbd_event_detach_failed(dev->index, session->number, -err);
+	}
+	return false;
 }
 
 /* Carry out an orderly detach, and drop the references to the device and to @detaching */
@@ -186,23 +226,18 @@ static void device_detach_work(struct work_struct *work)
 {
 	struct nbd_device *dev = container_of(work, struct nbd_device, detach_work);
 	struct nbd_session *session = dev->detaching;
-	int err;
+	bool ended = device_end_session(dev, session);
 
-	err = device_write_out(dev, session);
-	if (!err) {
-		nbd_session_end(session, true);
-	} else if (nbd_session_cancel_drain(session)) {
-		pr_warn("nbd%u: detach called off, error %d\n", dev->index, err);
-		nbd_event_detach_failed(dev->index, session->number, -err);
-	}
 	nbd_devices_lock(dev);
 	/* A forced detach may have come first */
-	if (!err && nbd_device_session(dev) == session)
+	if (ended && nbd_device_session(dev) == session)
 		device_drop_session(dev, session);
 	else
 		nbd_devices_unlock(dev);
 	nbd_session_put(session);
 }
+
+static void device_close_work(struct work_struct *work);
 
 /* Attach a session to an idle device, which the caller has locked */
 static int device_start(struct nbd_device *dev, struct nbd_session *session,
@@ -210,6 +245,10 @@ static int device_start(struct nbd_device *dev, struct nbd_session *session,
 {
 	int err;
 
+	err = nbd_session_init_queues(session, dev->index, dev->tag_set.nr_hw_queues,
+				      dev->tag_set.queue_depth);
+	if (err)
+		return err;
 	err = device_set_limits(dev, &session->export, errmsg);
 	if (err)
 		return err;
@@ -220,8 +259,13 @@ static int device_start(struct nbd_device *dev, struct nbd_session *session,
 	nbd_disk_set_ro(dev, session->export.read_only);
 	blk_queue_rq_timeout(dev->disk->queue, session->request_timeout ?: 30 * HZ);
 	INIT_WORK(&dev->detach_work, device_detach_work);
+	INIT_WORK(&dev->close_work, device_close_work);
 	nbd_session_start(session, conns);
 	rcu_assign_pointer(dev->session, session);
+	nbd_debugfs_add(dev);
+	/* Before the uevent: udev takes a disk without "pid" for one that is not ready */
+	if (sysfs_update_groups(&disk_to_dev(dev->disk)->kobj, dev->ops->groups))
+		pr_warn("nbd%u: no attributes in sysfs\n", dev->index);
 	/* Last, as it makes the disk usable */
 	nbd_disk_set_size(dev, nbd_export_usable(&session->export));
 	nbd_event(dev->index, session->number, NBDCTL_CMD_ATTACHED_EVENT);
@@ -253,12 +297,45 @@ int nbd_device_attach(struct nbd_attach *attach, struct nbd_session *session,
 		return PTR_ERR(dev);
 	attach->index = dev->index;
 	attach->errmsg = NULL;
-	err = nbd_session_init_queues(session, dev->index, dev->tag_set.nr_hw_queues,
-				      dev->tag_set.queue_depth);
-	if (!err)
-		err = device_start(dev, session, conns, &attach->errmsg);
+	err = device_start(dev, session, conns, &attach->errmsg);
 	nbd_devices_unlock(dev);
 	return err;
+}
+
+/**
+ * nbd_device_attach_open() - attach a session to a device that the caller has open
+ * @dev: the device
+ * @session: session with its negotiated parameters; the device takes the reference on success
+ * @conns: one connection for each slot; the session takes the references on success
+ * @errmsg: set to a human-readable reason on failure
+ *
+ * Context: Process context, may sleep. Takes the same locks as nbd_device_attach().
+ * Return: 0; an error of nbd_devices_prepare(); or as nbd_device_attach().
+ */
+int nbd_device_attach_open(struct nbd_device *dev, struct nbd_session *session,
+			   struct nbd_conn **conns, const char **errmsg)
+{
+	int err;
+
+	get_device(disk_to_dev(dev->disk));
+	nbd_devices_lock(dev);
+	err = nbd_devices_prepare(dev, session->nr_slots, errmsg);
+	if (!err)
+		err = device_start(dev, session, conns, errmsg);
+	nbd_devices_unlock(dev);
+	return err;
+}
+
+static void device_queue_detach(struct nbd_device *dev, struct nbd_session *session, u32 timeout,
+				bool usable)
+{
+	nbd_session_get(session);
+	get_device(disk_to_dev(dev->disk));
+	dev->detaching = session;
+	dev->detach_timeout = timeout;
+	dev->detach_flush = usable && nbd_export_has(&session->export, NBD_FLAG_SEND_FLUSH) &&
+			    !session->export.read_only;
+	queue_work(nbd_disk_wq, &dev->detach_work);
 }
 
 /**
@@ -289,14 +366,76 @@ int nbd_device_detach(struct nbd_device *dev, u32 timeout, const char **errmsg)
 		*errmsg = "index: its session is ending";
 	if (err)
 		return err;
-	nbd_session_get(session);
-	get_device(disk_to_dev(dev->disk));
-	dev->detaching = session;
-	dev->detach_timeout = timeout;
-	dev->detach_flush = usable && nbd_export_has(&session->export, NBD_FLAG_SEND_FLUSH) &&
-			    !session->export.read_only;
-	queue_work(nbd_disk_wq, &dev->detach_work);
+	device_queue_detach(dev, session, timeout, usable);
 	return 0;
+}
+
+/**
+ * nbd_device_disconnect() - begin a detach that will not be called off
+ * @dev: attached device, locked by the caller
+ *
+ * The disk may be open: its users get errors, once what is in flight has been replied to and the
+ * server has flushed. It is forced when no server has replied to anything for DISCONNECT_TIME.
+ * nbd_device_wait_dropped() waits for the end.
+ *
+ * Context: Process context, does not wait for servers. Takes the session's lock.
+ */
+void nbd_device_disconnect(struct nbd_device *dev)
+{
+	struct nbd_session *session = nbd_device_session(dev);
+	bool usable;
+	int err;
+
+	WRITE_ONCE(dev->detach_anyway, true);
+	err = nbd_session_drain(session, &usable);
+	/* Otherwise it is being detached, which device_end_session() does not call off any more */
+	if (!err)
+		device_queue_detach(dev, session, NBD_DETACH_WHILE_ANSWERED, usable);
+}
+
+/**
+ * nbd_device_wait_dropped() - wait until a device is done with its session
+ * @session: referenced session, which is being detached
+ *
+ * Context: Process context, sleeps. No lock may be held.
+ * Return: 0; or -ERESTARTSYS after a fatal signal.
+ */
+int nbd_device_wait_dropped(struct nbd_session *session)
+{
+	return wait_event_killable(session->change_wq, READ_ONCE(session->dropped));
+}
+
+static void device_close_work(struct work_struct *work)
+{
+	struct nbd_device *dev = container_of(work, struct nbd_device, close_work);
+	struct nbd_session *session;
+
+	nbd_devices_lock(dev);
+	session = nbd_device_session(dev);
+	if (session && READ_ONCE(session->end_on_close) && !disk_openers(dev->disk))
+		nbd_device_disconnect(dev);
+	nbd_devices_unlock(dev);
+}
+
+/**
+ * nbd_device_closed() - detach a device after its last close, if its session is to end then
+ * @dev: the device
+ *
+ * Context: Process context, does not sleep. The caller may hold the disk's open_mutex.
+ */
+void nbd_device_closed(struct nbd_device *dev)
+{
+	struct nbd_session *session;
+
+	rcu_read_lock();
+	session = rcu_dereference(dev->session);
+	if (session && READ_ONCE(session->end_on_close) && !disk_openers(dev->disk)) {
+		get_device(disk_to_dev(dev->disk));
+		/* If it is queued, it has a reference */
+		if (!queue_work(nbd_disk_wq, &dev->close_work))
+			put_device(disk_to_dev(dev->disk));
+	}
+	rcu_read_unlock();
 }
 
 /**
@@ -341,4 +480,17 @@ int nbd_device_resize(struct nbd_device *dev, u64 size)
 	nbd_disk_set_size(dev, nbd_export_usable(&session->export));
 	nbd_event_resized(dev->index, session->number, size);
 	return 0;
+}
+
+/**
+ * nbd_device_set_timeout() - change the request timeout of an attached device
+ * @dev: attached device, locked by the caller
+ * @timeout: in jiffies, 0 for none
+ *
+ * Context: Process context.
+ */
+void nbd_device_set_timeout(struct nbd_device *dev, unsigned long timeout)
+{
+	WRITE_ONCE(nbd_device_session(dev)->request_timeout, timeout);
+	blk_queue_rq_timeout(dev->disk->queue, timeout ?: 30 * HZ);
 }

@@ -30,8 +30,14 @@ struct nbd_attach {
 
 int nbd_device_attach(struct nbd_attach *attach, struct nbd_session *session,
 		      struct nbd_conn **conns);
+int nbd_device_attach_open(struct nbd_device *dev, struct nbd_session *session,
+			   struct nbd_conn **conns, const char **errmsg);
 int nbd_device_detach(struct nbd_device *dev, u32 timeout, const char **errmsg);
 void nbd_device_detach_now(struct nbd_device *dev, struct nbd_session *session);
+void nbd_device_disconnect(struct nbd_device *dev);
+int nbd_device_wait_dropped(struct nbd_session *session);
+void nbd_device_closed(struct nbd_device *dev);
 int nbd_device_resize(struct nbd_device *dev, u64 size);
+void nbd_device_set_timeout(struct nbd_device *dev, unsigned long timeout);
 
 #endif /* NBD_DEVICE_H */

@@ -17,6 +17,7 @@
 #include "session.h"
 
 unsigned int nbds_max = 16;
+unsigned int pre_defined_connections = 1;
 
 static DEFINE_XARRAY_ALLOC(devices);
 /*
@@ -220,6 +221,7 @@ static struct nbd_device *devices_create(u32 index, u32 queues, u32 depth)
 	dev->index = index;
 	dev->depth = depth;
 	mutex_init(&dev->lock);
+	mutex_init(&dev->setup_lock);
 	INIT_WORK(&dev->del_work, devices_del_work);
 	INIT_WORK(&dev->renew_work, devices_renew_work);
 	err = nbd_disk_add(dev, queues, depth);
@@ -243,9 +245,10 @@ static void devices_renew_work(struct work_struct *work)
 {
 	struct nbd_device *old = container_of(work, struct nbd_device, renew_work), *new;
 	u32 index = old->index, depth = old->depth;
+	bool destroy = old->destroy;
 
 	kfree_rcu(old, rcu);
-	if (READ_ONCE(exiting)) {
+	if (destroy || READ_ONCE(exiting)) {
 		devices_release_index(index);
 		return;
 	}
@@ -269,22 +272,37 @@ void nbd_devices_forget(struct nbd_device *dev)
 		kfree_rcu(dev, rcu);
 }
 
+/* True if a disk or partition is mounted, swapped to, or part of another device */
+static bool devices_is_claimed(struct gendisk *disk)
+{
+	struct block_device *part;
+	bool claimed = false;
+	unsigned long i;
+
+	rcu_read_lock();
+	xa_for_each(&disk->part_tbl, i, part)
+		claimed |= READ_ONCE(part->bd_holder) != NULL;
+	rcu_read_unlock();
+	return claimed;
+}
+
 /*
  * Reserve the number of a device for the caller, and mark the device as gone; false if the disk is
- * open, as its users keep the number.
+ * in use, as its users keep the number. With @plain, a disk that is merely open is not in use: the
+ * process that attached it by ioctl, and the one that detaches it, have it open.
  */
-static bool devices_reserve_index(struct nbd_device *dev)
+static bool devices_reserve_index(struct nbd_device *dev, bool plain)
 {
-	bool open;
+	bool used;
 
 	mutex_lock(&dev->disk->open_mutex);
-	open = disk_openers(dev->disk);
-	if (!open)
+	used = plain ? devices_is_claimed(dev->disk) : disk_openers(dev->disk);
+	if (!used)
 		WRITE_ONCE(dev->gone, true);
 	mutex_unlock(&dev->disk->open_mutex);
-	if (!open)
+	if (!used)
 		xa_store(&devices, dev->index, XA_ZERO_ENTRY, GFP_KERNEL);
-	return !open;
+	return !used;
 }
 
 /*
@@ -303,22 +321,31 @@ static struct nbd_device *devices_replace(struct nbd_device *dev, u32 queues, u3
 /**
  * nbd_devices_renew() - replace a device whose session has ended
  * @dev: device without a session, locked by the caller; it is unlocked, and a reference is dropped
+ * @session: the session that has ended
  *
  * What is attached next gets a new disk, without settings, cached data or errors of this one. If
- * the disk is open, its users keep it, and the number gets a new device after them: what they have
- * cached would be taken for data of what is attached next.
+ * the disk is in use, its users keep it, and the number gets a new device after them: what they
+ * have cached would be taken for data of what is attached next.
  *
  * Context: Process context, may sleep.
  */
-void nbd_devices_renew(struct nbd_device *dev)
+void nbd_devices_renew(struct nbd_device *dev, const struct nbd_session *session)
 {
 	struct nbd_device *new;
+	u32 index = dev->index;
 
 	lockdep_assert_held(&dev->lock);
-	if (!devices_reserve_index(dev)) {
+	dev->destroy = READ_ONCE(session->destroy);
+	if (!devices_reserve_index(dev, session->origin == NBD_ORIGIN_IOCTL)) {
 		WRITE_ONCE(dev->gone, true);
 		queue_work(nbd_disk_wq, &dev->del_work);
 		nbd_devices_unlock(dev);
+		return;
+	}
+	if (dev->destroy) {
+		nbd_disk_del(dev);
+		nbd_devices_unlock(dev);
+		devices_release_index(index);
 		return;
 	}
 	new = devices_replace(dev, 1, dev->depth);
@@ -431,12 +458,18 @@ static struct nbd_device *devices_change_depth(struct nbd_device *dev, u32 queue
 {
 	*errmsg = "queue-depth: cannot change while the device is open";
 	nbd_devices_wait_closed(dev);
-	if (!devices_reserve_index(dev)) {
+	if (!devices_reserve_index(dev, false)) {
 		nbd_devices_unlock(dev);
 		return ERR_PTR(-EBUSY);
 	}
 	*errmsg = "cannot create a device";
 	return devices_replace(dev, queues, depth);
+}
+
+static void devices_set_queues(struct nbd_device *dev, u32 queues)
+{
+	if (dev->tag_set.nr_hw_queues != queues)
+		blk_mq_update_nr_hw_queues(&dev->tag_set, queues);
 }
 
 /**
@@ -471,9 +504,30 @@ struct nbd_device *nbd_devices_lock_for_attach(u32 index, bool any, u32 slots, u
 	}
 	if (dev->depth != want)
 		return devices_change_depth(dev, queues, want, errmsg);
-	if (dev->tag_set.nr_hw_queues != queues)
-		blk_mq_update_nr_hw_queues(&dev->tag_set, queues);
+	devices_set_queues(dev, queues);
 	return dev;
+}
+
+/**
+ * nbd_devices_prepare() - check that a device is idle, and set the number of its hardware queues
+ * @dev: device locked by the caller; it may be open
+ * @slots: number of connections
+ * @errmsg: set to a human-readable reason on failure
+ *
+ * Context: Process context, sleeps.
+ * Return: 0; -ENXIO if the device is gone; -EBUSY if something is attached to it.
+ */
+int nbd_devices_prepare(struct nbd_device *dev, u32 slots, const char **errmsg)
+{
+	lockdep_assert_held(&dev->lock);
+	*errmsg = "index: already attached";
+	if (dev->gone)
+		return -ENXIO;
+	if (rcu_access_pointer(dev->session))
+		return -EBUSY;
+	*errmsg = NULL;
+	devices_set_queues(dev, min(slots, nr_cpu_ids));
+	return 0;
 }
 
 /* ---- the module ---- */
@@ -488,6 +542,10 @@ static int devices_check_params(void)
 		pr_err("nbd: nbds_max is too large, %u at most\n", nbd_index_max() + 1);
 		return -EINVAL;
 	}
+	if (!pre_defined_connections || pre_defined_connections > NBD_MAX_SLOTS) {
+		pr_err("nbd: pre_defined_connections must be from 1 to %u\n", NBD_MAX_SLOTS);
+		return -EINVAL;
+	}
 	return 0;
 }
 
@@ -499,7 +557,7 @@ static int devices_create_first(u32 index)
 	err = xa_insert(&devices, index, NULL, GFP_KERNEL);
 	if (err)
 		return err;
-	dev = devices_create(index, 1, NBD_DEFAULT_DEPTH);
+	dev = devices_create(index, min(pre_defined_connections, nr_cpu_ids), NBD_DEFAULT_DEPTH);
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
 	nbd_devices_unlock(dev);

@@ -16,6 +16,7 @@ struct workqueue_struct;
 
 extern struct workqueue_struct *nbd_disk_wq;
 extern unsigned int nbds_max;
+extern unsigned int pre_defined_connections;
 
 int nbd_devices_init(const struct nbd_device_ops *ops);
 void nbd_devices_exit(void);
@@ -34,7 +35,8 @@ struct nbd_session *nbd_devices_get_session(struct nbd_device *dev);
 u32 nbd_devices_state(struct nbd_device *dev);
 
 bool nbd_devices_wait_closed(struct nbd_device *dev);
-void nbd_devices_renew(struct nbd_device *dev);
+int nbd_devices_prepare(struct nbd_device *dev, u32 slots, const char **errmsg);
+void nbd_devices_renew(struct nbd_device *dev, const struct nbd_session *session);
 bool nbd_devices_is_gone(const struct nbd_device *dev);
 void nbd_devices_forget(struct nbd_device *dev);
 

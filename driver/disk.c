@@ -73,7 +73,7 @@ int nbd_disk_add(struct nbd_device *dev, u32 queues, u32 depth)
 	disk_set_name(disk, dev);
 	nbd_limits_reset(disk);
 	dev->disk = disk;
-	err = add_disk(disk);
+	err = device_add_disk(NULL, disk, dev->ops->groups);
 	if (err)
 		goto put_disk;
 	return 0;

@@ -11,6 +11,7 @@
 #include <linux/mutex.h>
 #include <linux/workqueue.h>
 
+struct nbd_legacy;
 struct nbd_session;
 
 #define NBD_MAJOR_NR	43
@@ -19,10 +20,12 @@ struct nbd_session;
  * struct nbd_device_ops - what the block layer calls for a device
  * @fops: file operations of the disk
  * @mq_ops: operations of its queue
+ * @groups: attributes of the disk in sysfs
  */
 struct nbd_device_ops {
 	const struct block_device_operations *fops;
 	const struct blk_mq_ops *mq_ops;
+	const struct attribute_group **groups;
 };
 
 /**
@@ -42,8 +45,14 @@ struct nbd_device_ops {
  *	@lock, before @detach_work is queued
  * @detach_timeout: limit in milliseconds, see nbd_device_detach()
  * @detach_flush: flush the server before the detach
+ * @detach_anyway: end the session when @detach_timeout has passed, too
+ * @close_work: detaches after the last close, for nbd_session.end_on_close
+ * @destroy: no device takes the number when this one is gone; written with @gone
  * @del_work: removes the disk
  * @renew_work: creates the next device of this number
+ * @setup: attach that is being set up by ioctls of linux/nbd.h, or NULL; under @setup_lock
+ * @setup_lock: protects @setup; taken under the disk's open_mutex
+ * @debugfs: its directory in debugfs while something is attached; under @lock
  * @rcu: frees the device
  */
 struct nbd_device {
@@ -60,8 +69,14 @@ struct nbd_device {
 	struct nbd_session *detaching;
 	u32 detach_timeout;
 	bool detach_flush;
+	bool detach_anyway;
+	bool destroy;
+	struct work_struct close_work;
 	struct work_struct del_work;
 	struct work_struct renew_work;
+	struct nbd_legacy *setup;
+	struct mutex setup_lock;	/* setup */
+	struct dentry *debugfs;
 	struct rcu_head rcu;
 };
 

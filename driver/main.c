@@ -3,7 +3,9 @@
 #include <linux/module.h>
 #include <linux/workqueue.h>
 
+#include "attrs.h"
 #include "conn.h"
+#include "debugfs.h"
 #include "devices.h"
 #include "disk.h"
 #include "fops.h"
@@ -14,10 +16,14 @@
 static const struct nbd_device_ops device_ops = {
 	.fops = &nbd_fops,
 	.mq_ops = &nbd_mq_ops,
+	.groups = nbd_attr_groups,
 };
 
 module_param(nbds_max, uint, 0444);
 MODULE_PARM_DESC(nbds_max, "devices to make at load (default 16); more are made on demand");
+module_param(pre_defined_connections, uint, 0444);
+MODULE_PARM_DESC(pre_defined_connections,
+		 "hardware queues of the devices that are made at load (default 1)");
 module_param(max_part, uint, 0444);
 MODULE_PARM_DESC(max_part, "partitions per device that have minors of the device's own (default 16)");
 
@@ -36,6 +42,7 @@ static int __init nbd_init(void)
 	}
 	nbd_conns_init();
 	nbd_sessions_init();
+	nbd_debugfs_init();
 	err = nbd_devices_init(&device_ops);
 	if (err)
 		goto exit_conns;
@@ -47,6 +54,7 @@ static int __init nbd_init(void)
 exit_devices:
 	nbd_devices_exit();
 exit_conns:
+	nbd_debugfs_exit();
 	nbd_conns_exit();
 	destroy_workqueue(nbd_ctl_wq);
 destroy_io_wq:
@@ -64,6 +72,7 @@ static void __exit nbd_exit(void)
 	destroy_workqueue(nbd_ctl_wq);
 	destroy_workqueue(nbd_io_wq);
 	rcu_barrier();
+	nbd_debugfs_exit();
 	nbd_conns_exit();
 }
 

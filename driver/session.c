@@ -69,6 +69,7 @@ struct nbd_session *nbd_session_alloc(u32 nr_slots)
 	mutex_init(&session->lock);
 	session_needed_by_reclaim(&session->lock);
 	init_waitqueue_head(&session->retire_wq);
+	init_waitqueue_head(&session->change_wq);
 	spin_lock_init(&session->park_lock);
 	INIT_LIST_HEAD(&session->parked);
 	INIT_LIST_HEAD(&session->suspects);
@@ -78,6 +79,7 @@ struct nbd_session *nbd_session_alloc(u32 nr_slots)
 	sema_init(&session->queries, NBD_QUERY_TAGS);
 	init_completion(&session->flushed);
 	session->state = NBD_SESSION_SETUP;
+	session->pid = task_tgid_nr(current);
 	session->nr_slots = nr_slots;
 	for (i = 0; i < nr_slots; i++)
 		mutex_init(&session->slots[i].flush_lock);
@@ -198,6 +200,7 @@ void nbd_session_set_state(struct nbd_session *session, enum nbd_session_state s
 	spin_lock_irq(&session->park_lock);
 	WRITE_ONCE(session->state, state);
 	spin_unlock_irq(&session->park_lock);
+	wake_up_all(&session->change_wq);
 }
 
 /**

@@ -46,6 +46,18 @@ enum nbd_session_state {
 };
 
 /**
+ * enum nbd_origin - the interface that a session was attached by
+ * @NBD_ORIGIN_NBDCTL: the family "nbdctl"
+ * @NBD_ORIGIN_NETLINK: the family "nbd"
+ * @NBD_ORIGIN_IOCTL: the ioctls of linux/nbd.h, by a process that keeps the disk open
+ */
+enum nbd_origin {
+	NBD_ORIGIN_NBDCTL,
+	NBD_ORIGIN_NETLINK,
+	NBD_ORIGIN_IOCTL,
+};
+
+/**
  * struct nbd_slot - a place for a connection
  * @conn: its connection, or NULL; RCU, written under the session's @lock
  * @reconnects: connections that it got after the first; written under the session's @lock
@@ -90,6 +102,10 @@ struct nbd_pieces {
  *	orderly detach, and callers of nbd_device_get_session()
  * @number: unique since boot
  * @index: number of the device
+ * @origin: interface that it was attached by
+ * @pid: process that attached it, or that replaced a connection since, in the initial PID namespace
+ * @destroy: its end removes the device, and no other one gets the number
+ * @end_on_close: it ends when the disk is no longer open
  * @export: negotiated parameters; only the size changes
  * @identifier: free text that says what is attached, or NULL
  * @display: human-readable origin, such as a URI, or NULL; under @lock
@@ -104,6 +120,8 @@ struct nbd_pieces {
  * @nr_retiring: connections that are out of their slots and not yet torn down; under @lock
  * @retire_wq: woken when @nr_retiring becomes 0
  * @state: written under @lock and @park_lock
+ * @dropped: the device is done with the session, and has a successor if it was not in use
+ * @change_wq: woken after each change of @state, and when @dropped is set
  * @gave_up: the dead-connection timeout has expired, and no connection has come since; written
  *	under @lock and @park_lock
  * @park_lock: protects @parked, @suspects, @usable, @quiesce_depth and @epoch; writers of @state
@@ -129,6 +147,10 @@ struct nbd_session {
 	struct kref ref;
 	u64 number;
 	u32 index;
+	enum nbd_origin origin;
+	pid_t pid;
+	bool destroy;
+	bool end_on_close;
 	struct nbd_export export;
 	char *identifier;
 	char *display;
@@ -142,6 +164,8 @@ struct nbd_session {
 	u32 nr_retiring;
 	wait_queue_head_t retire_wq;
 	enum nbd_session_state state;
+	bool dropped;
+	wait_queue_head_t change_wq;
 	bool gave_up;
 	spinlock_t park_lock;	/* parked, suspects, usable, quiesce_depth, epoch, gave_up, state */
 	struct list_head parked;
