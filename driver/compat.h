@@ -20,11 +20,13 @@
 #define NBD_MODE_READ		BLK_OPEN_READ
 #define NBD_OPEN_ARGS		struct gendisk *disk, blk_mode_t mode
 #define nbd_open_disk()		(disk)
+#define NBD_RELEASE_ARGS	struct gendisk *disk
 #else
 #define nbd_mode_t		fmode_t
 #define NBD_MODE_READ		FMODE_READ
 #define NBD_OPEN_ARGS		struct block_device *bdev, fmode_t mode
 #define nbd_open_disk()		(bdev->bd_disk)
+#define NBD_RELEASE_ARGS	struct gendisk *disk, fmode_t mode
 #endif
 
 #ifdef NBD_HAVE_WQ_PERCPU

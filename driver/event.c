@@ -5,6 +5,7 @@
 #include <net/net_namespace.h>
 
 #include "event.h"
+#include "legacy-family.h"
 #include "nbdctl-gen.h"
 
 /* Make listeners see ENOBUFS, as if their buffers had been full, so that they query the device */
@@ -147,4 +148,27 @@ void nbd_event_detach_failed(u32 index, u64 session, u32 reason)
 		event_drop(skb);
 	else
 		event_send(skb, head);
+}
+
+/**
+ * nbd_event_link_dead() - send LINK_DEAD, the event of the family "nbd"
+ * @index: number of the device
+ *
+ * Context: Process context, may sleep; does no I/O.
+ */
+void nbd_event_link_dead(u32 index)
+{
+#ifdef NBD_LEGACY
+	unsigned int noio = memalloc_noio_save();
+	struct sk_buff *skb = genlmsg_new(nla_total_size(sizeof(u32)), GFP_NOIO);
+	void *head;
+
+	if (skb) {
+		head = genlmsg_put(skb, 0, 0, &nbd_legacy_family, 0, NBD_CMD_LINK_DEAD);
+		nla_put_u32(skb, NBD_ATTR_INDEX, index);
+		genlmsg_end(skb, head);
+		genlmsg_multicast_allns(&nbd_legacy_family, skb, 0, 0);
+	}
+	memalloc_noio_restore(noio);
+#endif
 }

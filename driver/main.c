@@ -9,6 +9,7 @@
 #include "devices.h"
 #include "disk.h"
 #include "fops.h"
+#include "legacy-netlink.h"
 #include "nbdctl.h"
 #include "queue.h"
 #include "session.h"
@@ -49,8 +50,13 @@ static int __init nbd_init(void)
 	err = nbdctl_init();
 	if (err)
 		goto exit_devices;
+	err = nbd_legacy_init();
+	if (err)
+		goto exit_nbdctl;
 	return 0;
 
+exit_nbdctl:
+	nbdctl_exit();
 exit_devices:
 	nbd_devices_exit();
 exit_conns:
@@ -65,6 +71,7 @@ destroy_io_wq:
 static void __exit nbd_exit(void)
 {
 	/* First no device can be attached any more; one that is would pin the module */
+	nbd_legacy_exit();
 	nbdctl_exit();
 	nbd_devices_exit();
 	/* Then the RCU callbacks and work items run that free what is left */
@@ -84,3 +91,6 @@ MODULE_LICENSE("GPL");
 MODULE_VERSION(NBD_VERSION);
 MODULE_ALIAS_BLOCKDEV_MAJOR(43);
 MODULE_ALIAS_GENL_FAMILY(NBDCTL_FAMILY_NAME);
+#ifdef NBD_LEGACY
+MODULE_ALIAS_GENL_FAMILY("nbd");
+#endif

@@ -220,6 +220,8 @@ static void slots_conn_down(struct nbd_session *session, struct nbd_conn *conn, 
 			conn->index, moved);
 	nbd_event_slot(session->index, session->number, NBDCTL_CMD_CONNECTION_DOWN_EVENT,
 		       conn->index, reason);
+	if (reason && session->state < NBD_SESSION_DRAINING)
+		nbd_event_link_dead(session->index);
 	mutex_lock(&session->lock);
 	if (!--session->nr_retiring)
 		wake_up_all(&session->retire_wq);
@@ -475,6 +477,7 @@ int nbd_session_replace(struct nbd_session *session, struct nbd_conn **conns, u3
 	mutex_lock(&session->lock);
 	err = slots_check_replacement(session, conns, n, export, errmsg);
 	if (!err) {
+		WRITE_ONCE(session->pid, task_tgid_nr(current));
 		if (force)
 			WRITE_ONCE(session->forced, session->born);
 		/* No command is sent before all slots are filled */
