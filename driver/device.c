@@ -71,7 +71,8 @@ static int device_begin_drain(struct nbd_device *dev, struct nbd_session *sessio
 
 	if (!mutex_trylock(&dev->disk->open_mutex))
 		return -EBUSY;
-	if (disk_openers(dev->disk))
+	/* A process in DO_IT has it open */
+	if (disk_openers(dev->disk) > (session->origin == NBD_ORIGIN_IOCTL))
 		err = -EBUSY;
 	else
 		err = nbd_session_drain(session, usable);
@@ -168,6 +169,32 @@ static int device_flush(struct nbd_session *session, struct patience *p)
 	return err;
 }
 
+static void device_sync_work(struct work_struct *work)
+{
+	struct nbd_device *dev = container_of(work, struct nbd_device, sync_work);
+
+	sync_blockdev(dev->disk->part0);
+	put_device(disk_to_dev(dev->disk));
+}
+
+/*
+ * Write the page cache of a disk that is still open; others were written by their last close. In a
+ * work item of its own, as it waits for the server.
+ */
+static int device_sync(struct nbd_device *dev, struct patience *p)
+{
+	get_device(disk_to_dev(dev->disk));
+	/* That of a detach that was called off may still run */
+	if (!queue_work(nbd_disk_wq, &dev->sync_work))
+		put_device(disk_to_dev(dev->disk));
+	while (work_busy(&dev->sync_work)) {
+		if (device_patience_is_over(p))
+			return -ETIMEDOUT;
+		schedule_timeout_uninterruptible(1);
+	}
+	return 0;
+}
+
 /* Freeze the queue: wait until nothing is in flight, and let nothing in */
 static int device_drain(struct request_queue *q, struct patience *p)
 {
@@ -184,8 +211,8 @@ static int device_drain(struct request_queue *q, struct patience *p)
 }
 
 /*
- * Flush the server and freeze the queue. No lock is held, as this takes as long as the server
- * needs.
+ * Write out, flush the server and freeze the queue. No lock is held, as this takes as long as the
+ * server needs.
  */
 static int device_write_out(struct nbd_device *dev, struct nbd_session *session)
 {
@@ -194,7 +221,9 @@ static int device_write_out(struct nbd_device *dev, struct nbd_session *session)
 	int err = 0;
 
 	device_patience_begin(&p, dev, session);
-	if (dev->detach_flush)
+	if (disk_openers(dev->disk))
+		err = device_sync(dev, &p);
+	if (!err && dev->detach_flush)
 		err = device_flush(session, &p);
 	return err ?: device_drain(q, &p);
 }
@@ -259,6 +288,7 @@ static int device_start(struct nbd_device *dev, struct nbd_session *session,
 	nbd_disk_set_ro(dev, session->export.read_only);
 	blk_queue_rq_timeout(dev->disk->queue, session->request_timeout ?: 30 * HZ);
 	INIT_WORK(&dev->detach_work, device_detach_work);
+	INIT_WORK(&dev->sync_work, device_sync_work);
 	INIT_WORK(&dev->close_work, device_close_work);
 	nbd_session_start(session, conns);
 	rcu_assign_pointer(dev->session, session);

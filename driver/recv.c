@@ -153,8 +153,10 @@ static void recv_step_find(struct nbd_conn *conn)
 
 	trace_nbd_reply(conn, &rx->reply);
 	rx->cmd = nbd_cmd_find(&conn->session->table, conn, rx->reply.cookie);
-	if (rx->cmd)
+	if (rx->cmd) {
+		trace_nbd_header_received(rx->cmd->rq, rx->reply.cookie);
 		return nbd_reply_found(&rx->reply, &rx->cmd->req);
+	}
 	orphan = recv_find_orphan(rx, rx->reply.cookie);
 	if (!orphan)
 		return recv_violation(conn, "reply to no request in flight");
@@ -195,6 +197,7 @@ static void recv_step_end(struct nbd_conn *conn)
 		return recv_violation(conn, "end of a reply with data missing");
 	if (!cmd->error && cmd->query && !nbd_query_complete(cmd->query, conn->ids))
 		return recv_violation(conn, "end of a block status reply with a context missing");
+	trace_nbd_payload_received(cmd->rq, nbd_cmd_cookie(cmd));
 	conn->stats.replies++;
 	if (cmd->error) {
 		conn->stats.errors++;

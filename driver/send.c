@@ -72,6 +72,9 @@ static void send_add_header(struct nbd_conn *conn, struct nbd_cmd *cmd, u32 nr_h
 	struct bio_vec *vec = &conn->tx.vec[*nr_vecs];
 
 	nbd_put_request(wire, &cmd->req, nbd_cmd_cookie(cmd));
+	if (trace_nbd_send_request_enabled() && cmd->rq)
+		trace_nbd_send_request(wire, conn->session->index, cmd->rq);
+	trace_nbd_header_sent(cmd->rq, nbd_cmd_cookie(cmd));
 	/* Headers that are adjacent in memory share a bvec */
 	if (*nr_vecs && nr_headers &&
 	    page_address(vec[-1].bv_page) + vec[-1].bv_offset + vec[-1].bv_len == (void *)wire) {
@@ -162,6 +165,7 @@ static void send_batch_done(struct nbd_tx *tx)
 
 	list_for_each_entry_safe(cmd, next, &tx->sent, list) {
 		list_del(&cmd->list);
+		trace_nbd_payload_sent(cmd->rq, nbd_cmd_cookie(cmd));
 		if (nbd_cmd_clear_pending(cmd, NBD_PENDING_SEND))
 			nbd_cmd_complete(cmd, NULL);
 	}

@@ -141,6 +141,85 @@ TRACE_EVENT(nbd_state,
 	TP_printk("nbd%u: state %u -> %u", __entry->dev, __entry->from, __entry->to)
 );
 
+/*
+ * The tracepoints of the kernel's own driver, by name and field. They are about requests of the
+ * block layer only, not about the driver's own commands.
+ */
+DECLARE_EVENT_CLASS(nbd_transport_event,
+
+	TP_PROTO(struct request *req, u64 handle),
+	TP_ARGS(req, handle),
+	TP_STRUCT__entry(
+		__field(struct request *, req)
+		__field(u64, handle)
+	),
+	TP_fast_assign(
+		__entry->req = req;
+		__entry->handle = handle;
+	),
+	TP_printk("nbd transport event: request %p, handle 0x%016llx", __entry->req,
+		  __entry->handle)
+);
+
+/* The header of a request is added to a batch for the socket */
+DEFINE_EVENT_CONDITION(nbd_transport_event, nbd_header_sent,
+	TP_PROTO(struct request *req, u64 handle),
+	TP_ARGS(req, handle),
+	TP_CONDITION(req)
+);
+
+/* The socket has taken the payload of a WRITE */
+DEFINE_EVENT_CONDITION(nbd_transport_event, nbd_payload_sent,
+	TP_PROTO(struct request *req, u64 handle),
+	TP_ARGS(req, handle),
+	TP_CONDITION(req)
+);
+
+/* The header of a reply, or of a chunk of it, was received */
+DEFINE_EVENT_CONDITION(nbd_transport_event, nbd_header_received,
+	TP_PROTO(struct request *req, u64 handle),
+	TP_ARGS(req, handle),
+	TP_CONDITION(req)
+);
+
+/* The reply was received to its end */
+DEFINE_EVENT_CONDITION(nbd_transport_event, nbd_payload_received,
+	TP_PROTO(struct request *req, u64 handle),
+	TP_ARGS(req, handle),
+	TP_CONDITION(req)
+);
+
+DECLARE_EVENT_CLASS(nbd_send_request,
+
+	TP_PROTO(struct nbd_wire_request *nbd_request, int index, struct request *rq),
+	TP_ARGS(nbd_request, index, rq),
+	TP_STRUCT__entry(
+		__field(struct nbd_wire_request *, nbd_request)
+		__field(u64, dev_index)
+		__field(struct request *, request)
+	),
+	TP_fast_assign(
+		__entry->nbd_request = nbd_request;
+		__entry->dev_index = index;
+		__entry->request = rq;
+	),
+	TP_printk("nbd%lld: request %p", __entry->dev_index, __entry->request)
+);
+
+/* The header of a request was built; a BPF program may change it */
+#ifdef DEFINE_EVENT_WRITABLE
+DEFINE_EVENT_WRITABLE(nbd_send_request, nbd_send_request,
+	TP_PROTO(struct nbd_wire_request *nbd_request, int index, struct request *rq),
+	TP_ARGS(nbd_request, index, rq),
+	sizeof(struct nbd_wire_request)
+);
+#else
+DEFINE_EVENT(nbd_send_request, nbd_send_request,
+	TP_PROTO(struct nbd_wire_request *nbd_request, int index, struct request *rq),
+	TP_ARGS(nbd_request, index, rq)
+);
+#endif
+
 #endif /* NBD_TRACE_H */
 
 #undef TRACE_INCLUDE_PATH

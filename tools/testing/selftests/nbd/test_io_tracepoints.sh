@@ -28,6 +28,12 @@ grep -q "nbd_chunk: .* content 8388608+65536 cookie $cookie" <<<"$trace" ||
 	fail "nbd_chunk: $trace"
 grep -q "nbd_done: 43,$minor: cookie $cookie error 0 status 0" <<<"$trace" ||
 	fail "nbd_done: $trace"
+# those of the kernel's own driver, with the handle of the same request
+hex=$(printf '0x%016x' "$cookie")
+for event in header_sent header_received payload_received; do
+	grep -q "nbd_$event: .* handle $hex" <<<"$trace" || fail "nbd_$event: $trace"
+done
+grep -q "nbd_send_request: $DISK: request" <<<"$trace" || fail "nbd_send_request: $trace"
 # live 2, draining 4, dead 5: enum nbdctl_state
 same "$(grep -o 'state [0-9] -> [0-9]' <<<"$trace" | paste -sd,)" "state 2 -> 4,state 4 -> 5" \
 	"nbd_state"
