@@ -39,6 +39,13 @@ static int device_set_limits(struct nbd_device *dev, const struct nbd_export *ex
 	return err;
 }
 
+/* Attributes in sysfs exist while there is a session */
+static void device_update_attrs(struct nbd_device *dev)
+{
+	if (sysfs_update_groups(&disk_to_dev(dev->disk)->kobj, dev->ops->groups))
+		pr_warn("nbd%u: attributes in sysfs are missing\n", dev->index);
+}
+
 /*
  * Clear the pointer to a session that has ended, and replace its device, which is locked by the
  * caller and is unlocked. After the grace period queue_rq() and other readers do not see the
@@ -51,6 +58,7 @@ static void device_drop_session(struct nbd_device *dev, struct nbd_session *sess
 	nbd_debugfs_remove(dev);
 	set_capacity(dev->disk, 0);
 	RCU_INIT_POINTER(dev->session, NULL);
+	device_update_attrs(dev);
 	synchronize_rcu_expedited();
 	nbd_devices_renew(dev, session);
 	nbd_event(index, session->number, NBDCTL_CMD_DETACHED_EVENT);
@@ -72,7 +80,7 @@ static int device_begin_drain(struct nbd_device *dev, struct nbd_session *sessio
 	if (!mutex_trylock(&dev->disk->open_mutex))
 		return -EBUSY;
 	/* A process in DO_IT has it open */
-	if (disk_openers(dev->disk) > (session->origin == NBD_ORIGIN_IOCTL))
+	if (disk_openers(dev->disk) > (session->origin == NBD_ORIGIN_IOCTL ? 1 : 0))
 		err = -EBUSY;
 	else
 		err = nbd_session_drain(session, usable);
@@ -294,8 +302,7 @@ static int device_start(struct nbd_device *dev, struct nbd_session *session,
 	rcu_assign_pointer(dev->session, session);
 	nbd_debugfs_add(dev);
 	/* Before the uevent: udev takes a disk without "pid" for one that is not ready */
-	if (sysfs_update_groups(&disk_to_dev(dev->disk)->kobj, dev->ops->groups))
-		pr_warn("nbd%u: no attributes in sysfs\n", dev->index);
+	device_update_attrs(dev);
 	/* Last, as it makes the disk usable */
 	nbd_disk_set_size(dev, nbd_export_usable(&session->export));
 	nbd_event(dev->index, session->number, NBDCTL_CMD_ATTACHED_EVENT);

@@ -281,7 +281,7 @@ static bool devices_is_claimed(struct gendisk *disk)
 
 	rcu_read_lock();
 	xa_for_each(&disk->part_tbl, i, part)
-		claimed |= READ_ONCE(part->bd_holder) != NULL;
+		claimed |= !!READ_ONCE(part->bd_holder);
 	rcu_read_unlock();
 	return claimed;
 }

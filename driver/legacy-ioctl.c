@@ -199,7 +199,7 @@ static struct nbd_legacy *legacy_take_setup(struct nbd_device *dev)
 	return setup;
 }
 
-/* Put it back if the attach failed, for the caller to mend and try again */
+/* Put it back if the attach failed, for the caller to try again */
 static void legacy_return_setup(struct nbd_device *dev, struct nbd_legacy *setup)
 {
 	mutex_lock(&dev->setup_lock);
