@@ -131,25 +131,25 @@ static int attach_set_identifier(struct attach_args *args, const char *s, struct
 	return 0;
 }
 
-static int attach_option(struct attach_args *args, int id, struct error *err)
+int attach_option(struct attach_args *args, int id, const char *value, struct error *err)
 {
 	switch (id) {
 	case 'u':
-		args->operands.unix_path = optarg;
+		args->operands.unix_path = value;
 		return 0;
 	case OPT_PORT:
-		args->operands.port = optarg;
+		args->operands.port = value;
 		return 0;
 	case OPT_VSOCK:
-		args->operands.vsock = optarg;
+		args->operands.vsock = value;
 		return 0;
 	case 'N':
-		args->operands.name = optarg;
+		args->operands.name = value;
 		return 0;
 	case 'C':
-		return attach_set_connections(args, optarg, err);
+		return attach_set_connections(args, value, err);
 	case OPT_CONTEXT:
-		return attach_add_context(args, optarg, err);
+		return attach_add_context(args, value, err);
 	case OPT_REQUIRE_CONTEXT:
 		args->require_context = true;
 		return 0;
@@ -160,14 +160,14 @@ static int attach_option(struct attach_args *args, int id, struct error *err)
 		args->read_only = true;
 		return 0;
 	case 't':
-		return attach_set_seconds(&args->request_timeout, optarg, "timeout", true, err);
+		return attach_set_seconds(&args->request_timeout, value, "timeout", true, err);
 	case OPT_CONNECT_TIMEOUT:
-		return attach_set_seconds(&args->connect_timeout, optarg, "connect-timeout", false,
+		return attach_set_seconds(&args->connect_timeout, value, "connect-timeout", false,
 					  err);
 	case OPT_PEER_TIMEOUT:
-		return attach_set_seconds(&args->peer_timeout, optarg, "peer-timeout", true, err);
+		return attach_set_seconds(&args->peer_timeout, value, "peer-timeout", true, err);
 	case 'T':
-		return attach_set_dead_time(args, optarg, err);
+		return attach_set_dead_time(args, value, err);
 	case OPT_ADOPT:
 		return attach_set_task(args, ATTACH_TASK_ADOPT, err);
 	case OPT_FORCE:
@@ -180,9 +180,9 @@ static int attach_option(struct attach_args *args, int id, struct error *err)
 	case 'F':
 		return attach_set_keep(args, ATTACH_KEEP_FOREGROUND, err);
 	case 'Q':
-		return attach_set_queue(args, optarg, err);
+		return attach_set_queue(args, value, err);
 	case 'i':
-		return attach_set_identifier(args, optarg, err);
+		return attach_set_identifier(args, value, err);
 	case 'J':
 		args->json = true;
 		return 0;
@@ -258,23 +258,15 @@ static int attach_parse_task(struct attach_args *args, struct error *err)
 	return attach_check_task(args, err);
 }
 
-int attach_parse(const struct verb *verb, int argc, char **argv, struct attach_args *args,
-		 struct error *err)
+void attach_init(struct attach_args *args)
 {
-	int id;
-
 	memset(args, 0, sizeof(*args));
 	args->connect_timeout = ATTACH_CONNECT_MS;
 	args->peer_timeout = ATTACH_PEER_MS;
-	while ((id = opts_next(verb, argc, argv, err)) != -1)
-		if (!id || attach_option(args, id, err))
-			return -1;
-	args->operands.words = argv + optind;
-	args->operands.n_words = argc - optind;
-	if (args->task != ATTACH_TASK_ATTACH)
-		return attach_parse_task(args, err);
-	if (attach_check_force(args, err))
-		return -1;
+}
+
+int attach_settle(struct attach_args *args, struct error *err)
+{
 	args->has_target = true;
 	if (operands_target(&args->operands, &args->target, &args->has_device, &args->device, err))
 		return -1;
@@ -288,4 +280,22 @@ int attach_parse(const struct verb *verb, int argc, char **argv, struct attach_a
 	if (!args->no_contexts && !args->own_contexts)
 		args->contexts[args->n_contexts++] = ATTACH_DEFAULT_CONTEXT;
 	return 0;
+}
+
+int attach_parse(const struct verb *verb, int argc, char **argv, struct attach_args *args,
+		 struct error *err)
+{
+	int id;
+
+	attach_init(args);
+	while ((id = opts_next(verb, argc, argv, err)) != -1)
+		if (!id || attach_option(args, id, optarg, err))
+			return -1;
+	args->operands.words = argv + optind;
+	args->operands.n_words = argc - optind;
+	if (args->task != ATTACH_TASK_ATTACH)
+		return attach_parse_task(args, err);
+	if (attach_check_force(args, err))
+		return -1;
+	return attach_settle(args, err);
 }

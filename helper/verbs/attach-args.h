@@ -70,6 +70,14 @@ struct attach_args {
 
 extern const struct opt attach_opts[];
 
+void attach_init(struct attach_args *args);
+
+/* Applies an option of attach_opts to @args, which then refers to @value. */
+int attach_option(struct attach_args *args, int id, const char *value, struct error *err);
+
+/* Parses the operands of an attach, and sets what no option has set, once all options are known. */
+int attach_settle(struct attach_args *args, struct error *err);
+
 /* Parses the command line into @args, which refers to strings of @argv. */
 int attach_parse(const struct verb *verb, int argc, char **argv, struct attach_args *args,
 		 struct error *err);

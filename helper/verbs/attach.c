@@ -23,6 +23,7 @@
 #include "negotiate/facts.h"
 #include "verbs/adopt.h"
 #include "verbs/attach-args.h"
+#include "verbs/attach.h"
 #include "verbs/bundle.h"
 #include "verbs/verbs.h"
 
@@ -396,17 +397,11 @@ static int attach_new(const struct attach_args *args, struct keeper_request *kee
 	return rc;
 }
 
-static int attach_run(const struct verb *verb, int argc, char **argv, struct error *err)
+int attach_perform(struct attach_args *args, struct error *err)
 {
-	struct attach_args *args = malloc(sizeof(*args));
 	struct keeper_request keeper;
-	int rc;
+	int rc = -1;
 
-	if (!args)
-		return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot begin");
-	rc = attach_parse(verb, argc, argv, args, err);
-	if (rc)
-		goto free;
 	/* A service that is restarted finds its disk attached, and only becomes its keeper. */
 	if (args->keep == ATTACH_KEEP_FOREGROUND && args->task == ATTACH_TASK_ATTACH &&
 	    adopt_is_attached(args)) {
@@ -426,7 +421,19 @@ static int attach_run(const struct verb *verb, int argc, char **argv, struct err
 		rc = adopt_resize(args, err);
 		break;
 	}
-free:
+	return rc;
+}
+
+static int attach_run(const struct verb *verb, int argc, char **argv, struct error *err)
+{
+	struct attach_args *args = malloc(sizeof(*args));
+	int rc;
+
+	if (!args)
+		return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot begin");
+	rc = attach_parse(verb, argc, argv, args, err);
+	if (!rc)
+		rc = attach_perform(args, err);
 	free(args);
 	return rc;
 }

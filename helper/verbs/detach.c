@@ -17,6 +17,7 @@
 #include "kernel/holders.h"
 #include "kernel/kernel.h"
 #include "kernel/modload.h"
+#include "verbs/detach.h"
 #include "verbs/verbs.h"
 
 /* udev opens a disk for a moment after each change: how long to retry, and how often. */
@@ -187,7 +188,7 @@ static int detach_open(struct detach *detach, struct error *err)
 	return detach->events ? 0 : -1;
 }
 
-static int detach_all(struct detach *detach, char *const *names, int n, struct error *err)
+static int detach_each(struct detach *detach, char *const *names, int n, struct error *err)
 {
 	char path[DEVICE_PATH_MAX];
 	struct error mine;
@@ -211,6 +212,24 @@ static int detach_all(struct detach *detach, char *const *names, int n, struct e
 	return rc;
 }
 
+static int detach_all(struct detach *detach, char *const *names, int n, struct error *err)
+{
+	int rc = detach_open(detach, err);
+
+	if (!rc)
+		rc = detach_each(detach, names, n, err);
+	kernel_events_close(detach->events);
+	kernel_close(detach->kernel);
+	return rc;
+}
+
+int detach_device(char *name, struct error *err)
+{
+	struct detach detach = { 0 };
+
+	return detach_all(&detach, &name, 1, err);
+}
+
 static int detach_set_timeout(struct detach *detach, const char *s, struct error *err)
 {
 	if (!strcmp(s, "forever"))
@@ -223,7 +242,7 @@ static int detach_set_timeout(struct detach *detach, const char *s, struct error
 static int detach_run(const struct verb *verb, int argc, char **argv, struct error *err)
 {
 	struct detach detach = { 0 };
-	int id, rc;
+	int id;
 
 	while ((id = opts_next(verb, argc, argv, err)) != -1) {
 		if (!id || (id == 't' && detach_set_timeout(&detach, optarg, err)))
@@ -235,12 +254,7 @@ static int detach_run(const struct verb *verb, int argc, char **argv, struct err
 		error_hint(err, "\"nbd-list\" shows what is attached");
 		return -1;
 	}
-	rc = detach_open(&detach, err);
-	if (!rc)
-		rc = detach_all(&detach, argv + optind, argc - optind, err);
-	kernel_events_close(detach.events);
-	kernel_close(detach.kernel);
-	return rc;
+	return detach_all(&detach, argv + optind, argc - optind, err);
 }
 
 const struct verb detach_verb = {
