@@ -63,13 +63,16 @@ helper_verbs := \
 	attach \
 	attach-args \
 	bundle \
+	client-opts \
 	detach \
 	device-json \
 	info \
 	list \
 	map \
+	nbdtab \
 	operands \
-	opts
+	opts \
+	table
 
 # without main(), which tests and fuzzers have themselves
 helper_rooms := $(foreach room,base maps negotiate kernel keeper verbs,$(helper_$(room):%=$(room)/%))

@@ -10,7 +10,7 @@ _nbd_options()
 			"--require-context --no-contexts -r --read-only -t --timeout" \
 			"--connect-timeout --peer-timeout -T --dead-timeout --no-reconnect" \
 			"-F --foreground --adopt --force --resize -Q --queue-size -i --identifier" \
-			"-J --json"
+			"--table -J --json"
 		;;
 	nbd-detach)
 		echo "-f --force -t --timeout"
@@ -61,7 +61,7 @@ _nbd_devices()
 _nbd_argument()
 {
 	case $2 in
-	-u | --unix)
+	-u | --unix | --table)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		;;

@@ -55,7 +55,7 @@ bool export_blocks_are_sound(uint32_t minimum, uint32_t preferred, uint32_t maxi
 	       preferred >= minimum && maximum >= preferred;
 }
 
-static uint32_t export_block(const struct export *export)
+uint32_t export_block(const struct export *export)
 {
 	return export->minimum > SECTOR_SIZE ? export->minimum : SECTOR_SIZE;
 }

@@ -53,9 +53,12 @@ const struct export_context *export_find_context(const struct export *export, co
 /* True if the sizes obey "Block size constraints" of the protocol. */
 bool export_blocks_are_sound(uint32_t minimum, uint32_t preferred, uint32_t maximum);
 
+/* Bytes of a block of the disk: the minimum block size or 512, whichever is larger. */
+uint32_t export_block(const struct export *export);
+
 /*
- * Sets *@size to the bytes of the disk: the whole blocks of the export, of the minimum block size
- * or 512 bytes, whichever is larger. Fails if there are none, or more than INT64_MAX bytes.
+ * Sets *@size to the bytes of the disk: the whole blocks of the export, see export_block(). Fails
+ * if there are none, or more than INT64_MAX bytes.
  */
 int export_disk_size(const struct export *export, uint64_t *size, struct error *err);
 

@@ -9,6 +9,7 @@
 #include "kernel/kernel.h"
 #include "negotiate/handshake-proto.h"
 #include "verbs/attach-args.h"
+#include "verbs/table.h"
 
 #define ATTACH_DEFAULT_CONTEXT	"base:allocation"
 
@@ -36,6 +37,7 @@ const struct opt attach_opts[] = {
 	{ OPT_RESIZE, "resize", NULL, "set an attached disk to the size of its export" },
 	{ 'Q', "queue-size", "N", "requests in flight on one queue (default 128)" },
 	{ 'i', "identifier", "TEXT", "free text to identify what is attached" },
+	{ OPT_TABLE, "table", "FILE", "where to look up DEVICE alone (default /etc/nbdtab)" },
 	{ 'J', "json", NULL, "print what was negotiated as JSON" },
 	{ 0 }
 };
@@ -62,7 +64,8 @@ static int attach_add_context(struct attach_args *args, const char *name, struct
 	return 0;
 }
 
-static int attach_set_connections(struct attach_args *args, const char *s, struct error *err)
+static int attach_set_connections(struct attach_args *args, const char *s, bool at_most,
+				  struct error *err)
 {
 	uint64_t n = 0;
 
@@ -71,6 +74,18 @@ static int attach_set_connections(struct attach_args *args, const char *s, struc
 				 "bad number of connections \"%s\": auto or 1 to %d expected", s,
 				 KERNEL_MAX_CONNECTIONS);
 	args->connections = n;
+	args->connections_at_most = at_most;
+	return 0;
+}
+
+static int attach_set_block_size(struct attach_args *args, const char *s, struct error *err)
+{
+	uint64_t n;
+
+	if (text_parse_number(s, UINT32_MAX, &n) || !n || n % 512)
+		return error_set(err, EXIT_USAGE,
+				 "bad block size \"%s\": a multiple of 512 expected", s);
+	args->block_size = n;
 	return 0;
 }
 
@@ -147,7 +162,11 @@ int attach_option(struct attach_args *args, int id, const char *value, struct er
 		args->operands.name = value;
 		return 0;
 	case 'C':
-		return attach_set_connections(args, value, err);
+		return attach_set_connections(args, value, false, err);
+	case OPT_CONNECTIONS_AT_MOST:
+		return attach_set_connections(args, value, true, err);
+	case OPT_BLOCK_SIZE:
+		return attach_set_block_size(args, value, err);
 	case OPT_CONTEXT:
 		return attach_add_context(args, value, err);
 	case OPT_REQUIRE_CONTEXT:
@@ -183,6 +202,9 @@ int attach_option(struct attach_args *args, int id, const char *value, struct er
 		return attach_set_queue(args, value, err);
 	case 'i':
 		return attach_set_identifier(args, value, err);
+	case OPT_TABLE:
+		args->table = value;
+		return 0;
 	case 'J':
 		args->json = true;
 		return 0;
@@ -225,7 +247,7 @@ static int attach_check_task(const struct attach_args *args, struct error *err)
 {
 	if (args->own_contexts || args->require_context || args->no_contexts || args->connections ||
 	    args->read_only || args->request_timeout || args->own_dead_time || args->queue_depth ||
-	    args->identifier || args->json)
+	    args->identifier || args->json || args->table)
 		return error_set(err, EXIT_USAGE, "an option is only for a new disk");
 	if (args->task == ATTACH_TASK_RESIZE &&
 	    (args->has_target || args->keep != ATTACH_KEEP_BACKGROUND))
@@ -267,6 +289,10 @@ void attach_init(struct attach_args *args)
 
 int attach_settle(struct attach_args *args, struct error *err)
 {
+	if (args->from_table)
+		table_operands(args);
+	else if (args->table)
+		return error_set(err, EXIT_USAGE, "--table requires a device and no server");
 	args->has_target = true;
 	if (operands_target(&args->operands, &args->target, &args->has_device, &args->device, err))
 		return -1;
@@ -282,20 +308,38 @@ int attach_settle(struct attach_args *args, struct error *err)
 	return 0;
 }
 
-int attach_parse(const struct verb *verb, int argc, char **argv, struct attach_args *args,
-		 struct error *err)
+static int attach_parse_options(const struct verb *verb, int argc, char **argv,
+				struct attach_args *args, struct error *err)
 {
 	int id;
 
-	attach_init(args);
 	while ((id = opts_next(verb, argc, argv, err)) != -1)
 		if (!id || attach_option(args, id, optarg, err))
 			return -1;
 	args->operands.words = argv + optind;
 	args->operands.n_words = argc - optind;
+	return 0;
+}
+
+int attach_parse(const struct verb *verb, int argc, char **argv, struct attach_args *args,
+		 struct error *err)
+{
+	uint32_t index;
+
+	attach_init(args);
+	if (attach_parse_options(verb, argc, argv, args, err))
+		return -1;
 	if (args->task != ATTACH_TASK_ATTACH)
 		return attach_parse_task(args, err);
 	if (attach_check_force(args, err))
 		return -1;
+	if (table_is_meant(&args->operands, &index)) {
+		if (table_read(args->table, index, args, err))
+			return -1;
+		/* The command line again, as it has precedence over the table. */
+		optind = 0;
+		if (attach_parse_options(verb, argc, argv, args, err))
+			return -1;
+	}
 	return attach_settle(args, err);
 }

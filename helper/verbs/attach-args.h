@@ -8,6 +8,7 @@
 
 #include "negotiate/export.h"
 #include "negotiate/target.h"
+#include "verbs/nbdtab.h"
 #include "verbs/operands.h"
 #include "verbs/opts.h"
 
@@ -36,7 +37,13 @@ enum attach_keep {
 
 /**
  * struct attach_args - the command line of nbd-attach
+ * @words: operands, if they are not those of the command line
+ * @entry: what was found in nbdtab(5), if @from_table
+ * @table: path of nbdtab(5), or NULL for the default
  * @connections: 0 for auto
+ * @connections_at_most: one connection is enough if the server does not allow @connections
+ * @block_size: expected size of the disk's blocks, or 0
+ * @announce: printed before the path of the disk, even if the user has chosen the disk; or NULL
  * @own_contexts, @own_dead_time: given by the user
  * @request_timeout, @connect_timeout, @peer_timeout, @dead_time: milliseconds
  * @queue_depth: 0 for the driver's default
@@ -45,11 +52,17 @@ enum attach_keep {
 struct attach_args {
 	enum attach_task task;
 	struct operands operands;
+	char *words[2];
+	struct nbdtab_entry entry;
+	bool from_table;
+	const char *table;
 	bool has_target;
 	struct target target;
 	bool has_device;
 	uint32_t device;
 	unsigned int connections;
+	bool connections_at_most;
+	uint32_t block_size;
 	const char *contexts[EXPORT_MAX_CONTEXTS];
 	size_t n_contexts;
 	bool own_contexts;
@@ -66,13 +79,14 @@ struct attach_args {
 	uint32_t queue_depth;
 	const char *identifier;
 	enum attach_keep keep;
+	const char *announce;
 };
 
 extern const struct opt attach_opts[];
 
 void attach_init(struct attach_args *args);
 
-/* Applies an option of attach_opts to @args, which then refers to @value. */
+/* Applies an option of nbd-attach or of nbdtab(5) to @args, which then refers to @value. */
 int attach_option(struct attach_args *args, int id, const char *value, struct error *err);
 
 /* Parses the operands of an attach, and sets what no option has set, once all options are known. */

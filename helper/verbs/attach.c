@@ -124,6 +124,9 @@ static int attach_check_export(struct attach *attach, struct error *err)
 	if (attach->size != export->size)
 		log_warning("the export has %" PRIu64 " bytes; the disk has the %" PRIu64
 			    " that are whole blocks", export->size, attach->size);
+	if (attach->args->block_size && attach->args->block_size != export_block(export))
+		log_warning("the disk has blocks of %u bytes, not %u, as negotiated with the server",
+			    export_block(export), attach->args->block_size);
 	return attach_check_contexts(attach, err);
 }
 
@@ -134,6 +137,10 @@ static int attach_count(const struct attach *attach, unsigned int *n, struct err
 	unsigned int want = attach->args->connections;
 	cpu_set_t cpus;
 
+	if (want > 1 && !multi && attach->args->connections_at_most) {
+		log_warning("this export allows only one connection, not %u", want);
+		want = 1;
+	}
 	if (want > 1 && !multi) {
 		error_set(err, EXIT_EXPORT,
 			  "%u connections were requested, but this export allows only one", want);
@@ -265,6 +272,8 @@ static int attach_report(const struct attach *attach, struct error *err)
 	device_path(path, attach->index);
 	if (attach->args->json)
 		attach_print_json(attach, path);
+	else if (attach->args->announce)
+		printf("%s%s\n", attach->args->announce, path);
 	else if (!attach->args->has_device)
 		puts(path);
 	if (error_output(stdout, err))
@@ -444,6 +453,7 @@ const struct verb attach_verb = {
 		"HOST [EXPORT] [DEVICE]",
 		"URI [DEVICE]",
 		"--unix PATH|--vsock CID[:PORT] [EXPORT] [DEVICE]",
+		"DEVICE",
 		"--adopt [SERVER...] DEVICE",
 		"--resize DEVICE",
 	},

@@ -78,6 +78,13 @@ static int operands_export(const struct operands *operands, bool from_uri, int *
 	return name ? target_set_export(target, name, strlen(name), err) : 0;
 }
 
+int operands_no_tls(struct error *err)
+{
+	error_set(err, EXIT_TLS, "TLS is not built in yet");
+	error_hint(err, "use a tunnel, such as ssh or stunnel, and an nbd:// or nbd+unix:// URI");
+	return -1;
+}
+
 int operands_target(const struct operands *operands, struct target *target, bool *has_device,
 		    uint32_t *device, struct error *err)
 {
@@ -98,11 +105,7 @@ int operands_target(const struct operands *operands, struct target *target, bool
 			  rest.words[used]);
 		goto usage;
 	}
-	if (!target->tls)
-		return 0;
-	error_set(err, EXIT_TLS, "TLS is not built in yet");
-	error_hint(err, "use a tunnel, such as ssh or stunnel, and an nbd:// or nbd+unix:// URI");
-	return -1;
+	return target->tls ? operands_no_tls(err) : 0;
 
 usage:
 	if (!err->hint[0])

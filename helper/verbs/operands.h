@@ -30,4 +30,7 @@ struct operands {
 int operands_target(const struct operands *operands, struct target *target, bool *has_device,
 		    uint32_t *device, struct error *err);
 
+/* Refuses TLS. Returns -1. */
+int operands_no_tls(struct error *err);
+
 #endif

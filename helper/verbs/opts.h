@@ -41,6 +41,10 @@ enum {
 	OPT_FORCE,
 	OPT_RESIZE,
 	OPT_PEER_TIMEOUT,
+	OPT_TABLE,
+	/* on the command line of nbd-client and in nbdtab(5) only */
+	OPT_BLOCK_SIZE,
+	OPT_CONNECTIONS_AT_MOST,
 };
 
 /**
@@ -53,7 +57,7 @@ enum {
  */
 struct verb {
 	const char *name;
-	const char *synopsis[6];
+	const char *synopsis[8];
 	const char *summary;
 	const struct opt *opts;
 	int (*run)(const struct verb *verb, int argc, char **argv, struct error *err);

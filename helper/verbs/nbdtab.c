@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The text of nbdtab(5): lines, fields, options. */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "kernel/device.h"
+#include "negotiate/uri.h"
+#include "verbs/nbdtab.h"
+
+static bool nbdtab_is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+/* The first word of the @length bytes of @line; sets *@word to where it begins. */
+static size_t nbdtab_word(const char *line, size_t length, const char **word)
+{
+	size_t skip = 0, end;
+
+	while (skip < length && nbdtab_is_space(line[skip]))
+		skip++;
+	for (end = skip; end < length && !nbdtab_is_space(line[end]); end++)
+		;
+	*word = line + skip;
+	return end - skip;
+}
+
+/* True if the first word is the name of the device @index. */
+static bool nbdtab_is_for(const char *line, size_t length, uint32_t index)
+{
+	char name[DEVICE_PATH_MAX];
+	uint32_t found;
+	size_t n;
+
+	n = nbdtab_word(line, length, &line);
+	if (!n || n >= sizeof(name))
+		return false;
+	memcpy(name, line, n);
+	name[n] = '\0';
+	/* A byte that is NUL would end the name early. */
+	return strlen(name) == n && device_is_name(name, &found) && found == index;
+}
+
+/* Cuts the next field off *@rest. Returns NULL if there is none, or only a comment. */
+static char *nbdtab_field(char **rest)
+{
+	const char *word;
+	size_t length = nbdtab_word(*rest, strlen(*rest), &word);
+	char *field = *rest + (word - *rest);
+
+	if (!length || *field == '#') {
+		*rest += strlen(*rest);
+		return NULL;
+	}
+	*rest = field + length;
+	if (**rest)
+		*(*rest)++ = '\0';
+	return field;
+}
+
+static int nbdtab_split(struct nbdtab_entry *entry, struct error *err)
+{
+	char *rest = entry->text;
+
+	nbdtab_field(&rest);
+	entry->host = nbdtab_field(&rest);
+	entry->export = nbdtab_field(&rest);
+	entry->options = nbdtab_field(&rest);
+	if (!entry->host)
+		return error_set(err, EXIT_USAGE, "missing host");
+	if (nbdtab_field(&rest))
+		return error_set(err, EXIT_USAGE, "more than four fields");
+	return 0;
+}
+
+static int nbdtab_check_export(struct nbdtab_entry *entry, struct error *err)
+{
+	if (!uri_is_uri(entry->host))
+		return entry->export ? 0 : error_set(err, EXIT_USAGE, "missing export");
+	if (entry->export && strcmp(entry->export, "-"))
+		return error_set(err, EXIT_USAGE, "the field after a URI must be \"-\"");
+	entry->export = NULL;
+	return 0;
+}
+
+static int nbdtab_take(struct nbdtab_entry *entry, const char *line, size_t length,
+		       struct error *err)
+{
+	if (length > NBDTAB_LINE_MAX)
+		return error_set(err, EXIT_USAGE, "more than %d bytes", NBDTAB_LINE_MAX);
+	if (!text_is_utf8(line, length))
+		return error_set(err, EXIT_USAGE, "not UTF-8");
+	memcpy(entry->text, line, length);
+	entry->text[length] = '\0';
+	if (nbdtab_split(entry, err) || nbdtab_check_export(entry, err))
+		return -1;
+	return 1;
+}
+
+int nbdtab_find(const char *text, size_t length, uint32_t index, struct nbdtab_entry *entry,
+		struct error *err)
+{
+	const char *end;
+	size_t n;
+
+	for (entry->line = 1; length; entry->line++) {
+		end = memchr(text, '\n', length);
+		n = end ? (size_t)(end - text) : length;
+		if (nbdtab_is_for(text, n, index))
+			return nbdtab_take(entry, text, n, err);
+		n += !!end;
+		text += n;
+		length -= n;
+	}
+	return 0;
+}
+
+bool nbdtab_next(struct nbdtab_entry *entry, char **key, char **value)
+{
+	do {
+		*key = strsep(&entry->options, ",");
+		if (!*key)
+			return false;
+	} while (!**key);
+	*value = strchr(*key, '=');
+	if (*value)
+		*(*value)++ = '\0';
+	return true;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef NBD_HELPER_NBDTAB_H
+#define NBD_HELPER_NBDTAB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Longest line that can be used, in bytes */
+#define NBDTAB_LINE_MAX	16384
+
+struct error;
+
+/**
+ * struct nbdtab_entry - a line of nbdtab(5)
+ * @line: its number; the first is 1
+ * @host: its second field
+ * @export: its third field; NULL if there is none, or "-" after a URI, which names the export
+ * @options: what nbdtab_next() has not returned of its fourth field
+ * @text: the line, cut into the fields
+ */
+struct nbdtab_entry {
+	unsigned int line;
+	char *host;
+	char *export;
+	char *options;
+	char text[NBDTAB_LINE_MAX + 1];
+};
+
+/*
+ * Finds the first line for the device @index in the @length bytes of @text. Returns 1, or 0 if
+ * there is none. If the line cannot be used, @entry->line is its number. No other line is
+ * validated.
+ */
+int nbdtab_find(const char *text, size_t length, uint32_t index, struct nbdtab_entry *entry,
+		struct error *err);
+
+/* Sets *@key and *@value to the next option of @entry; *@value is NULL without "=". */
+bool nbdtab_next(struct nbdtab_entry *entry, char **key, char **value);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef NBD_HELPER_TABLE_H
+#define NBD_HELPER_TABLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Default of --table */
+#define TABLE_PATH	"/etc/nbdtab"
+
+struct attach_args;
+struct error;
+struct operands;
+
+/* True if the only operand is a device, *@index, and no option names a server. */
+bool table_is_meant(const struct operands *operands, uint32_t *index);
+
+/*
+ * Initialises @args with the options of the device @index in the file @path, NULL for TABLE_PATH.
+ * The options of the command line are applied after that, and then table_operands().
+ */
+int table_read(const char *path, uint32_t index, struct attach_args *args, struct error *err);
+
+/* Puts the server and the export of the entry before the device, the only operand. */
+void table_operands(struct attach_args *args);
+
+#endif
