@@ -16,6 +16,7 @@ static const struct verb *const verbs[] = {
 	&map_verb,
 	&list_verb,
 	&info_verb,
+	&client_verb,
 };
 
 static const struct verb *find_verb(const char *called)

@@ -63,6 +63,7 @@ helper_verbs := \
 	attach \
 	attach-args \
 	bundle \
+	client \
 	client-opts \
 	detach \
 	device-json \

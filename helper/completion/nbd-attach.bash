@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# bash completion for nbd-attach, nbd-detach, nbd-map, nbd-list and nbd-info
+# bash completion for nbd-attach, nbd-detach, nbd-map, nbd-list, nbd-info and nbd-client
 
 # _nbd_options VERB: every option of the verb
 _nbd_options()
@@ -20,6 +20,14 @@ _nbd_options()
 		;;
 	nbd-list)
 		echo "-o --output -n --noheadings -b --bytes -J --json"
+		;;
+	nbd-client)
+		echo "-N --name -u --unix -C --connections -t --timeout -T --dead-timeout" \
+			"-b --block-size -R --readonly -i --identifier -n --nofork -c --check" \
+			"-d --disconnect -l --list --table -p --persist -s --swap -m --systemd-mark" \
+			"-g --no-optgo -L --nonetlink -B --size -P --preinit -S --sdp" \
+			"-x --enable-tls -A --cacertfile -F --certfile -K --keyfile" \
+			"-H --tlshostname -y --priority"
 		;;
 	nbd-info)
 		echo "-u --unix --port --vsock -N --name --connect-timeout -J --json"
@@ -57,9 +65,35 @@ _nbd_devices()
 	mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "${devices[*]}" -- "$cur")
 }
 
+# _nbd_client_argument OPTION: the same for nbd-client, with one dash or two
+_nbd_client_argument()
+{
+	local option=${1#-}
+
+	case -${option#-} in
+	-c | -check | -d | -disconnect)
+		_nbd_devices attached
+		;;
+	-table | -A | -cacertfile | -F | -certfile | -K | -keyfile)
+		compopt -o filenames
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		;;
+	-N | -name | -C | -connections | -t | -timeout | -T | -dead-timeout | -b | -block-size | \
+		-i | -identifier | -B | -size | -H | -tlshostname | -y | -priority)
+		;;
+	*)
+		return 1
+		;;
+	esac
+}
+
 # _nbd_argument VERB OPTION: what may follow the option; fails if it takes nothing
 _nbd_argument()
 {
+	if [ "$1" = nbd-client ]; then
+		_nbd_client_argument "$2"
+		return
+	fi
 	case $2 in
 	-u | --unix | --table)
 		compopt -o filenames
@@ -107,6 +141,10 @@ _nbd_attach()
 		return
 	fi
 	case $verb in
+	nbd-client)
+		_nbd_devices idle
+		declare -F _known_hosts_real >/dev/null && _known_hosts_real -- "$cur"
+		;;
 	nbd-attach)
 		if [[ " ${words[*]} " == *" --adopt "* || " ${words[*]} " == *" --resize "* ]]; then
 			_nbd_devices attached
@@ -128,4 +166,4 @@ _nbd_attach()
 	esac
 }
 
-complete -F _nbd_attach nbd-attach nbd-detach nbd-map nbd-list nbd-info
+complete -F _nbd_attach nbd-attach nbd-detach nbd-map nbd-list nbd-info nbd-client

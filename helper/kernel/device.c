@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -123,6 +124,32 @@ int device_resolve(const char *s, uint32_t *index, struct error *err)
 		return 0;
 	device_refuse(device_is_partition(name + 1) ? name + 1 : s, err);
 	return -1;
+}
+
+int device_pid(const char *sysfs, uint32_t index)
+{
+	char path[PATH_MAX], text[32];
+	uint64_t pid;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/nbd%u/pid", sysfs, index);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		/* Without sysfs nothing is known. */
+		return errno == ENOENT && access(sysfs, F_OK) ? -ENXIO : -errno;
+	n = read(fd, text, sizeof(text) - 1);
+	if (n < 0)
+		n = -errno;
+	close(fd);
+	/* The device was detached meanwhile. */
+	if (n == -ENODEV)
+		return -ENOENT;
+	if (n < 0)
+		return n;
+	text[n] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	return text_parse_number(text, INT_MAX, &pid) ? -EPROTO : (int)pid;
 }
 
 char *device_path(char *to, uint32_t index)

@@ -26,6 +26,14 @@ int device_refuse(const char *s, struct error *err);
 /* True if @rdev is an NBD disk or a partition of one, or if sysfs cannot be read. */
 bool device_may_be_nbd(dev_t rdev);
 
+#define DEVICE_SYSFS	"/sys/block"
+
+/*
+ * The process ID that the driver reports below @sysfs for the device @index; every driver does if
+ * the device is attached. Returns -ENOENT if it is not, or another negative errno.
+ */
+int device_pid(const char *sysfs, uint32_t index);
+
 /* Writes "/dev/nbdN"; @to has DEVICE_PATH_MAX bytes. Returns @to. */
 char *device_path(char *to, uint32_t index);
 

@@ -182,6 +182,20 @@ int survey_server(const struct target *target, struct connector *connector,
 	return rc;
 }
 
+int survey_names(struct connector *connector, unsigned int milliseconds, struct survey *survey,
+		 struct error *err)
+{
+	int rc;
+
+	memset(survey, 0, sizeof(*survey));
+	rc = survey_list(connector, milliseconds, survey, err);
+	if (!rc && survey->unlisted)
+		rc = error_set(err, EXIT_EXPORT, "the server does not list its exports");
+	if (rc)
+		survey_free(survey);
+	return rc;
+}
+
 void survey_free(struct survey *survey)
 {
 	while (survey->n) {

@@ -44,6 +44,11 @@ struct survey {
  */
 int survey_server(const struct target *target, struct connector *connector,
 		  unsigned int milliseconds, struct survey *survey, struct error *err);
+
+/* Queries only the names and descriptions of the exports. On success the caller frees @survey. */
+int survey_names(struct connector *connector, unsigned int milliseconds, struct survey *survey,
+		 struct error *err);
+
 void survey_free(struct survey *survey);
 
 #endif

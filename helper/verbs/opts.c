@@ -161,7 +161,7 @@ static int opts_bad(const struct verb *verb, const struct tables *tables, int ar
 		    int got, struct error *err)
 {
 	const char *word = optind > 0 && optind <= argc ? argv[optind - 1] : "";
-	const char *instead = opts_instead(word);
+	const char *instead = verb->one_dash ? NULL : opts_instead(word);
 
 	if (opts_is_short(tables, word, got))
 		error_set(err, EXIT_USAGE, got == ':' ? "option -%c needs an argument" :
@@ -185,13 +185,14 @@ int opts_next(const struct verb *verb, int argc, char **argv, struct error *err)
 	struct tables tables = { .letters = ":" };
 	int got;
 
-	if (optind <= 1 && opts_check_old(argc, argv, err))
+	if (optind <= 1 && !verb->one_dash && opts_check_old(argc, argv, err))
 		return 0;
 	opts_add(&tables, verb->opts);
 	opts_add(&tables, opts_common);
 	opterr = 0;
 	for (;;) {
-		got = getopt_long(argc, argv, tables.letters, tables.longs, NULL);
+		got = (verb->one_dash ? getopt_long_only : getopt_long)(argc, argv, tables.letters,
+									tables.longs, NULL);
 		switch (got) {
 		case 'v':
 			log_be_verbose();

@@ -2,6 +2,8 @@
 #ifndef NBD_HELPER_OPTS_H
 #define NBD_HELPER_OPTS_H
 
+#include <stdbool.h>
+
 /* Most options of a verb, with those that every verb has. */
 #define OPTS_MAX	40
 
@@ -52,6 +54,7 @@ enum {
  * @name: as called
  * @synopsis: lines of arguments, NULL-terminated
  * @summary: one sentence
+ * @one_dash: long options may have one dash, as those of nbd-client
  * @opts: ends with an entry of id 0; the options that every verb has are not in it
  * @run: gets the arguments like main(); returns the exit status, or -1 with @err filled in
  */
@@ -59,6 +62,7 @@ struct verb {
 	const char *name;
 	const char *synopsis[8];
 	const char *summary;
+	bool one_dash;
 	const struct opt *opts;
 	int (*run)(const struct verb *verb, int argc, char **argv, struct error *err);
 };

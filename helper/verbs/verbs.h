@@ -9,5 +9,6 @@ extern const struct verb detach_verb;
 extern const struct verb map_verb;
 extern const struct verb list_verb;
 extern const struct verb info_verb;
+extern const struct verb client_verb;
 
 #endif

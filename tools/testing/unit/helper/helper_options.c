@@ -17,7 +17,7 @@
 #define LIST_ROOM	4096
 
 static const struct verb *const verbs[] = {
-	&attach_verb, &detach_verb, &map_verb, &list_verb, &info_verb,
+	&attach_verb, &detach_verb, &map_verb, &list_verb, &info_verb, &client_verb,
 };
 
 static int compare(const void *a, const void *b)
@@ -172,14 +172,14 @@ static void test_completion_arguments(void **state)
 static void test_help(void **state)
 {
 	char want[LIST_ROOM], have[LIST_ROOM], command[400];
-	const char *tools = getenv("TOOLS");
+	const char *tools = getenv("TOOLS") ?: TOP "/helper/build";
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < N_ELEMENTS(verbs); i++) {
 		wanted(verbs[i], want);
-		snprintf(command, sizeof(command), "%s/%s --help",
-			 tools ? tools : TOP "/helper/build", verbs[i]->name);
+		snprintf(command, sizeof(command), "PATH=%s:%s/client:$PATH %s --help", tools,
+			 tools, verbs[i]->name);
 		of_command(command, have, 1);
 		assert_string_equal(have, want);
 	}
