@@ -138,7 +138,7 @@ static int opts_check_old(int argc, char **argv, struct error *err)
 		if (!instead)
 			continue;
 		error_set(err, EXIT_USAGE, "unknown option %s", argv[i]);
-		error_hint(err, "%s", instead);
+		error_hint(err, "%s; for scripts, see nbd-client(8)", instead);
 		return -1;
 	}
 	return 0;
