@@ -538,6 +538,7 @@ static int devices_check_params(void)
 		pr_err("nbd: max_part is too large, %u at most\n", DISK_MAX_PARTS - 1);
 		return -EINVAL;
 	}
+	max_part = nbd_disk_minors() - 1;
 	if (nbds_max > nbd_index_max() + 1) {
 		pr_err("nbd: nbds_max is too large, %u at most\n", nbd_index_max() + 1);
 		return -EINVAL;

@@ -45,14 +45,21 @@ static int legacy_set_sock(struct nbd_legacy *setup, unsigned long fd)
 	return err;
 }
 
+static int legacy_set_size(struct nbd_legacy *setup, u64 size)
+{
+	if (size > S64_MAX)
+		return -EINVAL;
+	setup->size = size;
+	return 0;
+}
+
 static int legacy_set_size_blocks(struct nbd_legacy *setup, unsigned long blocks)
 {
 	u64 size;
 
 	if (check_mul_overflow((u64)blocks, (u64)setup->block, &size))
 		return -EINVAL;
-	setup->size = size;
-	return 0;
+	return legacy_set_size(setup, size);
 }
 
 static int legacy_set(struct nbd_legacy *setup, unsigned int cmd, unsigned long arg)
@@ -63,8 +70,7 @@ static int legacy_set(struct nbd_legacy *setup, unsigned int cmd, unsigned long 
 	case NBD_SET_BLKSIZE:
 		return nbd_legacy_set_block(setup, arg);
 	case NBD_SET_SIZE:
-		setup->size = arg;
-		return 0;
+		return legacy_set_size(setup, arg);
 	case NBD_SET_SIZE_BLOCKS:
 		return legacy_set_size_blocks(setup, arg);
 	case NBD_SET_TIMEOUT:
@@ -112,7 +118,9 @@ static int legacy_set_live(struct nbd_device *dev, struct nbd_session *session, 
 			nbd_device_set_timeout(dev, timeout);
 		return err;
 	case NBD_SET_BLKSIZE:
-		return arg == block ? 0 : -EBUSY;
+		if (arg == block)
+			return 0;
+		return nbd_legacy_is_block(arg) ? -EBUSY : -EINVAL;
 	case NBD_SET_FLAGS:
 		return (u16)arg == session->export.flags ? 0 : -EBUSY;
 	}

@@ -40,12 +40,17 @@ void nbd_legacy_free(struct nbd_legacy *legacy)
 	kfree(legacy);
 }
 
+bool nbd_legacy_is_block(u64 block)
+{
+	return block >= SECTOR_SIZE && block <= BLK_MAX_BLOCK_SIZE && is_power_of_2(block);
+}
+
 /* Set the block size, 0 for the default; -EINVAL if it is out of range */
 int nbd_legacy_set_block(struct nbd_legacy *legacy, u64 block)
 {
 	if (!block)
 		block = LEGACY_BLOCK;
-	if (!is_power_of_2(block) || block < SECTOR_SIZE || block > BLK_MAX_BLOCK_SIZE)
+	if (!nbd_legacy_is_block(block))
 		return -EINVAL;
 	legacy->block = block;
 	return 0;
@@ -77,6 +82,9 @@ int nbd_legacy_add_socket(struct nbd_legacy *legacy, u32 fd, const char **errmsg
 
 	*errmsg = "too many sockets";
 	if (legacy->nr_socks == ARRAY_SIZE(legacy->socks))
+		return -EINVAL;
+	*errmsg = "not a file descriptor";
+	if (fd > INT_MAX)
 		return -EINVAL;
 	sock = nbd_socket_lookup(fd, errmsg);
 	if (IS_ERR(sock))

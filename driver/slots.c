@@ -220,8 +220,6 @@ static void slots_conn_down(struct nbd_session *session, struct nbd_conn *conn, 
 			conn->index, moved);
 	nbd_event_slot(session->index, session->number, NBDCTL_CMD_CONNECTION_DOWN_EVENT,
 		       conn->index, reason);
-	if (reason && session->state < NBD_SESSION_DRAINING)
-		nbd_event_link_dead(session->index);
 	mutex_lock(&session->lock);
 	if (!--session->nr_retiring)
 		wake_up_all(&session->retire_wq);
@@ -313,6 +311,9 @@ static void slots_fail_work(struct work_struct *work)
 	struct nbd_conn *conn = container_of(work, struct nbd_conn, fail_work);
 	struct nbd_session *session = conn->session;
 
+	/* Before the session changes its state: a process that waits for that may end it */
+	if (nbd_conn_failed(conn) && READ_ONCE(session->state) < NBD_SESSION_DRAINING)
+		nbd_event_link_dead(session->index);
 	if (slots_empty(session, conn->index, conn))
 		slots_tear_down(session, conn, !nbd_conn_failed(conn));
 	nbd_conn_put(conn);
