@@ -33,8 +33,8 @@ struct attrs {
 /**
  * struct nl - a netlink socket, and what the kernel answered last
  * @fd: the socket
- * @family: number of the family nbdctl
- * @group: number of its group "events"
+ * @family: number of the family, mostly nbdctl
+ * @group: number of its group of events
  * @seq: of the last request
  * @text: the extack text, or ""
  * @bad: type of the attribute that the extack points at, or 0
@@ -55,6 +55,11 @@ struct nl {
 };
 
 void nl_open(struct nl *nl);
+/*
+ * The same for another family, whose first group is @events; its description is
+ * left in @nl->reply. Return: false if the kernel has no such family
+ */
+bool nl_open_family(struct nl *nl, const char *family, const char *events);
 void msg_begin(struct nl *nl, struct msg *m, uint8_t cmd);
 void put(struct msg *m, int type, const void *data, size_t len);
 void put_u16(struct msg *m, int type, uint16_t value);

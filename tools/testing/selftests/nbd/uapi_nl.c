@@ -230,7 +230,7 @@ int nl_dump(struct nl *nl, struct msg *m, void (*each)(struct attrs a, void *arg
 	return call(nl, m, each, arg);
 }
 
-void nl_open(struct nl *nl)
+bool nl_open_family(struct nl *nl, const char *family, const char *events)
 {
 	struct sockaddr_nl addr = { .nl_family = AF_NETLINK };
 	struct attrs groups, group;
@@ -244,16 +244,23 @@ void nl_open(struct nl *nl)
 	setsockopt(nl->fd, SOL_NETLINK, NETLINK_EXT_ACK, &one, sizeof(one));
 	setsockopt(nl->fd, SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one));
 	begin(nl, &m, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 1);
-	put_str(&m, CTRL_ATTR_FAMILY_NAME, NBDCTL_FAMILY_NAME);
+	put_str(&m, CTRL_ATTR_FAMILY_NAME, family);
 	errno = nl_call(nl, &m);
 	if (errno)
-		err(1, "family " NBDCTL_FAMILY_NAME);
+		return false;
 	nl->family = *(const uint16_t *)nested(get(reply_attrs(nl), CTRL_ATTR_FAMILY_ID, 0)).at;
 	groups = nested(get(reply_attrs(nl), CTRL_ATTR_MCAST_GROUPS, 0));
 	group = nested(get(groups, 1, 0));
-	if (strcmp(get_str(group, CTRL_ATTR_MCAST_GRP_NAME), NBDCTL_MCGRP_EVENTS))
-		errx(1, "no group " NBDCTL_MCGRP_EVENTS);
+	if (strcmp(get_str(group, CTRL_ATTR_MCAST_GRP_NAME), events))
+		errx(1, "no group %s", events);
 	nl->group = get_u32(group, CTRL_ATTR_MCAST_GRP_ID);
+	return true;
+}
+
+void nl_open(struct nl *nl)
+{
+	if (!nl_open_family(nl, NBDCTL_FAMILY_NAME, NBDCTL_MCGRP_EVENTS))
+		err(1, "family " NBDCTL_FAMILY_NAME);
 }
 
 void nl_subscribe(struct nl *nl)
