@@ -203,7 +203,11 @@ static int device_sync(struct nbd_device *dev, struct patience *p)
 	return 0;
 }
 
-/* Freeze the queue: wait until nothing is in flight, and let nothing in */
+/*
+ * Wait until nothing is in flight, and then let commands fail. The disk may be open and get new
+ * requests, so that is done while the queue is frozen; but nothing else is, as the owner of a
+ * socket may wait for the queue.
+ */
 static int device_drain(struct request_queue *q, struct patience *p)
 {
 	bool drained;
@@ -213,13 +217,13 @@ static int device_drain(struct request_queue *q, struct patience *p)
 		drained = blk_mq_freeze_queue_wait_timeout(q, LOOK_TIME) > 0;
 	} while (!drained && !device_patience_is_over(p));
 	if (drained)
-		return 0;
+		nbd_session_shut(p->session);
 	blk_mq_unfreeze_queue_nomemrestore(q);
-	return -ETIMEDOUT;
+	return drained ? 0 : -ETIMEDOUT;
 }
 
 /*
- * Write out, flush the server and freeze the queue. No lock is held, as this takes as long as the
+ * Write out, flush the server and drain the queue. No lock is held, as this takes as long as the
  * server needs.
  */
 static int device_write_out(struct nbd_device *dev, struct nbd_session *session)
@@ -243,7 +247,6 @@ static bool device_end_session(struct nbd_device *dev, struct nbd_session *sessi
 
 	if (!err) {
 		nbd_session_end(session, true);
-		blk_mq_unfreeze_queue_nomemrestore(dev->disk->queue);
 		return true;
 	}
 	if (READ_ONCE(dev->detach_anyway)) {
