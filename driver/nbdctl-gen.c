@@ -81,6 +81,7 @@ static const struct nla_policy nbdctl_slot_replace_nl_policy[NBDCTL_A_DEVICE_SES
 	[NBDCTL_A_DEVICE_MIN_BLOCK_SIZE] = { .type = NLA_U32, },
 	[NBDCTL_A_DEVICE_PREFERRED_BLOCK_SIZE] = { .type = NLA_U32, },
 	[NBDCTL_A_DEVICE_MAX_PAYLOAD] = { .type = NLA_U32, },
+	[NBDCTL_A_DEVICE_DEAD_TIME] = { .type = NLA_U32, },
 	[NBDCTL_A_DEVICE_SLOT] = NLA_POLICY_NESTED(nbdctl_slot_request_nl_policy),
 	[NBDCTL_A_DEVICE_DISPLAY] = { .type = NLA_NUL_STRING, .len = NBDCTL_NAME_MAX, },
 	[NBDCTL_A_DEVICE_FORCE] = { .type = NLA_FLAG, },

@@ -269,6 +269,9 @@ static int nbdctl_slot_replace(struct genl_info *info, struct nbd_session *sessi
 	err = nbdctl_replace_slots(info, session);
 	if (display && !err)
 		display = nbd_session_set_display(session, display);
+	if (!err)
+		WRITE_ONCE(session->dead_time, nbd_get_u32(info, NBDCTL_A_DEVICE_DEAD_TIME,
+							   session->dead_time));
 	kfree(display);
 	return err;
 }

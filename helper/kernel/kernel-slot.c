@@ -63,6 +63,8 @@ static int put_replace(struct nl_msg *msg, const struct kernel_replace *replace,
 	    nla_put_u64(msg, NBDCTL_A_DEVICE_SESSION, replace->device->session) ||
 	    genl_put_facts(msg, &replace->exports[0], max_payload) ||
 	    (replace->display && nla_put_string(msg, NBDCTL_A_DEVICE_DISPLAY, replace->display)) ||
+	    (replace->dead_time &&
+	     nla_put_u32(msg, NBDCTL_A_DEVICE_DEAD_TIME, *replace->dead_time)) ||
 	    (replace->force && nla_put_flag(msg, NBDCTL_A_DEVICE_FORCE)))
 		return -1;
 	for (i = 0; i < replace->n_connections; i++) {

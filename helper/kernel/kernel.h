@@ -138,6 +138,7 @@ int kernel_attach(struct kernel *kernel, const struct kernel_attach *attach, uin
  * @exports: negotiated parameters of each connection; the driver checks those of the first
  * @fds: their sockets, which the caller closes
  * @display: replaces the old one; NULL to keep that
+ * @dead_time: in milliseconds, replaces the old one; NULL to keep that
  * @force: do not wait for old servers that do not reply
  * @unless_changed: fail if a slot got another connection after @device was queried
  */
@@ -148,6 +149,7 @@ struct kernel_replace {
 	const struct export *exports;
 	const int *fds;
 	const char *display;
+	const uint32_t *dead_time;
 	bool force;
 	bool unless_changed;
 };

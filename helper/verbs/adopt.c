@@ -79,6 +79,7 @@ static int adopt_replace(struct adoption *adoption, struct error *err)
 		.exports = adoption->bundle.exports,
 		.fds = adoption->bundle.fds,
 		.display = adoption->uri,
+		.dead_time = adoption->args->own_dead_time ? &adoption->args->dead_time : NULL,
 		.force = adoption->args->force,
 	};
 	unsigned int i;

@@ -246,9 +246,12 @@ static int attach_check_force(const struct attach_args *args, struct error *err)
 static int attach_check_task(const struct attach_args *args, struct error *err)
 {
 	if (args->own_contexts || args->require_context || args->no_contexts || args->connections ||
-	    args->read_only || args->request_timeout || args->own_dead_time || args->queue_depth ||
-	    args->identifier || args->json || args->table)
+	    args->read_only || args->request_timeout || args->queue_depth || args->identifier ||
+	    args->json || args->table)
 		return error_set(err, EXIT_USAGE, "an option is only for a new disk");
+	if (args->own_dead_time && (args->task != ATTACH_TASK_ADOPT || !args->has_target))
+		return error_set(err, EXIT_USAGE,
+				 "--dead-timeout is for a new disk, or for --adopt with a server");
 	if (args->task == ATTACH_TASK_RESIZE &&
 	    (args->has_target || args->keep != ATTACH_KEEP_BACKGROUND))
 		return error_set(err, EXIT_USAGE, "--resize takes a device and nothing else");

@@ -56,6 +56,22 @@ use "$dev"
 exits 0 within 30 nbd-client -d "$dev"
 is_free "$dev"
 
+# a disk of the real one gets a keeper, and then waits for its server as ours do
+nbd-client -N "" 127.0.0.1 "$PORT" "$dev" >"$TMP/out" 2>&1
+wait_until 20 is_attached "$dev"
+exits 0 nbd-attach --adopt --dead-timeout 60 "nbd://127.0.0.1:$PORT/" "$dev"
+same "$(nbd-info --json "$dev" | jq -r .dead_timeout)" 60 "dead-connection timeout"
+stop_server
+rm "$TMP"/read*
+background read dd if="$dev" of="$TMP/back" bs=1M iflag=direct status=none
+sleep 2
+[ -e "$TMP/read.rc" ] && fail "a read without a server has ended"
+start
+ends read 0
+cmp "$TMP/back" "$image"
+exits 0 within 30 nbd-client -d "$dev"
+wait_until 20 is_free "$dev"
+
 # disks of the real one
 for mode in "" -L; do
 	# shellcheck disable=SC2086 # none or one word

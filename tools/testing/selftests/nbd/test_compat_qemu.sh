@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # qemu-nbd -c attaches a qcow2 image with a partition, which appears and reaches the image; with
 # qemu-nbd -d it is gone.
-# tags: kernel
 
 . "$(dirname "$0")/lib/compat.sh"
 

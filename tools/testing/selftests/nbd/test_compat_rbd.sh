@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The calls of rbd-nbd work: map by ioctl and by netlink, resize, unmap, and attach again after the
 # daemon has died.
-# tags: kernel
 
 . "$(dirname "$0")/lib/compat.sh"
 

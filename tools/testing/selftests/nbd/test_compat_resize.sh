@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # SET_SIZE through another descriptor resizes a running device: its users see the new size at once,
 # and a file system can grow.
-# tags: kernel
 
 . "$(dirname "$0")/lib/compat.sh"
 

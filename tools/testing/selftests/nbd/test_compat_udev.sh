@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # systemd's udev rules take an nbd disk for ready while it is attached, and only then, whatever has
 # attached it: otherwise no mount unit would start on it. udev makes links by what is on the disk.
-# tags: kernel
 
 . "$(dirname "$0")/lib/compat.sh"
 
