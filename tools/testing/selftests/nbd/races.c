@@ -3,7 +3,7 @@
  * races SEED SECONDS IMAGE MOUNTPOINT: tasks that all do as they like with the same two disks:
  * attach (also to any disk that is free), detach, forced detach, replace connections by good,
  * dead and unresponsive ones, resize, look, open, read, write, map, rescan partitions, mount, ask
- * to unload the module. Tasks are killed at random and started again. What each call answers is its
+ * to unload the module; and the same by the interfaces of the kernel's own driver. Tasks are killed at random and started again. What each call answers is its
  * own business, but all of them must come back, a read that succeeds must be right, and the module
  * must not go. IMAGE has a file system in its first partition; nobody changes it.
  */
@@ -28,6 +28,7 @@
 #include <linux/fs.h>
 #include <linux/nbdmap.h>
 
+#include "races.h"
 #include "uapi.h"
 
 #define TASKS		10
@@ -60,6 +61,8 @@ static struct nl nl;
 static struct msg m;
 static unsigned int state;
 static int disk_index;
+static struct races_old old;
+static bool has_old;
 
 static unsigned int below(unsigned int limit)
 {
@@ -291,6 +294,33 @@ static void unload(void)
 		complain("the module was unloaded while in use");
 }
 
+/* By the interfaces of the kernel's own driver */
+static void act_old(void)
+{
+	if (!has_old)
+		return;
+	old.index = disk_index;
+	switch (below(10)) {
+	case 0 ... 2:
+		tally->attached += races_old_connect(&old);
+		break;
+	case 3:
+		races_old_disconnect(&old);
+		break;
+	case 4 ... 5:
+		races_old_reconfigure(&old);
+		break;
+	case 6:
+		races_old_status(&old);
+		break;
+	case 7 ... 8:
+		tally->attached += races_old_do_it(&old);
+		break;
+	default:
+		races_old_ioctl(&old);
+	}
+}
+
 static const struct {
 	const char *name;
 	void (*act)(void);
@@ -310,6 +340,7 @@ static const struct {
 	{ "rescan", rescan, 3 },
 	{ "mount", mount_it, 2 },
 	{ "unload", unload, 1 },
+	{ "old", act_old, 20 },
 };
 
 #define NR_ACTS	(sizeof(acts) / sizeof(acts[0]))
@@ -339,6 +370,7 @@ static pid_t start(unsigned int task, unsigned int seed)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	state = seed;
 	nl_open(&nl);
+	has_old = races_old_open(&old, &server, seed);
 	for (;;)
 		act(task);
 }

@@ -119,6 +119,8 @@ int server_logged(const struct server *s, const char *text);
 bool server_logs(const struct server *s, const char *text, int ms);
 /* Connect and negotiate: structured replies, and each context in @x->names, unless @x->nr is 0 */
 int server_connect(const struct server *s, struct export *x);
+/* The same without structured replies and contexts, as the old interfaces need it */
+int server_connect_simple(const struct server *s, struct export *x);
 /* A server that negotiates nothing, for connections that are never used: our end and its end */
 void socket_pair(int fds[2]);
 

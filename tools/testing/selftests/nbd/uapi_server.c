@@ -188,7 +188,7 @@ static void go(int fd, struct export *x)
 	}
 }
 
-int server_connect(const struct server *s, struct export *x)
+static int connect_with(const struct server *s, struct export *x, bool structured)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	uint32_t flags = htobe32(3), len;
@@ -205,12 +205,24 @@ int server_connect(const struct server *s, struct export *x)
 	}
 	take(fd, buf, 18);
 	give(fd, &flags, sizeof(flags));
-	option(fd, OPT_STRUCTURED, NULL, 0);
-	x->structured = option_reply(fd, buf, sizeof(buf), &len) == REP_ACK;
+	if (structured) {
+		option(fd, OPT_STRUCTURED, NULL, 0);
+		x->structured = option_reply(fd, buf, sizeof(buf), &len) == REP_ACK;
+	}
 	if (x->structured && x->nr)
 		ask_contexts(fd, x);
 	go(fd, x);
 	return fd;
+}
+
+int server_connect(const struct server *s, struct export *x)
+{
+	return connect_with(s, x, true);
+}
+
+int server_connect_simple(const struct server *s, struct export *x)
+{
+	return connect_with(s, x, false);
 }
 
 void socket_pair(int fds[2])
