@@ -257,6 +257,8 @@ static int legacy_reconfigure_device(struct genl_info *info, struct nbd_device *
 	u32 dead_time = session->dead_time;
 	int err;
 
+	if (!nbd_legacy_is_block(block))
+		return legacy_refuse(info, -EINVAL, "block size: not a power of two in range");
 	if (block != session->export.min_block)
 		return legacy_refuse(info, -EBUSY, "block size: cannot change while attached");
 	err = legacy_parse_timeouts(info, &timeout, &dead_time);
