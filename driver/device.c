@@ -237,7 +237,7 @@ static int device_write_out(struct nbd_device *dev, struct nbd_session *session)
 		err = device_sync(dev, &p);
 	if (!err && dev->detach_flush)
 		err = device_flush(session, &p);
-	/* A disconnect goes on after a flush that the server has refused */
+	/* A disconnect continues after a flush that the server has refused */
 	if (err && err != -ETIMEDOUT && READ_ONCE(dev->detach_anyway)) {
 		pr_warn("nbd%u: flush failed, error %d\n", dev->index, err);
 		err = 0;
