@@ -5,8 +5,8 @@
  * dead and unresponsive ones, resize, look, open, read, write, map, rescan partitions, mount, ask
  * to unload the module; and the same by the interfaces of the kernel's own driver. Tasks are killed
  * at random and started again. What each call answers is its own business, but all of them must
- * come back, a read that succeeds must be right, and the module must not go. IMAGE has a file system
- * in its first partition; nobody changes it.
+ * come back, a read that succeeds must be right, and the module must not go. IMAGE has a file
+ * system in its first partition; nobody changes it.
  */
 #define _GNU_SOURCE
 #include <err.h>
