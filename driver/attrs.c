@@ -29,7 +29,7 @@ static ssize_t pid_show(struct device *dev, struct device_attribute *attr, char 
 }
 static DEVICE_ATTR_RO(pid);
 
-/* What is attached: the text that was given with the attach, which is not a secret */
+/* What is attached: the text that was given with the attach */
 static ssize_t backend_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	struct nbd_session *session;
@@ -50,11 +50,21 @@ static struct attribute *attrs_list[] = {
 	NULL,
 };
 
+/* The identifier of an attach by nbdctl is for those who may change the disk */
 static umode_t attrs_are_visible(struct kobject *kobj, struct attribute *attr, int i)
 {
 	struct nbd_device *dev = attrs_device(kobj_to_dev(kobj));
+	struct nbd_session *session;
+	umode_t mode = 0;
 
-	return rcu_access_pointer(dev->session) ? attr->mode : 0;
+	rcu_read_lock();
+	session = rcu_dereference(dev->session);
+	if (session)
+		mode = attr->mode;
+	if (session && attr == &dev_attr_backend.attr && session->origin == NBD_ORIGIN_NBDCTL)
+		mode = 0400;
+	rcu_read_unlock();
+	return mode;
 }
 
 static const struct attribute_group attrs_group = {

@@ -33,6 +33,7 @@ not_ready "$DEV" || fail "an idle disk is ready"
 _tool nbd-attach --identifier mine "$URI" "$DEV"
 looks_ready "$DEV"
 same "$(cat "/sys/block/$DISK/backend")" mine "backend"
+same "$(stat -c %a "/sys/block/$DISK/backend")" 400 "mode of backend"
 detach
 wait_until 20 not_ready "$DEV"
 
