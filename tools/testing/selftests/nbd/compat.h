@@ -113,8 +113,8 @@ struct peer start_peer(int flags);
 /* Kill the server, and wait until the driver must have noticed */
 void stop_peer(struct peer *peer);
 void close_peer(struct peer *peer);
-/* What it was sent, and how it ended */
-void show_peer(const struct peer *peer, const char *label);
+/* What they were sent, and how many of them ended, and how */
+void show_peers(const struct peer *peers, int nr, const char *label);
 void show_peer_end(const struct peer *peer, const char *label);
 
 #endif /* COMPAT_H */

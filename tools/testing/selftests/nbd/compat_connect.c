@@ -373,7 +373,7 @@ static void connect_with(const char *name, uint64_t flags)
 	disconnect(0, label);
 	sprintf(label, "peer-%s", name);
 	usleep(200000);
-	show_peer(&peer, label);
+	show_peers(&peer, 1, label);
 }
 
 static void scene_flags(void)
@@ -444,7 +444,7 @@ static void scene_disconnect(void)
 	connect_peer("CONNECT-closed", PEER_STAYS);
 	disconnect(0, "server-stays");
 	usleep(200000);
-	show_peer(&peer, "peer");
+	show_peers(&peer, 1, "peer");
 	disconnect(0, "again");
 }
 

@@ -16,6 +16,7 @@
 			 NBD_FLAG_SEND_TRIM)
 
 static struct peer peers[CONNECTIONS];
+static int nr_peers;
 static int dev;
 static pid_t running;
 
@@ -24,6 +25,7 @@ static void set_sockets(int nr, int flags)
 	char label[32];
 	int i;
 
+	nr_peers = nr;
 	for (i = 0; i < nr; i++) {
 		peers[i] = start_peer(flags);
 		sprintf(label, "SET_SOCK-%d", i);
@@ -60,7 +62,7 @@ static void finish(void)
 	show_device(0, "cleared");
 	close(dev);
 	show_device(0, "closed");
-	show_peer(&peers[0], "peer");
+	show_peers(peers, nr_peers, "peer");
 }
 
 static void scene_client(void)
@@ -138,7 +140,7 @@ static void scene_server_stays(void)
 	start(1, PEER_STAYS, ALL_FLAGS);
 	call_elsewhere(0, "DISCONNECT", NBD_DISCONNECT, 0);
 	show_device(0, "disconnected");
-	show_peer(&peers[0], "peer-disconnected");
+	show_peers(peers, nr_peers, "peer-disconnected");
 	show_io(0, "io-disconnected");
 	call_elsewhere(0, "CLEAR_SOCK-elsewhere", NBD_CLEAR_SOCK, 0);
 	finish();
@@ -333,7 +335,7 @@ static void show_flags(const char *name, unsigned long flags)
 	call_ioctl(dev, "DISCONNECT", NBD_DISCONNECT, 0);
 	show_result(running, "DO_IT");
 	call_ioctl(dev, "CLEAR_SOCK", NBD_CLEAR_SOCK, 0);
-	show_peer(&peers[0], "peer");
+	show_peers(peers, nr_peers, "peer");
 	close(dev);
 	close_peer(&peers[0]);
 	usleep(200000);

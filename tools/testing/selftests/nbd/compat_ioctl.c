@@ -175,7 +175,7 @@ static void scene_half(void)
 	close(fd);
 	show_device(0, "closed");
 	usleep(200000);
-	show_peer(&peer, "peer");
+	show_peers(&peer, 1, "peer");
 	fd = open_disk(0, O_RDWR);
 	call_ioctl(fd, "DO_IT", NBD_DO_IT, 0);
 }

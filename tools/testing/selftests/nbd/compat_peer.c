@@ -156,19 +156,26 @@ void close_peer(struct peer *peer)
 	peer->fd = -1;
 }
 
-void show_peer(const struct peer *peer, const char *label)
+/* Which connection gets a command is up to the driver */
+void show_peers(const struct peer *peers, int nr, const char *label)
 {
 	static const char * const names[] = { "read", "write", "disc", "flush", "trim" };
+	unsigned int commands = 0, discs = 0, closed = 0;
 	char list[64] = "";
 	size_t i;
 
+	for (i = 0; i < (size_t)nr; i++) {
+		commands |= peers[i].log->commands;
+		discs += peers[i].log->disc;
+		closed += peers[i].log->closed;
+	}
 	for (i = 0; i < ARRAY_SIZE(names); i++)
-		if (i != NBD_CMD_DISC && peer->log->commands & 1u << i)
+		if (i != NBD_CMD_DISC && commands & 1u << i)
 			sprintf(list + strlen(list), "%s%s", *list ? "," : "", names[i]);
 	step("%s", label);
 	field("commands", "%s", *list ? list : "none");
-	field("disc", "%d", peer->log->disc);
-	field("closed", "%d", peer->log->closed);
+	field("disc", "%u", discs);
+	field("closed", "%u", closed);
 	end_step();
 }
 
