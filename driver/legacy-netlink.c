@@ -100,7 +100,8 @@ static int legacy_parse_attach(struct genl_info *info, struct nbd_legacy *legacy
 	err = legacy_parse_timeouts(info, &legacy->request_timeout, &legacy->dead_time);
 	if (err)
 		return err;
-	if (text && nla_len(text) > NBDCTL_IDENTIFIER_MAX + 1)
+	/* It may lack the NUL, which is not counted */
+	if (text && strnlen(nla_data(text), nla_len(text)) > NBDCTL_IDENTIFIER_MAX)
 		return legacy_refuse(info, -EINVAL, "backend identifier: too long");
 	if (text) {
 		legacy->identifier = nla_strdup(text, GFP_KERNEL);
