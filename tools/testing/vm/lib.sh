@@ -96,6 +96,22 @@ archives() {
 		awk '$3 == "Debian" { print $1, $2 }' | sort -u
 }
 
+# sources SUITE: the same archives, as sources.list(5) of that suite
+sources() {
+	local label uri
+
+	while read -r label uri; do
+		case $label in
+		Debian)
+			echo "deb $uri $1 main"
+			echo "deb $uri $1-updates main"
+			[ "$1" != "$newest_suite" ] || echo "deb $uri $1-backports main"
+			;;
+		Debian-Security) echo "deb $uri $1-security main" ;;
+		esac
+	done < <(archives)
+}
+
 # used DIR: note that this entry is in use
 used() { touch "$1.lock"; }
 
