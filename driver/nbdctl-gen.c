@@ -94,6 +94,12 @@ static const struct nla_policy nbdctl_resize_nl_policy[NBDCTL_A_DEVICE_SESSION +
 	[NBDCTL_A_DEVICE_SIZE] = { .type = NLA_U64, },
 };
 
+/* NBDCTL_CMD_KEEP - do */
+static const struct nla_policy nbdctl_keep_nl_policy[NBDCTL_A_DEVICE_SESSION + 1] = {
+	[NBDCTL_A_DEVICE_INDEX] = { .type = NLA_U32, },
+	[NBDCTL_A_DEVICE_SESSION] = { .type = NLA_U64, },
+};
+
 /* Ops table for nbdctl */
 static const struct genl_split_ops nbdctl_nl_ops[] = {
 	{
@@ -141,6 +147,13 @@ static const struct genl_split_ops nbdctl_nl_ops[] = {
 		.cmd		= NBDCTL_CMD_RESIZE,
 		.doit		= nbdctl_nl_resize_doit,
 		.policy		= nbdctl_resize_nl_policy,
+		.maxattr	= NBDCTL_A_DEVICE_SESSION,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= NBDCTL_CMD_KEEP,
+		.doit		= nbdctl_nl_keep_doit,
+		.policy		= nbdctl_keep_nl_policy,
 		.maxattr	= NBDCTL_A_DEVICE_SESSION,
 		.flags		= GENL_CMD_CAP_DO,
 	},

@@ -27,6 +27,7 @@ int nbdctl_nl_attach_doit(struct sk_buff *skb, struct genl_info *info);
 int nbdctl_nl_detach_doit(struct sk_buff *skb, struct genl_info *info);
 int nbdctl_nl_slot_replace_doit(struct sk_buff *skb, struct genl_info *info);
 int nbdctl_nl_resize_doit(struct sk_buff *skb, struct genl_info *info);
+int nbdctl_nl_keep_doit(struct sk_buff *skb, struct genl_info *info);
 
 enum {
 	NBDCTL_NLGRP_EVENTS,

@@ -316,6 +316,21 @@ static int nbdctl_resize(struct genl_info *info, struct nbd_device *dev)
 	return 0;
 }
 
+int nbdctl_nl_keep_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nbd_session *session;
+	struct nbd_device *dev;
+	int err;
+
+	err = nbdctl_find_named(skb, info, &dev, &session);
+	if (err)
+		return err;
+	nbd_session_keep(session);
+	nbd_session_put(session);
+	nbd_devices_put(dev);
+	return 0;
+}
+
 int nbdctl_nl_resize_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nbd_device *dev = nbdctl_lock_named(skb, info);

@@ -50,6 +50,17 @@ static void session_needed_by_reclaim(struct mutex *lock)
 }
 
 /**
+ * nbd_session_keep() - the caller replaces lost connections from now on
+ * @session: the session
+ *
+ * Context: Any process context.
+ */
+void nbd_session_keep(struct nbd_session *session)
+{
+	WRITE_ONCE(session->pid, task_tgid_nr(current));
+}
+
+/**
  * nbd_session_alloc() - allocate a session
  * @nr_slots: number of connections that it will have
  *
@@ -79,7 +90,7 @@ struct nbd_session *nbd_session_alloc(u32 nr_slots)
 	sema_init(&session->queries, NBD_QUERY_TAGS);
 	init_completion(&session->flushed);
 	session->state = NBD_SESSION_SETUP;
-	session->pid = task_tgid_nr(current);
+	nbd_session_keep(session);
 	session->nr_slots = nr_slots;
 	for (i = 0; i < nr_slots; i++)
 		mutex_init(&session->slots[i].flush_lock);

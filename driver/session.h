@@ -103,7 +103,7 @@ struct nbd_pieces {
  * @number: unique since boot
  * @index: number of the device
  * @origin: interface that it was attached by
- * @pid: process that attached it, or that replaced a connection since, in the initial PID namespace
+ * @pid: process that attached it, or that replaces its connections, in the initial PID namespace
  * @destroy: its end removes the device, and no other one gets the number
  * @end_on_close: it ends when the disk is no longer open
  * @export: negotiated parameters; only the size changes
@@ -192,6 +192,7 @@ struct nbd_session *nbd_session_alloc(u32 nr_slots);
 int nbd_session_init_queues(struct nbd_session *session, u32 index, u32 queues, u32 depth);
 void nbd_session_get(struct nbd_session *session);
 void nbd_session_put(struct nbd_session *session);
+void nbd_session_keep(struct nbd_session *session);
 char *nbd_session_set_display(struct nbd_session *session, char *display);
 
 void nbd_session_set_state(struct nbd_session *session, enum nbd_session_state state);

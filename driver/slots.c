@@ -478,7 +478,7 @@ int nbd_session_replace(struct nbd_session *session, struct nbd_conn **conns, u3
 	mutex_lock(&session->lock);
 	err = slots_check_replacement(session, conns, n, export, errmsg);
 	if (!err) {
-		WRITE_ONCE(session->pid, task_tgid_nr(current));
+		nbd_session_keep(session);
 		if (force)
 			WRITE_ONCE(session->forced, session->born);
 		/* No command is sent before all slots are filled */

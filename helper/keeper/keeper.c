@@ -579,6 +579,7 @@ static int keeper_signals(struct keeper *keeper)
 static int keeper_open(struct keeper *keeper, int *report, struct error *err)
 {
 	const struct keeper_request *request = keeper->request;
+	struct error ignored;
 	char name[16];
 
 	if (daemon_leave(report, err) ||
@@ -598,6 +599,9 @@ static int keeper_open(struct keeper *keeper, int *report, struct error *err)
 	/* Subscribed before the state is read, so that no event is missed. */
 	if (keeper_look(keeper, err))
 		return -1;
+	/* Only for others to see: a driver that does not know the command is as good. */
+	if (kernel_keep(keeper->kernel, &keeper->device, &ignored))
+		log_note("%s", ignored.cause);
 	snprintf(name, sizeof(name), "nbd%u", request->index);
 	if (daemon_silence(name, err))
 		return -1;

@@ -117,3 +117,20 @@ int kernel_resize(struct kernel *kernel, const struct kernel_device *device, uin
 		return kernel_refused(kernel, "cannot resize", err);
 	return 0;
 }
+
+int kernel_keep(struct kernel *kernel, const struct kernel_device *device, struct error *err)
+{
+	struct exchange exchange = { 0 };
+	struct nl_msg *msg = kernel_message(kernel, NLM_F_ACK, NBDCTL_CMD_KEEP, err);
+
+	if (!msg)
+		return -1;
+	if (nla_put_u32(msg, NBDCTL_A_DEVICE_INDEX, device->index) ||
+	    nla_put_u64(msg, NBDCTL_A_DEVICE_SESSION, device->session)) {
+		nlmsg_free(msg);
+		return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot tell the driver");
+	}
+	if (kernel_exchange(kernel, msg, &exchange))
+		return kernel_refused(kernel, "cannot tell the driver", err);
+	return 0;
+}

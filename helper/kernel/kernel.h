@@ -127,6 +127,9 @@ bool kernel_answered(const struct kernel *kernel);
 
 int kernel_driver(struct kernel *kernel, struct kernel_driver *driver, struct error *err);
 
+/* Has the driver name this process as the one that keeps @device attached. */
+int kernel_keep(struct kernel *kernel, const struct kernel_device *device, struct error *err);
+
 /* On success *@index is the device, and *@session the number of the attach. */
 int kernel_attach(struct kernel *kernel, const struct kernel_attach *attach, uint32_t *index,
 		  uint64_t *session, struct error *err);
