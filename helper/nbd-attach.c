@@ -17,6 +17,8 @@ static const struct verb *const verbs[] = {
 	&list_verb,
 	&info_verb,
 	&client_verb,
+	&generator_verb,
+	&udev_id_verb,
 };
 
 static const struct verb *find_verb(const char *called)

@@ -63,17 +63,20 @@ helper_verbs := \
 	attach \
 	attach-args \
 	bundle \
+	check \
 	client \
 	client-opts \
 	detach \
 	device-json \
+	generator \
 	info \
 	list \
 	map \
 	nbdtab \
 	operands \
 	opts \
-	table
+	table \
+	udev-id
 
 # without main(), which tests and fuzzers have themselves
 helper_rooms := $(foreach room,base maps negotiate kernel keeper verbs,$(helper_$(room):%=$(room)/%))

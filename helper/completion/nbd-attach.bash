@@ -10,7 +10,10 @@ _nbd_options()
 			"--require-context --no-contexts -r --read-only -t --timeout" \
 			"--connect-timeout --peer-timeout -T --dead-timeout --no-reconnect" \
 			"-F --foreground --adopt --force --resize -Q --queue-size -i --identifier" \
-			"--table -J --json"
+			"--table --check-config -J --json"
+		;;
+	nbd-attach-generator)
+		echo "--table"
 		;;
 	nbd-detach)
 		echo "-f --force -t --timeout"

@@ -79,24 +79,38 @@ static int device_sysfs(char *to, dev_t rdev)
 	return 0;
 }
 
-bool device_may_be_nbd(dev_t rdev)
+/* The NBD disk of @place, a directory of sysfs, which is cut. False if there is none. */
+static bool device_disk(char *place, uint32_t *index)
 {
-	char place[PATH_MAX], *name;
-	uint32_t index;
+	char *name;
 	int i;
 
-	if (device_sysfs(place, rdev))
-		return true;
 	/* The directory of a partition is in that of its disk. */
 	for (i = 0; i < 2; i++) {
 		name = strrchr(place, '/');
 		if (!name)
 			return false;
-		if (device_is_name(name + 1, &index))
+		if (device_is_name(name + 1, index))
 			return true;
 		*name = '\0';
 	}
 	return false;
+}
+
+bool device_may_be_nbd(dev_t rdev)
+{
+	char place[PATH_MAX];
+	uint32_t index;
+
+	return device_sysfs(place, rdev) || device_disk(place, &index);
+}
+
+bool device_is_on(dev_t rdev, uint32_t index)
+{
+	char place[PATH_MAX];
+	uint32_t disk;
+
+	return !device_sysfs(place, rdev) && device_disk(place, &disk) && disk == index;
 }
 
 int device_resolve(const char *s, uint32_t *index, struct error *err)

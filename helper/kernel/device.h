@@ -26,6 +26,9 @@ int device_refuse(const char *s, struct error *err);
 /* True if @rdev is an NBD disk or a partition of one, or if sysfs cannot be read. */
 bool device_may_be_nbd(dev_t rdev);
 
+/* True if @rdev is the NBD disk @index or a partition of it. */
+bool device_is_on(dev_t rdev, uint32_t index);
+
 #define DEVICE_SYSFS	"/sys/block"
 
 /*

@@ -38,6 +38,7 @@ const struct opt attach_opts[] = {
 	{ 'Q', "queue-size", "N", "requests in flight on one queue (default 128)" },
 	{ 'i', "identifier", "TEXT", "free text to identify what is attached" },
 	{ OPT_TABLE, "table", "FILE", "where to look up DEVICE alone (default /etc/nbdtab)" },
+	{ OPT_CHECK_CONFIG, "check-config", NULL, "validate /etc/nbdtab, or the file of --table" },
 	{ 'J', "json", NULL, "print what was negotiated as JSON" },
 	{ 0 }
 };
@@ -122,7 +123,7 @@ static int attach_set_keep(struct attach_args *args, enum attach_keep keep, stru
 static int attach_set_task(struct attach_args *args, enum attach_task task, struct error *err)
 {
 	if (args->task != ATTACH_TASK_ATTACH && args->task != task)
-		return error_set(err, EXIT_USAGE, "--adopt and --resize are mutually exclusive");
+		return error_set(err, EXIT_USAGE, "--adopt, --resize and --check-config are mutually exclusive");
 	args->task = task;
 	return 0;
 }
@@ -194,6 +195,8 @@ int attach_option(struct attach_args *args, int id, const char *value, struct er
 		return 0;
 	case OPT_RESIZE:
 		return attach_set_task(args, ATTACH_TASK_RESIZE, err);
+	case OPT_CHECK_CONFIG:
+		return attach_set_task(args, ATTACH_TASK_CHECK, err);
 	case OPT_NO_RECONNECT:
 		return attach_set_keep(args, ATTACH_KEEP_NOT, err);
 	case 'F':
@@ -283,6 +286,15 @@ static int attach_parse_task(struct attach_args *args, struct error *err)
 	return attach_check_task(args, err);
 }
 
+static int attach_parse_check(const struct attach_args *args, struct error *err)
+{
+	if (!args->operands.n_words)
+		return 0;
+	error_set(err, EXIT_USAGE, "--check-config takes no server and no device");
+	error_hint(err, "\"nbd-list\" shows what is attached");
+	return -1;
+}
+
 void attach_init(struct attach_args *args)
 {
 	memset(args, 0, sizeof(*args));
@@ -332,6 +344,8 @@ int attach_parse(const struct verb *verb, int argc, char **argv, struct attach_a
 	attach_init(args);
 	if (attach_parse_options(verb, argc, argv, args, err))
 		return -1;
+	if (args->task == ATTACH_TASK_CHECK)
+		return attach_parse_check(args, err);
 	if (args->task != ATTACH_TASK_ATTACH)
 		return attach_parse_task(args, err);
 	if (attach_check_force(args, err))

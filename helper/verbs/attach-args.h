@@ -27,6 +27,7 @@ enum attach_task {
 	ATTACH_TASK_ATTACH,
 	ATTACH_TASK_ADOPT,
 	ATTACH_TASK_RESIZE,
+	ATTACH_TASK_CHECK,
 };
 
 enum attach_keep {

@@ -25,6 +25,7 @@
 #include "verbs/attach-args.h"
 #include "verbs/attach.h"
 #include "verbs/bundle.h"
+#include "verbs/check.h"
 #include "verbs/verbs.h"
 
 /* --connections auto: time for each connection after the first, and most connections */
@@ -429,6 +430,9 @@ int attach_perform(struct attach_args *args, struct error *err)
 	case ATTACH_TASK_RESIZE:
 		rc = adopt_resize(args, err);
 		break;
+	case ATTACH_TASK_CHECK:
+		rc = check_config(args, err);
+		break;
 	}
 	return rc;
 }
@@ -456,6 +460,7 @@ const struct verb attach_verb = {
 		"DEVICE",
 		"--adopt [SERVER...] DEVICE",
 		"--resize DEVICE",
+		"--check-config [--table FILE]",
 	},
 	.summary = "Attach an export of an NBD server, and print the device if none is given.",
 	.opts = attach_opts,

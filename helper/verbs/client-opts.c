@@ -18,10 +18,19 @@ static const struct client_opt client_opts[] = {
 	{ 'R', "readonly", false, 'r', NULL, NULL },
 	{ 'T', "dead-timeout", true, 'T', NULL, NULL },
 	{ 'b', "bs", true, OPT_BLOCK_SIZE, NULL, NULL },
-	{ 'i', NULL, true, 'i', NULL, NULL },
+	{ 'i', "identifier", true, 'i', NULL, NULL },
 	{ 'n', NULL, false, 'F', NULL, NULL },
 	{ 't', "timeout", true, 't', NULL, NULL },
 	{ 0, "port", true, OPT_PORT, NULL, NULL },
+	/* not of nbd-client */
+	{ 0, "connect-timeout", true, OPT_CONNECT_TIMEOUT, NULL, NULL },
+	{ 0, "context", true, OPT_CONTEXT, NULL, NULL },
+	{ 0, "no-contexts", false, OPT_NO_CONTEXTS, NULL, NULL },
+	{ 0, "peer-timeout", true, OPT_PEER_TIMEOUT, NULL, NULL },
+	{ 0, "queue-size", true, 'Q', NULL, NULL },
+	{ 0, "require-context", false, OPT_REQUIRE_CONTEXT, NULL, NULL },
+	/* for the generator */
+	{ 0, "noauto", false, 0, NULL, NULL },
 	/* The tools always do what these are for, or find out whether it is needed. */
 	{ 'L', NULL, false, 0, NULL, NULL },
 	{ 'g', "no_optgo", false, 0, NULL, NULL },

@@ -26,20 +26,20 @@ static size_t nbdtab_word(const char *line, size_t length, const char **word)
 	return end - skip;
 }
 
-/* True if the first word is the name of the device @index. */
-static bool nbdtab_is_for(const char *line, size_t length, uint32_t index)
+/* The device that the first word names, or NBDTAB_NO_DEVICE. */
+static uint32_t nbdtab_device(const char *line, size_t length)
 {
 	char name[DEVICE_PATH_MAX];
-	uint32_t found;
+	uint32_t index;
 	size_t n;
 
 	n = nbdtab_word(line, length, &line);
 	if (!n || n >= sizeof(name))
-		return false;
+		return NBDTAB_NO_DEVICE;
 	memcpy(name, line, n);
 	name[n] = '\0';
 	/* A byte that is NUL would end the name early. */
-	return strlen(name) == n && device_is_name(name, &found) && found == index;
+	return strlen(name) == n && device_is_name(name, &index) ? index : NBDTAB_NO_DEVICE;
 }
 
 /* Cuts the next field off *@rest. Returns NULL if there is none, or only a comment. */
@@ -98,20 +98,53 @@ static int nbdtab_take(struct nbdtab_entry *entry, const char *line, size_t leng
 	return 1;
 }
 
+/* Cuts off the next line, which has *@length bytes. Returns NULL at the end. */
+static const char *nbdtab_line(struct nbdtab *tab, size_t *length)
+{
+	const char *line = tab->text, *end;
+	size_t skip;
+
+	if (!tab->length)
+		return NULL;
+	end = memchr(line, '\n', tab->length);
+	*length = end ? (size_t)(end - line) : tab->length;
+	skip = *length + !!end;
+	tab->text += skip;
+	tab->length -= skip;
+	tab->line++;
+	return line;
+}
+
 int nbdtab_find(const char *text, size_t length, uint32_t index, struct nbdtab_entry *entry,
 		struct error *err)
 {
-	const char *end;
+	struct nbdtab tab = { text, length, 0 };
+	const char *line;
 	size_t n;
 
-	for (entry->line = 1; length; entry->line++) {
-		end = memchr(text, '\n', length);
-		n = end ? (size_t)(end - text) : length;
-		if (nbdtab_is_for(text, n, index))
-			return nbdtab_take(entry, text, n, err);
-		n += !!end;
-		text += n;
-		length -= n;
+	while ((line = nbdtab_line(&tab, &n)))
+		if (nbdtab_device(line, n) == index) {
+			entry->line = tab.line;
+			return nbdtab_take(entry, line, n, err);
+		}
+	return 0;
+}
+
+int nbdtab_entry(struct nbdtab *tab, uint32_t *index, struct nbdtab_entry *entry,
+		 struct error *err)
+{
+	const char *line, *word;
+	size_t n;
+
+	while ((line = nbdtab_line(tab, &n))) {
+		entry->line = tab->line;
+		if (!nbdtab_word(line, n, &word) || *word == '#')
+			continue;
+		*index = nbdtab_device(line, n);
+		if (*index != NBDTAB_NO_DEVICE)
+			return nbdtab_take(entry, line, n, err);
+		error_set(err, EXIT_USAGE, "the first field is not nbdN or /dev/nbdN");
+		return -1;
 	}
 	return 0;
 }

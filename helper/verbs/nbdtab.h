@@ -9,6 +9,8 @@
 /* Longest line that can be used, in bytes */
 #define NBDTAB_LINE_MAX	16384
 
+#define NBDTAB_NO_DEVICE	UINT32_MAX
+
 struct error;
 
 /**
@@ -27,6 +29,16 @@ struct nbdtab_entry {
 	char text[NBDTAB_LINE_MAX + 1];
 };
 
+/**
+ * struct nbdtab - what is left of the text of nbdtab(5)
+ * @line: number of the line that was cut off last
+ */
+struct nbdtab {
+	const char *text;
+	size_t length;
+	unsigned int line;
+};
+
 /*
  * Finds the first line for the device @index in the @length bytes of @text. Returns 1, or 0 if
  * there is none. If the line cannot be used, @entry->line is its number. No other line is
@@ -34,6 +46,14 @@ struct nbdtab_entry {
  */
 int nbdtab_find(const char *text, size_t length, uint32_t index, struct nbdtab_entry *entry,
 		struct error *err);
+
+/*
+ * Cuts off the next line that describes a device, *@index. Returns 1, or 0 at the end. If the line
+ * cannot be used, that is an error; the next call continues behind it, and *@index is
+ * NBDTAB_NO_DEVICE if the first word is no device.
+ */
+int nbdtab_entry(struct nbdtab *tab, uint32_t *index, struct nbdtab_entry *entry,
+		 struct error *err);
 
 /* Sets *@key and *@value to the next option of @entry; *@value is NULL without "=". */
 bool nbdtab_next(struct nbdtab_entry *entry, char **key, char **value);

@@ -44,6 +44,7 @@ enum {
 	OPT_RESIZE,
 	OPT_PEER_TIMEOUT,
 	OPT_TABLE,
+	OPT_CHECK_CONFIG,
 	/* on the command line of nbd-client and in nbdtab(5) only */
 	OPT_BLOCK_SIZE,
 	OPT_CONNECTIONS_AT_MOST,

@@ -26,7 +26,7 @@ bool table_is_meant(const struct operands *operands, uint32_t *index)
 }
 
 /* Reads the file to @text, with room for a byte more than TABLE_MAX. */
-static int table_load(int fd, char *text, size_t *length, struct error *err)
+static int table_fill(int fd, char *text, size_t *length, struct error *err)
 {
 	ssize_t n;
 
@@ -42,6 +42,30 @@ static int table_load(int fd, char *text, size_t *length, struct error *err)
 	return 0;
 }
 
+char *table_load(const char *path, size_t *length, struct error *err)
+{
+	char *text = NULL;
+	int fd;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		error_errno(err, errno == ENOENT ? EXIT_USAGE : EXIT_SYSTEM, errno,
+			    "cannot open %s", path);
+		error_hint(err, "name a server, or create the file; see nbdtab(5)");
+		return NULL;
+	}
+	text = malloc(TABLE_MAX + 1);
+	if (!text)
+		error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot read it");
+	if (!text || table_fill(fd, text, length, err)) {
+		error_prefix(err, "%s", path);
+		free(text);
+		text = NULL;
+	}
+	close(fd);
+	return text;
+}
+
 static int table_search(const char *text, size_t length, uint32_t index,
 			struct nbdtab_entry *entry, struct error *err)
 {
@@ -54,21 +78,6 @@ static int table_search(const char *text, size_t length, uint32_t index,
 	error_set(err, EXIT_USAGE, "no entry for nbd%u", index);
 	error_hint(err, "add a line \"nbd%u HOST EXPORT\", or name a server", index);
 	return -1;
-}
-
-static int table_find(int fd, uint32_t index, struct nbdtab_entry *entry, struct error *err)
-{
-	char *text = malloc(TABLE_MAX + 1);
-	size_t length;
-	int rc;
-
-	if (!text)
-		return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot read it");
-	rc = table_load(fd, text, &length, err);
-	if (!rc)
-		rc = table_search(text, length, index, entry, err);
-	free(text);
-	return rc;
 }
 
 static int table_unix(struct attach_args *args, struct error *err)
@@ -106,38 +115,38 @@ static int table_option(const char *path, struct attach_args *args, const char *
 	return is_unix ? table_unix(args, err) : client_opt_apply(opt, args, value, err);
 }
 
-static int table_options(const char *path, struct attach_args *args, struct error *err)
+int table_options(const char *path, struct attach_args *args, struct error *err)
 {
 	char *key, *value;
 
-	while (nbdtab_next(&args->entry, &key, &value)) {
-		if (!table_option(path, args, key, value, err))
-			continue;
-		error_prefix(err, "line %u", args->entry.line);
-		return -1;
-	}
+	while (nbdtab_next(&args->entry, &key, &value))
+		if (table_option(path, args, key, value, err))
+			return -1;
 	return 0;
 }
 
 int table_read(const char *path, uint32_t index, struct attach_args *args, struct error *err)
 {
-	int fd, rc;
+	size_t length;
+	char *text;
+	int rc;
 
 	attach_init(args);
 	args->from_table = true;
 	if (!path)
 		path = TABLE_PATH;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
-		error_errno(err, errno == ENOENT ? EXIT_USAGE : EXIT_SYSTEM, errno,
-			    "cannot look up nbd%u: cannot open %s", index, path);
-		error_hint(err, "name a server, or create the file; see nbdtab(5)");
+	text = table_load(path, &length, err);
+	if (!text) {
+		error_prefix(err, "cannot look up nbd%u", index);
 		return -1;
 	}
-	rc = table_find(fd, index, &args->entry, err);
-	close(fd);
-	if (!rc)
+	rc = table_search(text, length, index, &args->entry, err);
+	free(text);
+	if (!rc) {
 		rc = table_options(path, args, err);
+		if (rc)
+			error_prefix(err, "line %u", args->entry.line);
+	}
 	if (rc)
 		error_prefix(err, "%s", path);
 	return rc;

@@ -3,6 +3,7 @@
 #define NBD_HELPER_TABLE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Default of --table */
@@ -20,6 +21,12 @@ bool table_is_meant(const struct operands *operands, uint32_t *index);
  * The options of the command line are applied after that, and then table_operands().
  */
 int table_read(const char *path, uint32_t index, struct attach_args *args, struct error *err);
+
+/* Reads the file @path. Returns its text, which the caller frees, or NULL. */
+char *table_load(const char *path, size_t *length, struct error *err);
+
+/* Applies the options of @args->entry, a line of the file @path, to @args. */
+int table_options(const char *path, struct attach_args *args, struct error *err);
 
 /* Puts the server and the export of the entry before the device, the only operand. */
 void table_operands(struct attach_args *args);

@@ -153,6 +153,28 @@ static void test_options(void **state)
 	free(entry);
 }
 
+/* All lines that are not blank or comments, those that cannot be used, too. */
+static void test_all_lines(void **state)
+{
+	static const char text[] = "# c\n\n\t \r\nnbd3 h e\nsda h e\nnbd4 h\n /dev/nbd5 h e # x\n#\nnbd3 x y";
+	struct nbdtab_entry *entry = malloc(sizeof(*entry));
+	struct nbdtab tab = { text, strlen(text), 0 };
+	char got[200] = "";
+	struct error err;
+	uint32_t index;
+	int rc;
+
+	(void)state;
+	while ((rc = nbdtab_entry(&tab, &index, entry, &err)))
+		snprintf(got + strlen(got), sizeof(got) - strlen(got), "[%u:%d %s]", entry->line,
+			 (int)index, rc > 0 ? entry->host : err.cause);
+	assert_string_equal(got,
+			    "[4:3 h][5:-1 the first field is not nbdN or /dev/nbdN]"
+			    "[6:4 missing export][7:5 h][9:3 x]");
+	assert_int_equal(tab.line, 9);
+	free(entry);
+}
+
 /* Parses the words of @line as those of nbd-attach, with a table of @text. */
 static int attach(struct attach_args *args, struct error *err, const char *text, const char *line)
 {
@@ -209,7 +231,10 @@ static void test_keys(void **state)
 {
 	static const char text[] =
 		"nbd1 h e bs=1024,conns=3,timeout=10,dead-timeout=20,port=99,readonly,_x,_y=z\n";
-	static const char ignored[] = "nbd1 h e persist,swap,no_optgo\n";
+	static const char own[] =
+		"nbd1 h e connect-timeout=4,peer-timeout=5,queue-size=6,identifier=a=b,context=x:y,"
+		"context=x:z,require-context\n";
+	static const char ignored[] = "nbd1 h e persist,swap,no_optgo,noauto\n";
 	struct attach_args *args = malloc(sizeof(*args));
 	struct error err;
 
@@ -223,6 +248,17 @@ static void test_keys(void **state)
 	assert_int_equal(args->dead_time, 20000);
 	assert_int_equal(args->target.port, 99);
 	assert_true(args->read_only);
+	assert_int_equal(attach(args, &err, own, "nbd1"), 0);
+	assert_string_equal(warnings, "");
+	assert_int_equal(args->connect_timeout, 4000);
+	assert_int_equal(args->peer_timeout, 5000);
+	assert_int_equal(args->queue_depth, 6);
+	assert_string_equal(args->identifier, "a=b");
+	assert_int_equal(args->n_contexts, 2);
+	assert_string_equal(args->contexts[1], "x:z");
+	assert_true(args->require_context);
+	assert_int_equal(attach(args, &err, "nbd1 h e no-contexts", "nbd1"), 0);
+	assert_int_equal(args->n_contexts, 0);
 	assert_int_equal(attach(args, &err, ignored, "nbd1"), 0);
 	assert_string_equal(warnings, "");
 	assert_int_equal(args->keep, ATTACH_KEEP_BACKGROUND);
@@ -305,6 +341,7 @@ int main(void)
 		cmocka_unit_test(test_nul),
 		cmocka_unit_test(test_long_line),
 		cmocka_unit_test(test_options),
+		cmocka_unit_test(test_all_lines),
 		cmocka_unit_test(test_entry),
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_unknown),

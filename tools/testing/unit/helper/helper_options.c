@@ -18,6 +18,7 @@
 
 static const struct verb *const verbs[] = {
 	&attach_verb, &detach_verb, &map_verb, &list_verb, &info_verb, &client_verb,
+	&generator_verb,
 };
 
 static int compare(const void *a, const void *b)
