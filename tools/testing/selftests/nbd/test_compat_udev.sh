@@ -32,6 +32,7 @@ not_ready "$DEV" || fail "an idle disk is ready"
 
 _tool nbd-attach --identifier mine "$URI" "$DEV"
 looks_ready "$DEV"
+same "$(cat "/sys/block/$DISK/pid")" "$(cat "/run/nbd-attach/$DISK.pid")" "process, and the keeper"
 same "$(cat "/sys/block/$DISK/backend")" mine "backend"
 same "$(stat -c %a "/sys/block/$DISK/backend")" 400 "mode of backend"
 detach
