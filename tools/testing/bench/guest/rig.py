@@ -14,7 +14,8 @@ NULL = '/dev/nullb0'
 SIZE = 256 << 20
 PORT = 10899
 SOCK = f'{tempfile.gettempdir()}/nbd-bench.{os.getpid()}.sock'
-TOOLS = {'ours': ('nbd-attach', 'nbd-detach', 'nbd-map'), 'in-tree': ('nbd-client',)}
+TOOLS = {'ours': ('nbd-attach', 'nbd-detach', 'nbd-map'), 'legacy': ('nbd-client',),
+         'in-tree': ('nbd-client',)}
 
 
 def run(*args, **options):
@@ -135,7 +136,7 @@ def fill():
 def detach(driver):
     subprocess.run(['udevadm', 'settle'], check=False)
     run(*(['nbd-detach', DISK] if driver == 'ours' else ['nbd-client', '-d', DISK]))
-    while driver == 'in-tree' and os.path.exists('/sys/block/nbd0/pid'):
+    while driver != 'ours' and os.path.exists('/sys/block/nbd0/pid'):
         time.sleep(0.001)
 
 
