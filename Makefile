@@ -32,6 +32,7 @@ help:
 	@echo '  unit         tests that need no kernel, under ASan and UBSan'
 	@echo '  arch         the module for arm64 and armhf; unit tests on other machines, emulated; musl'
 	@echo '  selftests    tests of the loaded module, in VMs; KERNELS="7.3 6.1" TESTS="io_* map_*"'
+	@echo '  boot         whole systems that have their disks, or their root, on NBD; TESTS="root_ours"'
 	@echo '  debug-check  the selftests on kernels with KASAN, lockdep, kmemleak and more'
 	@echo '  soak         crash loops, network faults, races and lies for hours; KERNELS SEED BENCHES'
 	@echo '  bench        instructions per I/O, beside the in-tree driver; KERNELS, ARGS=--json'
@@ -118,7 +119,7 @@ dist:
 
 # ---- test ----
 
-demo vm check check-all lint unit arch selftests debug-check soak fuzz:
+demo vm check check-all lint unit arch selftests boot debug-check soak fuzz:
 	@$(MAKE) --no-print-directory -C tools/testing $@
 
 bench bench-quick bench-profile bench-scale bench-clock:
@@ -131,5 +132,5 @@ clean:
 	rm -f nbd-*.tar nbd-*.tar.gz
 
 .PHONY: all help module check-kdir check-version check-config helper install install-module install-helper \
-	install-headers uninstall dist demo vm check check-all lint unit arch selftests debug-check soak \
+	install-headers uninstall dist demo vm check check-all lint unit arch selftests boot debug-check soak \
 	bench bench-quick bench-profile bench-scale bench-clock fuzz clean
