@@ -66,6 +66,7 @@ helper_verbs := \
 	check \
 	client \
 	client-opts \
+	columns \
 	detach \
 	device-json \
 	generator \

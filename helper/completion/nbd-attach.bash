@@ -22,7 +22,7 @@ _nbd_options()
 		echo "--context --offset --length --totals --graph -l --list -J --json"
 		;;
 	nbd-list)
-		echo "-o --output -n --noheadings -b --bytes -J --json"
+		echo "-o --output -n --noheadings -r --raw -b --bytes -J --json"
 		;;
 	nbd-client)
 		echo "-N --name -u --unix -C --connections -t --timeout -T --dead-timeout" \
@@ -109,10 +109,9 @@ _nbd_argument()
 		mapfile -t COMPREPLY < <(compgen -W "off forever" -- "$cur")
 		;;
 	-o | --output)
-		local before=
-		[[ $cur == *,* ]] && before=${cur%,*},
+		local before=${cur%"${cur##*[,+]}"}
 		compopt -o nospace
-		mapfile -t COMPREPLY < <(compgen -P "$before" -W "$_nbd_columns" -- "${cur##*,}")
+		mapfile -t COMPREPLY < <(compgen -P "$before" -W "$_nbd_columns" -- "${cur##*[,+]}")
 		;;
 	--context)
 		mapfile -t COMPREPLY < <(compgen -W "base:allocation qemu:allocation-depth
@@ -156,7 +155,7 @@ _nbd_attach()
 		fi
 		declare -F _known_hosts_real >/dev/null && _known_hosts_real -- "$cur"
 		;;
-	nbd-detach)
+	nbd-detach | nbd-list)
 		_nbd_devices attached
 		;;
 	nbd-map)

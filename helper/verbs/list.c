@@ -1,220 +1,74 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <libsmartcols.h>
 
 #include "base/error.h"
 #include "base/json.h"
-#include "base/text.h"
+#include "kernel/device.h"
 #include "kernel/kernel.h"
 #include "kernel/modload.h"
-#include "negotiate/facts.h"
+#include "verbs/columns.h"
 #include "verbs/device-json.h"
 #include "verbs/verbs.h"
 
-#define LIST_COLUMNS_MAX	32
-#define LIST_CELL_ROOM		(4 * NBDCTL_NAME_MAX)
-
 static const struct opt list_opts[] = {
-	{ 'o', "output", "COLUMNS", "columns to show, separated by commas" },
+	{ 'o', "output", "COLUMNS", "columns to show, or +COLUMNS to add, separated by commas" },
 	{ 'n', "noheadings", NULL, "print no headings" },
+	{ 'r', "raw", NULL, "print columns without alignment, separated by a space" },
 	{ 'b', "bytes", NULL, "print sizes in bytes" },
 	{ 'J', "json", NULL, "print JSON" },
 	{ 0 }
 };
 
-enum list_id {
-	LIST_NAME,
-	LIST_SIZE,
-	LIST_RO,
-	LIST_CONN,
-	LIST_STATE,
-	LIST_IDENTIFIER,
-	LIST_URI,
-	LIST_INDEX,
-	LIST_FLAGS,
-	LIST_CONTEXTS,
-	LIST_BS_MIN,
-	LIST_BS_PREF,
-	LIST_BS_MAX,
-	LIST_TIMEOUT,
-	LIST_DEAD_TIMEOUT,
-	LIST_QDEPTH,
-	LIST_OPENERS,
-	LIST_IDS,
+enum list_format {
+	LIST_FORMAT_TABLE,
+	LIST_FORMAT_RAW,
+	LIST_FORMAT_JSON,
 };
 
-/* @members: DEVICE_JSON_* of the column */
-struct list_column {
-	const char *name;
-	double width;
-	int flags;
-	unsigned int members;
-};
-
-/* The columns before LIST_INDEX are shown by default. */
-static const struct list_column list_columns[LIST_IDS] = {
-	[LIST_NAME] = { "NAME", 5, 0, DEVICE_JSON_PATH },
-	[LIST_SIZE] = { "SIZE", 5, SCOLS_FL_RIGHT, DEVICE_JSON_SIZE },
-	[LIST_RO] = { "RO", 1, SCOLS_FL_RIGHT, DEVICE_JSON_READ_ONLY },
-	[LIST_CONN] = { "CONN", 3, SCOLS_FL_RIGHT, DEVICE_JSON_TOTALS },
-	[LIST_STATE] = { "STATE", 5, 0, DEVICE_JSON_STATE },
-	[LIST_IDENTIFIER] = { "IDENTIFIER", 0.1, 0, DEVICE_JSON_IDENTIFIER },
-	[LIST_URI] = { "URI", 0.4, 0, DEVICE_JSON_URI },
-	[LIST_INDEX] = { "INDEX", 3, SCOLS_FL_RIGHT, DEVICE_JSON_INDEX },
-	[LIST_FLAGS] = { "FLAGS", 0.2, 0, DEVICE_JSON_FLAGS },
-	[LIST_CONTEXTS] = { "CONTEXTS", 0.2, 0, DEVICE_JSON_CONTEXTS },
-	[LIST_BS_MIN] = { "BS-MIN", 5, SCOLS_FL_RIGHT, DEVICE_JSON_BLOCK_SIZE },
-	[LIST_BS_PREF] = { "BS-PREF", 5, SCOLS_FL_RIGHT, DEVICE_JSON_BLOCK_SIZE },
-	[LIST_BS_MAX] = { "BS-MAX", 5, SCOLS_FL_RIGHT, DEVICE_JSON_BLOCK_SIZE },
-	[LIST_TIMEOUT] = { "TIMEOUT", 5, SCOLS_FL_RIGHT, DEVICE_JSON_REQUEST_TIMEOUT },
-	[LIST_DEAD_TIMEOUT] = { "DEAD-TIMEOUT", 5, SCOLS_FL_RIGHT, DEVICE_JSON_DEAD_TIMEOUT },
-	[LIST_QDEPTH] = { "QDEPTH", 3, SCOLS_FL_RIGHT, DEVICE_JSON_QUEUE_SIZE },
-	[LIST_OPENERS] = { "OPENERS", 3, SCOLS_FL_RIGHT, DEVICE_JSON_OPENERS },
-};
-
+/**
+ * struct list - the command line of nbd-list
+ * @names: the devices to list, @n_names of them; 0 for all
+ */
 struct list {
-	struct libscols_table *table;
-	enum list_id columns[LIST_COLUMNS_MAX];
-	unsigned int n;
-	bool as_json;
-	bool bytes;
+	struct columns columns;
+	enum list_format format;
 	bool noheadings;
-	struct json json;
+	char **names;
+	int n_names;
 };
 
-/* Not escaped: libsmartcols makes them safe for a terminal. */
-static void list_names(const struct kernel_device *device, char *to, size_t room)
+static int list_parse_format(struct list *list, enum list_format format, struct error *err)
 {
-	unsigned int i;
-	size_t len = 0;
-
-	for (i = 0; i < device->n_contexts && len < room; i++)
-		len += snprintf(to + len, room - len, "%s%s", i ? "," : "", device->contexts[i]);
-}
-
-static void list_cell(const struct list *list, const struct kernel_device *device,
-		      enum list_id id, char *to)
-{
-	*to = '\0';
-	switch (id) {
-	case LIST_NAME:
-		sprintf(to, "nbd%u", device->index);
-		break;
-	case LIST_SIZE:
-		if (list->bytes)
-			sprintf(to, "%" PRIu64, device->size);
-		else
-			text_format_size(to, device->size);
-		break;
-	case LIST_RO:
-		sprintf(to, "%d", device->read_only);
-		break;
-	case LIST_CONN:
-		sprintf(to, "%u/%u", device_connections_up(device), device->n_slots);
-		break;
-	case LIST_STATE:
-		strcpy(to, kernel_state_name(device->state));
-		break;
-	case LIST_IDENTIFIER:
-		snprintf(to, LIST_CELL_ROOM, "%s", device->identifier);
-		break;
-	case LIST_URI:
-		snprintf(to, LIST_CELL_ROOM, "%s", device->display);
-		break;
-	case LIST_INDEX:
-		sprintf(to, "%u", device->index);
-		break;
-	case LIST_FLAGS:
-		facts_flags(to, device->flags);
-		break;
-	case LIST_CONTEXTS:
-		list_names(device, to, LIST_CELL_ROOM);
-		break;
-	case LIST_BS_MIN:
-		sprintf(to, "%u", device->minimum);
-		break;
-	case LIST_BS_PREF:
-		sprintf(to, "%u", device->preferred);
-		break;
-	case LIST_BS_MAX:
-		sprintf(to, "%u", device->max_payload);
-		break;
-	case LIST_TIMEOUT:
-		facts_time(to, device->request_timeout);
-		break;
-	case LIST_DEAD_TIMEOUT:
-		facts_time(to, device->dead_time);
-		break;
-	case LIST_QDEPTH:
-		sprintf(to, "%u", device->queue_depth);
-		break;
-	case LIST_OPENERS:
-		sprintf(to, "%u", device->openers);
-		break;
-	case LIST_IDS:
-		break;
-	}
-}
-
-static int list_no_memory(struct error *err)
-{
-	return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot allocate a table");
-}
-
-static int list_add_device(void *context, const struct kernel_device *device, struct error *err)
-{
-	struct list *list = context;
-	struct libscols_line *line = scols_table_new_line(list->table, NULL);
-	char cell[LIST_CELL_ROOM];
-	unsigned int i;
-
-	if (!line)
-		return list_no_memory(err);
-	for (i = 0; i < list->n; i++) {
-		list_cell(list, device, list->columns[i], cell);
-		if (scols_line_set_data(line, i, cell))
-			return list_no_memory(err);
-	}
+	if (list->format != LIST_FORMAT_TABLE && list->format != format)
+		return error_set(err, EXIT_USAGE, "--json and --raw are mutually exclusive");
+	list->format = format;
 	return 0;
 }
 
-static int list_no_column(const char *name, size_t len, struct error *err)
+static int list_parse_option(struct list *list, int id, struct error *err)
 {
-	char all[256] = "";
-	int id;
-
-	for (id = 0; id < LIST_IDS; id++) {
-		strcat(all, id ? " " : "");
-		strcat(all, list_columns[id].name);
+	switch (id) {
+	case 'o':
+		return columns_choose(&list->columns, optarg, err);
+	case 'n':
+		list->noheadings = true;
+		return 0;
+	case 'r':
+		return list_parse_format(list, LIST_FORMAT_RAW, err);
+	case 'b':
+		list->columns.bytes = true;
+		return 0;
+	case 'J':
+		return list_parse_format(list, LIST_FORMAT_JSON, err);
+	default:
+		return -1;
 	}
-	error_set(err, EXIT_USAGE, "no column \"%.*s\"", (int)len, name);
-	error_hint(err, "%s", all);
-	return -1;
-}
-
-static int list_choose(struct list *list, const char *names, struct error *err)
-{
-	size_t len;
-	int id;
-
-	for (list->n = 0; *names; names += len + (names[len] == ',')) {
-		len = strcspn(names, ",");
-		for (id = 0; id < LIST_IDS; id++)
-			if (strlen(list_columns[id].name) == len &&
-			    !strncasecmp(list_columns[id].name, names, len))
-				break;
-		if (id == LIST_IDS || list->n == LIST_COLUMNS_MAX)
-			return list_no_column(names, len, err);
-		list->columns[list->n++] = id;
-	}
-	return list->n ? 0 : error_set(err, EXIT_USAGE, "missing column");
 }
 
 static int list_parse(const struct verb *verb, int argc, char **argv, struct list *list,
@@ -222,91 +76,147 @@ static int list_parse(const struct verb *verb, int argc, char **argv, struct lis
 {
 	int id;
 
-	for (list->n = 0; list->n < LIST_INDEX; list->n++)
-		list->columns[list->n] = list->n;
-	while ((id = opts_next(verb, argc, argv, err)) != -1) {
-		if (!id || (id == 'o' && list_choose(list, optarg, err)))
+	columns_default(&list->columns);
+	while ((id = opts_next(verb, argc, argv, err)) != -1)
+		if (!id || list_parse_option(list, id, err))
 			return -1;
-		list->noheadings |= id == 'n';
-		list->bytes |= id == 'b';
-		list->as_json |= id == 'J';
-	}
-	if (optind != argc)
-		return error_set(err, EXIT_USAGE, "unexpected argument \"%s\"", argv[optind]);
+	list->names = argv + optind;
+	list->n_names = argc - optind;
 	return 0;
 }
 
-static int list_make_table(struct list *list)
+/* Calls @fn for a device by its name; one whose earlier disk is still in use is listed, too. */
+static int list_one(struct kernel *kernel, const char *name, kernel_device_fn fn, void *context,
+		    struct error *err)
 {
-	const struct list_column *column;
-	unsigned int i;
+	struct kernel_device device = { 0 };
+	char path[DEVICE_PATH_MAX];
+	uint32_t index;
+	int rc = -1;
 
-	/* For the width of characters. Not earlier: column names are compared in the C locale. */
-	setlocale(LC_CTYPE, "");
-	list->table = scols_new_table();
-	if (!list->table)
-		return -ENOMEM;
-	scols_table_enable_noheadings(list->table, list->noheadings);
-	for (i = 0; i < list->n; i++) {
-		column = &list_columns[list->columns[i]];
-		if (!scols_table_new_column(list->table, column->name, column->width,
-					    column->flags))
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-static int list_as_table(struct list *list, struct kernel *kernel, struct error *err)
-{
-	int rc = 0;
-
-	if (list_make_table(list))
-		rc = list_no_memory(err);
-	else if (kernel)
-		rc = kernel_devices(kernel, list_add_device, list, err);
-	/* Without devices, print nothing, not even headings. */
-	if (!rc && !scols_table_is_empty(list->table) && scols_print_table(list->table))
-		rc = error_output(stdout, err) ? -1 :
-		     error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot print the table");
-	scols_unref_table(list->table);
+	if (device_resolve(name, &index, err))
+		return -1;
+	if (!kernel)
+		error_set(err, EXIT_FALSE, "not attached");
+	else if (!kernel_device(kernel, index, &device, err) ||
+		 device.state == NBDCTL_STATE_DEAD)
+		rc = fn(context, &device, err);
+	if (rc)
+		error_prefix(err, "%s", device_path(path, index));
+	kernel_device_free(&device);
 	return rc;
 }
 
+/* Calls @fn for each device to list. @kernel is NULL if no driver is loaded. */
+static int list_each(const struct list *list, struct kernel *kernel, kernel_device_fn fn,
+		     void *context, struct error *err)
+{
+	int i, rc = 0;
+
+	if (!list->n_names)
+		return kernel ? kernel_devices(kernel, fn, context, err) : 0;
+	for (i = 0; i < list->n_names && !rc; i++)
+		rc = list_one(kernel, list->names[i], fn, context, err);
+	return rc;
+}
+
+static int list_no_memory(struct error *err)
+{
+	return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot allocate a list");
+}
+
+/* A table that is being filled */
+struct list_table {
+	const struct list *list;
+	struct libscols_table *table;
+};
+
+static int list_add_device(void *context, const struct kernel_device *device, struct error *err)
+{
+	struct list_table *to = context;
+
+	if (columns_add(&to->list->columns, to->table, device))
+		return list_no_memory(err);
+	return 0;
+}
+
+static int list_make_table(struct list_table *to)
+{
+	/* For the width of characters. Not earlier: column names are compared in the C locale. */
+	setlocale(LC_CTYPE, "");
+	to->table = scols_new_table();
+	if (!to->table)
+		return -ENOMEM;
+	scols_table_enable_noheadings(to->table, to->list->noheadings);
+	scols_table_enable_raw(to->table, to->list->format == LIST_FORMAT_RAW);
+	return columns_create(&to->list->columns, to->table);
+}
+
+static int list_as_table(const struct list *list, struct kernel *kernel, struct error *err)
+{
+	struct list_table to = { .list = list };
+	int rc;
+
+	if (list_make_table(&to))
+		rc = list_no_memory(err);
+	else
+		rc = list_each(list, kernel, list_add_device, &to, err);
+	/* Without devices, print nothing, not even headings. */
+	if (!rc && !scols_table_is_empty(to.table) && scols_print_table(to.table))
+		rc = error_output(stdout, err) ? -1 :
+		     error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot print the table");
+	scols_unref_table(to.table);
+	return rc;
+}
+
+/* JSON that is being written */
+struct list_json {
+	const struct list *list;
+	struct json json;
+};
+
 static int list_json_device(void *context, const struct kernel_device *device, struct error *err)
 {
-	struct list *list = context;
-	unsigned int members = 0, i;
+	struct list_json *to = context;
 
 	(void)err;
-	for (i = 0; i < list->n; i++)
-		members |= list_columns[list->columns[i]].members;
-	device_json(&list->json, device, members);
+	device_json(&to->json, device, columns_members(&to->list->columns));
 	return 0;
 }
 
 /* Prints the whole list or, after an error, nothing. */
-static int list_as_json(struct list *list, struct kernel *kernel, struct error *err)
+static int list_as_json(const struct list *list, struct kernel *kernel, struct error *err)
 {
+	struct list_json to = { .list = list };
 	char *text = NULL;
 	size_t length;
 	FILE *out = open_memstream(&text, &length);
-	int rc = 0;
+	int rc;
 
 	if (!out)
-		return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot allocate a list");
-	json_start(&list->json, out);
-	json_object(&list->json, NULL);
-	json_array(&list->json, "devices");
-	if (kernel)
-		rc = kernel_devices(kernel, list_json_device, list, err);
-	json_end(&list->json);
-	json_end(&list->json);
+		return list_no_memory(err);
+	json_start(&to.json, out);
+	json_object(&to.json, NULL);
+	json_array(&to.json, "devices");
+	rc = list_each(list, kernel, list_json_device, &to, err);
+	json_end(&to.json);
+	json_end(&to.json);
 	if (fclose(out) && !rc)
-		rc = error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot allocate a list");
+		rc = list_no_memory(err);
 	if (!rc)
 		fwrite(text, 1, length, stdout);
 	free(text);
 	return rc;
+}
+
+static int list_print(const struct list *list, struct kernel *kernel, struct error *err)
+{
+	switch (list->format) {
+	case LIST_FORMAT_JSON:
+		return list_as_json(list, kernel, err);
+	default:
+		return list_as_table(list, kernel, err);
+	}
 }
 
 static int list_run(const struct verb *verb, int argc, char **argv, struct error *err)
@@ -320,15 +230,16 @@ static int list_run(const struct verb *verb, int argc, char **argv, struct error
 	kernel = modload_open_loaded(err);
 	if (!kernel && err->code != EXIT_FALSE)
 		return -1;
-	rc = list.as_json ? list_as_json(&list, kernel, err) : list_as_table(&list, kernel, err);
+	rc = list_print(&list, kernel, err);
 	kernel_close(kernel);
 	return rc;
 }
 
 const struct verb list_verb = {
 	.name = "nbd-list",
-	.synopsis = { "" },
+	.synopsis = { "[DEVICE]..." },
 	.summary = "List the NBD disks that are attached.",
 	.opts = list_opts,
+	.help = columns_help,
 	.run = list_run,
 };

@@ -69,6 +69,8 @@ static void opts_help(const struct verb *verb)
 	printf("\n%s\n\nOptions:\n", verb->summary);
 	opts_print(verb->opts);
 	opts_print(opts_common);
+	if (verb->help)
+		verb->help();
 	printf("\nSee %s(8).\n", verb->name);
 }
 

@@ -57,6 +57,7 @@ enum {
  * @summary: one sentence
  * @one_dash: long options may have one dash, as those of nbd-client
  * @opts: ends with an entry of id 0; the options that every verb has are not in it
+ * @help: prints what --help shows after the options, or NULL
  * @run: gets the arguments like main(); returns the exit status, or -1 with @err filled in
  */
 struct verb {
@@ -65,6 +66,7 @@ struct verb {
 	const char *summary;
 	bool one_dash;
 	const struct opt *opts;
+	void (*help)(void);
 	int (*run)(const struct verb *verb, int argc, char **argv, struct error *err);
 };
 

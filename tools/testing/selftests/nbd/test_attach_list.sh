@@ -33,6 +33,15 @@ same "$(nbd-list -n -o BS-MIN,BS-PREF,BS-MAX,QDEPTH,CONTEXTS -b | grep 65536 | x
 	"512 65536 1048576 32 base:allocation" "block sizes"
 matches "$(nbd-list -n -o NAME,TIMEOUT,DEAD-TIMEOUT)" "${one#/dev/} +7\.5.* 90" "times"
 matches "$(nbd-list -n -o NAME,SIZE)" "${one#/dev/} +24M" "human-readable size"
+line=$(nbd-list --raw -n -o +INDEX,CONTEXTS "$one")
+same "$line" "${one#/dev/} 24M 0 3/3 live first\x20one $first ${one#/dev/nbd} base:allocation" \
+	"raw line of one disk"
+same "$(nbd-list -rnb -o name,size "$two" "$one")" \
+	"${two#/dev/} 8388608"$'\n'"${one#/dev/} 25165824" "disks in the order of the command line"
+same "$(nbd-list -J -o NAME "$two" | jq -c .devices)" "[{\"device\":\"$two\"}]" "JSON of one disk"
+idle=$(free_device)
+exits 1 nbd-list "$one" "$idle"
+same "$OUTPUT" "nbd-list: $idle: not attached" "a list with a disk that is not attached"
 
 # everybody may look, but not see what it is
 shown=$(setpriv --reuid nobody --regid nogroup --clear-groups -- nbd-list)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* nbd-list without memory: it fails, and prints no part of the table. */
+/*
+ * nbd-list: the choice of columns. Without memory it fails, and prints no part of the table.
+ */
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,6 +17,7 @@ static int fake_set_data(struct libscols_line *line, size_t n, const char *data)
 #define kernel_devices		fake_devices
 #define scols_table_new_line	fake_line
 #define scols_line_set_data	fake_set_data
+#include "verbs/columns.c"
 #include "verbs/list.c"
 #undef scols_table_new_line
 #undef scols_line_set_data
@@ -51,7 +54,10 @@ int fake_devices(struct kernel *kernel, kernel_device_fn fn, void *context, stru
 static int print(unsigned int n_lines, unsigned int n_cells, char *text, size_t room,
 		 struct error *err)
 {
-	struct list list = { .columns = { LIST_NAME, LIST_INDEX }, .n = 2, .noheadings = true };
+	struct list list = {
+		.columns = { .ids = { COLUMN_NAME, COLUMN_INDEX }, .n = 2 },
+		.noheadings = true,
+	};
 	int fd = memfd_create("list", 0), out = dup(STDOUT_FILENO), rc;
 	ssize_t n;
 
@@ -106,11 +112,51 @@ static void test_no_memory(void **state)
 		fails(DEVICES, n);
 }
 
+/* Fails unless @names chooses the columns @want. */
+static void chooses(const char *names, const char *want)
+{
+	struct columns columns;
+	struct error err;
+	char have[200] = "";
+	unsigned int i;
+
+	columns_default(&columns);
+	assert_int_equal(columns_choose(&columns, names, &err), 0);
+	for (i = 0; i < columns.n; i++)
+		sprintf(have + strlen(have), "%s ", columns_all[columns.ids[i]].name);
+	assert_string_equal(have, want);
+}
+
+static void test_choose(void **state)
+{
+	char many[COLUMNS_MAX * 3 + 3] = "";
+	struct columns columns;
+	struct error err;
+	unsigned int i;
+
+	(void)state;
+	chooses("size,Name", "SIZE NAME ");
+	chooses("RO,RO,", "RO RO ");
+	chooses("+QDEPTH,index", "NAME SIZE RO CONN STATE IDENTIFIER URI QDEPTH INDEX ");
+	for (i = 0; i < COLUMNS_MAX; i++)
+		strcat(many, "RO,");
+	columns_default(&columns);
+	assert_int_equal(columns_choose(&columns, many, &err), 0);
+	assert_int_equal(columns.n, COLUMNS_MAX);
+	assert_int_equal(columns_choose(&columns, "+RO", &err), -1);
+	assert_int_equal(err.code, EXIT_USAGE);
+	assert_int_equal(columns.n, COLUMNS_MAX);
+	/* The hint has room for all names. */
+	assert_int_equal(columns_choose(&columns, "none", &err), -1);
+	assert_non_null(strstr(err.hint, columns_all[COLUMN_IDS - 1].name));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_whole),
 		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_choose),
 	};
 
 	return cmocka_run_group_tests_name("helper_list", tests, NULL, NULL);

@@ -186,13 +186,15 @@ static void test_help(void **state)
 	}
 }
 
-/* Columns of nbd-list are the same in its page and in the completion. */
+/* Columns of nbd-list are the same in its page, in --help and in the completion. */
 static void test_columns(void **state)
 {
 	static const char page[] =
 		"sed -n '/^.SH COLUMNS/,/^.SH EXIT/{/^[.]TP/{n;s/^[.]BR* //;s/[\\,\"]//g;p}}' %s";
 	static const char completion[] =
 		"bash -c '. %s/helper/completion/nbd-attach.bash; echo $_nbd_columns'";
+	static const char help[] =
+		"PATH=%s:$PATH nbd-list --help | sed -n '/^Columns:/,/^$/s/^  \\([^ ]*\\)  .*/\\1/p'";
 	char want[LIST_ROOM], have[LIST_ROOM], command[600];
 	char *argv[4] = { "nbd-list", "--output", "none", NULL };
 	struct error err;
@@ -207,6 +209,9 @@ static void test_columns(void **state)
 	of_command(command, have, 0);
 	assert_string_equal(have, want);
 	snprintf(command, sizeof(command), completion, TOP);
+	of_command(command, have, 0);
+	assert_string_equal(have, want);
+	snprintf(command, sizeof(command), help, getenv("TOOLS") ?: TOP "/helper/build");
 	of_command(command, have, 0);
 	assert_string_equal(have, want);
 }
