@@ -152,6 +152,7 @@ struct nbd_conn_stats {
  * @tx: state of the sender
  * @rx: state of the receiver
  * @stats: counters
+ * @retiring: link in nbd_session.retiring, while it is torn down
  * @rcu: for freeing after a grace period
  * @ids: id of each context of the session, in the order of nbd_export.contexts
  */
@@ -176,6 +177,7 @@ struct nbd_conn {
 	struct nbd_tx tx;
 	struct nbd_rx rx;
 	struct nbd_conn_stats stats;
+	struct list_head retiring;
 	struct rcu_head rcu;
 	struct nbd_context_id ids[];
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The gendisk of a device: how it is created, sized and removed. */
+/* The gendisk of a device: how it is created, sized and removed; its requests in flight. */
 #include <linux/blkdev.h>
 #include <linux/kobject.h>
 #include <linux/module.h>
@@ -127,4 +127,48 @@ void nbd_disk_set_ro(struct nbd_device *dev, bool read_only)
 {
 	if (read_only)
 		set_bit(GD_READ_ONLY, &dev->disk->state);
+}
+
+/**
+ * struct disk_load - requests in flight
+ * @in_flight: number of requests
+ * @since: when the first of them was submitted, in ns since boot; U64_MAX if unknown
+ */
+struct disk_load {
+	u32 in_flight;
+	u64 since;
+};
+
+static bool disk_count(struct request *rq, void *arg)
+{
+	struct disk_load *load = arg;
+
+	load->in_flight++;
+	/* The block layer does not time the others: /sys/block/nbdN/queue/iostats is 0 */
+	if (rq->rq_flags & RQF_IO_STAT)
+		load->since = min(load->since, rq->start_time_ns);
+	return true;
+}
+
+/**
+ * nbd_disk_in_flight() - count the requests that are not completed
+ * @dev: referenced device
+ * @oldest_ms: set to the time since the first of them was submitted, in milliseconds; 0 if there is
+ *	none or the block layer has not recorded it
+ *
+ * Parked requests count, too, as do block status queries.
+ *
+ * Context: Process context. Walks all tags of the disk.
+ * Return: number of requests.
+ */
+u32 nbd_disk_in_flight(struct nbd_device *dev, u32 *oldest_ms)
+{
+	struct disk_load load = { .since = U64_MAX };
+	u64 now;
+
+	blk_mq_tagset_busy_iter(&dev->tag_set, disk_count, &load);
+	now = ktime_get_ns();
+	*oldest_ms = load.since < now ? min_t(u64, div_u64(now - load.since, NSEC_PER_MSEC),
+					      U32_MAX) : 0;
+	return load.in_flight;
 }

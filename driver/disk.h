@@ -95,5 +95,6 @@ int nbd_disk_add(struct nbd_device *dev, u32 queues, u32 depth);
 void nbd_disk_del(struct nbd_device *dev);
 void nbd_disk_set_size(struct nbd_device *dev, u64 size);
 void nbd_disk_set_ro(struct nbd_device *dev, bool read_only);
+u32 nbd_disk_in_flight(struct nbd_device *dev, u32 *oldest_ms);
 
 #endif /* NBD_DISK_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Descriptions of the driver and of its devices in netlink messages. Counters are read without
- * locks.
+ * Descriptions of the driver and of its devices in netlink messages. Counters of connections are
+ * read without locks.
  */
 #include <net/netlink.h>
 
@@ -11,6 +11,7 @@
 #include "disk.h"
 #include "fill.h"
 #include "session.h"
+#include "slots.h"
 
 /**
  * nbd_fill_driver() - add version, features and limits of the driver to a message
@@ -101,6 +102,41 @@ static int fill_put_ids(struct sk_buff *skb, const struct nbd_conn *conn, u32 n)
 static int fill_put_counter(struct sk_buff *skb, int type, u64 value)
 {
 	return nla_put_u64_64bit(skb, type, value, NBDCTL_A_SLOT_PAD);
+}
+
+static int fill_put_total(struct sk_buff *skb, int type, u64 value)
+{
+	return nla_put_u64_64bit(skb, type, value, NBDCTL_A_DEVICE_PAD);
+}
+
+static int fill_put_last_error(struct sk_buff *skb, const struct nbd_totals *totals)
+{
+	u64 age = ktime_get_boottime_ns() - totals->lost_ns;
+
+	return nla_put_u32(skb, NBDCTL_A_DEVICE_LAST_ERROR, totals->last_error) ||
+	       (totals->last_error && fill_put_total(skb, NBDCTL_A_DEVICE_LAST_ERROR_AGE,
+						     div_u64(age, NSEC_PER_MSEC)));
+}
+
+static int fill_put_totals(struct sk_buff *skb, struct nbd_session *session)
+{
+	struct nbd_totals totals;
+
+	nbd_session_totals(session, &totals);
+	return fill_put_total(skb, NBDCTL_A_DEVICE_REQUESTS, totals.requests) ||
+	       fill_put_total(skb, NBDCTL_A_DEVICE_REPLIES, totals.replies) ||
+	       fill_put_total(skb, NBDCTL_A_DEVICE_ERRORS, totals.errors) ||
+	       fill_put_total(skb, NBDCTL_A_DEVICE_BYTES_SENT, totals.bytes_sent) ||
+	       fill_put_total(skb, NBDCTL_A_DEVICE_BYTES_RECEIVED, totals.bytes_received) ||
+	       fill_put_last_error(skb, &totals);
+}
+
+static int fill_put_load(struct sk_buff *skb, struct nbd_device *dev)
+{
+	u32 oldest_ms, in_flight = nbd_disk_in_flight(dev, &oldest_ms);
+
+	return nla_put_u32(skb, NBDCTL_A_DEVICE_IN_FLIGHT, in_flight) ||
+	       nla_put_u32(skb, NBDCTL_A_DEVICE_OLDEST, oldest_ms);
 }
 
 static int fill_put_conn(struct sk_buff *skb, const struct nbd_conn *conn, u32 nr_contexts)
@@ -208,7 +244,7 @@ static int fill_put_export(struct sk_buff *skb, const struct nbd_session *sessio
  * @privileged: include identifier, display text and addresses
  * @full: include contexts and slots, else mark the description as abridged
  *
- * Context: Process context, may sleep. Takes the session's lock if @privileged.
+ * Context: Process context, may sleep. Takes the session's lock.
  * Return: 0, or -EMSGSIZE if @skb lacks the space.
  */
 int nbd_fill_device(struct sk_buff *skb, struct nbd_device *dev, bool privileged, bool full)
@@ -222,6 +258,8 @@ int nbd_fill_device(struct sk_buff *skb, struct nbd_device *dev, bool privileged
 	      nla_put_u32(skb, NBDCTL_A_DEVICE_OPENERS, disk_openers(dev->disk));
 	if (session && !err)
 		err = fill_put_export(skb, session) ||
+		      fill_put_load(skb, dev) ||
+		      fill_put_totals(skb, session) ||
 		      (privileged && fill_put_names(skb, session)) ||
 		      (!full && nla_put_flag(skb, NBDCTL_A_DEVICE_ABRIDGED)) ||
 		      (full && (fill_put_contexts(skb, &session->export) ||

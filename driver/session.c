@@ -79,6 +79,7 @@ struct nbd_session *nbd_session_alloc(u32 nr_slots)
 	session->number = atomic64_inc_return(&last_number);
 	mutex_init(&session->lock);
 	session_needed_by_reclaim(&session->lock);
+	INIT_LIST_HEAD(&session->retiring);
 	init_waitqueue_head(&session->retire_wq);
 	init_waitqueue_head(&session->change_wq);
 	spin_lock_init(&session->park_lock);

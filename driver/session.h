@@ -97,6 +97,26 @@ struct nbd_pieces {
 };
 
 /**
+ * struct nbd_totals - what all connections have done that a session has and had
+ * @requests: commands put in a batch, without DISC
+ * @replies: complete replies
+ * @errors: complete replies with an error
+ * @bytes_sent: bytes of batches sent
+ * @bytes_received: bytes read from sockets
+ * @last_error: errno of the connection that was lost last, positive; 0 if none was
+ * @lost_ns: when it was, in ns since boot
+ */
+struct nbd_totals {
+	u64 requests;
+	u64 replies;
+	u64 errors;
+	u64 bytes_sent;
+	u64 bytes_received;
+	u32 last_error;
+	u64 lost_ns;
+};
+
+/**
  * struct nbd_session - one attach
  * @ref: held by the device while it is attached, each connection, each block status query, an
  *	orderly detach, and callers of nbd_device_get_session()
@@ -118,6 +138,8 @@ struct nbd_pieces {
  * @forced: value of @born at the last forced replacement: wait_on() waits a second at most for the
  *	servers of connections up to it; written under @lock
  * @nr_retiring: connections that are out of their slots and not yet torn down; under @lock
+ * @retiring: those connections; under @lock
+ * @past: totals of the connections that were torn down; under @lock
  * @retire_wq: woken when @nr_retiring becomes 0
  * @state: written under @lock and @park_lock
  * @dropped: the device is done with the session, and has a successor if it was not in use
@@ -158,10 +180,12 @@ struct nbd_session {
 	u32 dead_time;
 	struct nbd_pieces pieces;
 	struct nbd_cmd_table table;
-	struct mutex lock;	/* slots, state, display, nr_retiring */
+	struct mutex lock;	/* slots, state, display, nr_retiring, retiring, past */
 	u32 born;
 	u32 forced;
 	u32 nr_retiring;
+	struct list_head retiring;
+	struct nbd_totals past;
 	wait_queue_head_t retire_wq;
 	enum nbd_session_state state;
 	bool dropped;

@@ -206,6 +206,15 @@ static void slots_flush_conn(struct nbd_session *session, struct nbd_conn *conn)
 	mutex_unlock(flush_lock);
 }
 
+static void slots_add_stats(struct nbd_totals *totals, const struct nbd_conn *conn)
+{
+	totals->requests += READ_ONCE(conn->stats.requests);
+	totals->replies += READ_ONCE(conn->stats.replies);
+	totals->errors += READ_ONCE(conn->stats.errors);
+	totals->bytes_sent += READ_ONCE(conn->stats.bytes_sent);
+	totals->bytes_received += READ_ONCE(conn->stats.bytes_received);
+}
+
 /* Log and report the end of a connection, and stop counting it as retiring */
 static void slots_conn_down(struct nbd_session *session, struct nbd_conn *conn, u32 moved)
 {
@@ -221,6 +230,12 @@ static void slots_conn_down(struct nbd_session *session, struct nbd_conn *conn, 
 	nbd_event_slot(session->index, session->number, NBDCTL_CMD_CONNECTION_DOWN_EVENT,
 		       conn->index, reason);
 	mutex_lock(&session->lock);
+	list_del(&conn->retiring);
+	slots_add_stats(&session->past, conn);
+	if (reason) {
+		session->past.last_error = reason;
+		session->past.lost_ns = ktime_get_boottime_ns();
+	}
 	if (!--session->nr_retiring)
 		wake_up_all(&session->retire_wq);
 	mutex_unlock(&session->lock);
@@ -276,8 +291,10 @@ static struct nbd_conn *slots_swap(struct nbd_session *session, u32 index, struc
 		WRITE_ONCE(session->born, conn->born);
 	}
 	rcu_assign_pointer(session->slots[index].conn, conn);
-	if (old)
+	if (old) {
+		list_add(&old->retiring, &session->retiring);
 		session->nr_retiring++;
+	}
 	spin_lock_irq(&session->park_lock);
 	session->usable += !!conn - !!old;
 	if (conn)
@@ -350,6 +367,30 @@ struct nbd_conn *nbd_slots_alloc_conn(struct nbd_session *session, u32 index,
 	INIT_WORK(&conn->fail_work, slots_fail_work);
 	INIT_WORK(&conn->retire_work, slots_retire_work);
 	return conn;
+}
+
+/**
+ * nbd_session_totals() - get the totals of a session
+ * @session: the session
+ * @totals: set to the totals since the attach; its counters never decrease
+ *
+ * Context: Process context, may sleep. Takes the session's lock.
+ */
+void nbd_session_totals(struct nbd_session *session, struct nbd_totals *totals)
+{
+	struct nbd_conn *conn;
+	u32 i;
+
+	mutex_lock(&session->lock);
+	*totals = session->past;
+	list_for_each_entry(conn, &session->retiring, retiring)
+		slots_add_stats(totals, conn);
+	for (i = 0; i < session->nr_slots; i++) {
+		conn = slots_conn(session, i);
+		if (conn)
+			slots_add_stats(totals, conn);
+	}
+	mutex_unlock(&session->lock);
 }
 
 /**

@@ -8,6 +8,7 @@
 struct nbd_conn;
 struct nbd_export;
 struct nbd_session;
+struct nbd_totals;
 struct socket;
 
 struct nbd_conn *nbd_slots_alloc_conn(struct nbd_session *session, u32 index,
@@ -15,6 +16,7 @@ struct nbd_conn *nbd_slots_alloc_conn(struct nbd_session *session, u32 index,
 void nbd_session_start(struct nbd_session *session, struct nbd_conn **conns);
 int nbd_session_replace(struct nbd_session *session, struct nbd_conn **conns, u32 n,
 			const struct nbd_export *export, bool force, const char **errmsg);
+void nbd_session_totals(struct nbd_session *session, struct nbd_totals *totals);
 void nbd_session_end(struct nbd_session *session, bool orderly);
 
 #endif /* NBD_SLOTS_H */

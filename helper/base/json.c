@@ -105,7 +105,7 @@ void json_number(struct json *json, const char *key, uint64_t value)
 	fprintf(json->out, "%" PRIu64, value);
 }
 
-void json_seconds(struct json *json, const char *key, uint32_t milliseconds, bool unlimited)
+void json_seconds(struct json *json, const char *key, uint64_t milliseconds, bool unlimited)
 {
 	uint32_t fraction = milliseconds % 1000;
 	int digits = 3;
@@ -115,7 +115,7 @@ void json_seconds(struct json *json, const char *key, uint32_t milliseconds, boo
 		fputs("null", json->out);
 		return;
 	}
-	fprintf(json->out, "%" PRIu32, milliseconds / 1000);
+	fprintf(json->out, "%" PRIu64, milliseconds / 1000);
 	if (!fraction)
 		return;
 	for (; fraction % 10 == 0; fraction /= 10)

@@ -40,7 +40,7 @@ void json_end(struct json *json);
 void json_string(struct json *json, const char *key, const char *value);
 void json_number(struct json *json, const char *key, uint64_t value);
 /* @milliseconds as a number of seconds; null if there is no limit. */
-void json_seconds(struct json *json, const char *key, uint32_t milliseconds, bool unlimited);
+void json_seconds(struct json *json, const char *key, uint64_t milliseconds, bool unlimited);
 void json_bool(struct json *json, const char *key, bool value);
 
 /* Writes @value in quotes; each byte that is not UTF-8 becomes the replacement character. */

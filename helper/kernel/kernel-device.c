@@ -55,6 +55,19 @@ static void get_slot(const struct nlattr *attr, struct kernel_device *device)
 	device->n_slots++;
 }
 
+static void get_counters(struct kernel_device *device, struct nlattr **attrs)
+{
+	device->in_flight = genl_number(attrs[NBDCTL_A_DEVICE_IN_FLIGHT]);
+	device->oldest = genl_number(attrs[NBDCTL_A_DEVICE_OLDEST]);
+	device->requests = genl_number(attrs[NBDCTL_A_DEVICE_REQUESTS]);
+	device->replies = genl_number(attrs[NBDCTL_A_DEVICE_REPLIES]);
+	device->errors = genl_number(attrs[NBDCTL_A_DEVICE_ERRORS]);
+	device->bytes_sent = genl_number(attrs[NBDCTL_A_DEVICE_BYTES_SENT]);
+	device->bytes_received = genl_number(attrs[NBDCTL_A_DEVICE_BYTES_RECEIVED]);
+	device->last_error = genl_number(attrs[NBDCTL_A_DEVICE_LAST_ERROR]);
+	device->last_error_age = genl_number(attrs[NBDCTL_A_DEVICE_LAST_ERROR_AGE]);
+}
+
 static void get_device(struct kernel_device *device, struct nlattr **attrs,
 		       const struct genlmsghdr *header)
 {
@@ -76,6 +89,7 @@ static void get_device(struct kernel_device *device, struct nlattr **attrs,
 	device->queue_depth = genl_number(attrs[NBDCTL_A_DEVICE_QUEUE_DEPTH]);
 	device->openers = genl_number(attrs[NBDCTL_A_DEVICE_OPENERS]);
 	device->retiring = genl_number(attrs[NBDCTL_A_DEVICE_RETIRING]);
+	get_counters(device, attrs);
 	device->read_only = attrs[NBDCTL_A_DEVICE_READ_ONLY] ||
 			    (device->flags & NBD_FLAG_READ_ONLY);
 	device->gave_up = attrs[NBDCTL_A_DEVICE_GAVE_UP];

@@ -88,6 +88,12 @@ struct kernel_slot {
  * struct kernel_device - a device as the driver describes it
  * @session: number of this attach; no other has it
  * @retiring: number of connections that are out of their slots, but not yet torn down
+ * @in_flight: requests that are not completed
+ * @oldest: milliseconds since the first of them was submitted, 0 if unknown
+ * @requests, @replies, @errors, @bytes_sent, @bytes_received: since the attach, of all connections
+ *	that it has and had
+ * @last_error: errno of the connection that was lost last, 0 for none
+ * @last_error_age: milliseconds since then
  * @identifier, @display: "" if not set, or not shown to this user
  */
 struct kernel_device {
@@ -105,6 +111,15 @@ struct kernel_device {
 	uint32_t queue_depth;
 	uint32_t openers;
 	uint32_t retiring;
+	uint32_t in_flight;
+	uint32_t oldest;
+	uint64_t requests;
+	uint64_t replies;
+	uint64_t errors;
+	uint64_t bytes_sent;
+	uint64_t bytes_received;
+	uint32_t last_error;
+	uint64_t last_error_age;
 	bool read_only;
 	bool gave_up;
 	char identifier[NBDCTL_IDENTIFIER_MAX + 1];

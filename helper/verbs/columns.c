@@ -34,6 +34,15 @@ enum column_id {
 	COLUMN_DEAD_TIMEOUT,
 	COLUMN_QDEPTH,
 	COLUMN_OPENERS,
+	COLUMN_INFLIGHT,
+	COLUMN_OLDEST,
+	COLUMN_REQUESTS,
+	COLUMN_REPLIES,
+	COLUMN_ERRORS,
+	COLUMN_SENT,
+	COLUMN_RECEIVED,
+	COLUMN_RECONNECTS,
+	COLUMN_LAST_ERROR,
 	COLUMN_IDS,
 };
 
@@ -80,6 +89,23 @@ static const struct column columns_all[COLUMN_IDS] = {
 			    "maximum of requests in flight on one hardware queue" },
 	[COLUMN_OPENERS] = { "OPENERS", 3, SCOLS_FL_RIGHT, DEVICE_JSON_OPENERS,
 			     "number of times that the disk is open" },
+	[COLUMN_INFLIGHT] = { "INFLIGHT", 3, SCOLS_FL_RIGHT, DEVICE_JSON_IN_FLIGHT,
+			      "requests that are not completed" },
+	[COLUMN_OLDEST] = { "OLDEST", 5, SCOLS_FL_RIGHT, DEVICE_JSON_OLDEST,
+			    "time since the first of these was submitted" },
+	[COLUMN_REQUESTS] = { "REQUESTS", 5, SCOLS_FL_RIGHT, DEVICE_JSON_REQUESTS,
+			      "requests sent since the attach" },
+	[COLUMN_REPLIES] = { "REPLIES", 5, SCOLS_FL_RIGHT, DEVICE_JSON_REPLIES,
+			     "replies received" },
+	[COLUMN_ERRORS] = { "ERRORS", 3, SCOLS_FL_RIGHT, DEVICE_JSON_ERRORS,
+			    "replies with an error" },
+	[COLUMN_SENT] = { "SENT", 5, SCOLS_FL_RIGHT, DEVICE_JSON_SENT, "bytes sent" },
+	[COLUMN_RECEIVED] = { "RECEIVED", 5, SCOLS_FL_RIGHT, DEVICE_JSON_RECEIVED,
+			      "bytes received" },
+	[COLUMN_RECONNECTS] = { "RECONNECTS", 3, SCOLS_FL_RIGHT, DEVICE_JSON_RECONNECTS,
+				"connections that replaced others" },
+	[COLUMN_LAST_ERROR] = { "LAST-ERROR", 0.2, 0, DEVICE_JSON_LAST_ERROR,
+				"why a connection was lost last" },
 };
 
 void columns_default(struct columns *columns)
@@ -169,6 +195,81 @@ static void column_size(char *to, const struct columns *columns, uint64_t size)
 		text_format_size(to, size);
 }
 
+/* Cells of what was negotiated or chosen at the attach */
+static void column_parameter(const struct kernel_device *device, enum column_id id, char *to)
+{
+	switch (id) {
+	case COLUMN_FLAGS:
+		facts_flags(to, device->flags);
+		break;
+	case COLUMN_CONTEXTS:
+		column_contexts(to, device);
+		break;
+	case COLUMN_BS_MIN:
+		sprintf(to, "%u", device->minimum);
+		break;
+	case COLUMN_BS_PREF:
+		sprintf(to, "%u", device->preferred);
+		break;
+	case COLUMN_BS_MAX:
+		sprintf(to, "%u", device->max_payload);
+		break;
+	case COLUMN_TIMEOUT:
+		facts_time(to, device->request_timeout);
+		break;
+	case COLUMN_DEAD_TIMEOUT:
+		facts_time(to, device->dead_time);
+		break;
+	case COLUMN_QDEPTH:
+		sprintf(to, "%u", device->queue_depth);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Cells of what changes with use */
+static void column_counter(const struct columns *columns, const struct kernel_device *device,
+			   enum column_id id, char *to)
+{
+	switch (id) {
+	case COLUMN_OPENERS:
+		sprintf(to, "%u", device->openers);
+		break;
+	case COLUMN_INFLIGHT:
+		sprintf(to, "%u", device->in_flight);
+		break;
+	case COLUMN_OLDEST:
+		if (device->oldest)
+			facts_time(to, device->oldest);
+		break;
+	case COLUMN_REQUESTS:
+		sprintf(to, "%" PRIu64, device->requests);
+		break;
+	case COLUMN_REPLIES:
+		sprintf(to, "%" PRIu64, device->replies);
+		break;
+	case COLUMN_ERRORS:
+		sprintf(to, "%" PRIu64, device->errors);
+		break;
+	case COLUMN_SENT:
+		column_size(to, columns, device->bytes_sent);
+		break;
+	case COLUMN_RECEIVED:
+		column_size(to, columns, device->bytes_received);
+		break;
+	case COLUMN_RECONNECTS:
+		sprintf(to, "%" PRIu64, device_reconnects(device));
+		break;
+	case COLUMN_LAST_ERROR:
+		if (device->last_error)
+			strcpy(to, strerror(device->last_error));
+		break;
+	default:
+		break;
+	}
+}
+
 static void column_cell(const struct columns *columns, const struct kernel_device *device,
 			enum column_id id, char *to)
 {
@@ -198,34 +299,11 @@ static void column_cell(const struct columns *columns, const struct kernel_devic
 	case COLUMN_INDEX:
 		sprintf(to, "%u", device->index);
 		break;
-	case COLUMN_FLAGS:
-		facts_flags(to, device->flags);
-		break;
-	case COLUMN_CONTEXTS:
-		column_contexts(to, device);
-		break;
-	case COLUMN_BS_MIN:
-		sprintf(to, "%u", device->minimum);
-		break;
-	case COLUMN_BS_PREF:
-		sprintf(to, "%u", device->preferred);
-		break;
-	case COLUMN_BS_MAX:
-		sprintf(to, "%u", device->max_payload);
-		break;
-	case COLUMN_TIMEOUT:
-		facts_time(to, device->request_timeout);
-		break;
-	case COLUMN_DEAD_TIMEOUT:
-		facts_time(to, device->dead_time);
-		break;
-	case COLUMN_QDEPTH:
-		sprintf(to, "%u", device->queue_depth);
-		break;
-	case COLUMN_OPENERS:
-		sprintf(to, "%u", device->openers);
-		break;
-	case COLUMN_IDS:
+	default:
+		if (id < COLUMN_OPENERS)
+			column_parameter(device, id, to);
+		else
+			column_counter(columns, device, id, to);
 		break;
 	}
 }

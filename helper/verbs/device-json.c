@@ -17,6 +17,16 @@ unsigned int device_connections_up(const struct kernel_device *device)
 	return up;
 }
 
+uint64_t device_reconnects(const struct kernel_device *device)
+{
+	uint64_t reconnects = 0;
+	unsigned int i;
+
+	for (i = 0; i < device->n_slots; i++)
+		reconnects += device->slots[i].reconnects;
+	return reconnects;
+}
+
 const char *device_peer(char *to, const struct kernel_slot *slot)
 {
 	char host[NI_MAXHOST], port[NI_MAXSERV];
@@ -114,6 +124,31 @@ static void device_json_slots(struct json *json, const struct kernel_device *dev
 	json_end(json);
 }
 
+static void device_json_counters(struct json *json, const struct kernel_device *device,
+				 unsigned int members)
+{
+	if (members & DEVICE_JSON_IN_FLIGHT)
+		json_number(json, "in_flight", device->in_flight);
+	if (members & DEVICE_JSON_OLDEST)
+		json_seconds(json, "oldest_request", device->oldest, !device->oldest);
+	if (members & DEVICE_JSON_REQUESTS)
+		json_number(json, "requests", device->requests);
+	if (members & DEVICE_JSON_REPLIES)
+		json_number(json, "replies", device->replies);
+	if (members & DEVICE_JSON_ERRORS)
+		json_number(json, "errors", device->errors);
+	if (members & DEVICE_JSON_SENT)
+		json_number(json, "bytes_sent", device->bytes_sent);
+	if (members & DEVICE_JSON_RECEIVED)
+		json_number(json, "bytes_received", device->bytes_received);
+	if (members & DEVICE_JSON_RECONNECTS)
+		json_number(json, "reconnects", device_reconnects(device));
+	if (members & DEVICE_JSON_LAST_ERROR) {
+		json_number(json, "last_error", device->last_error);
+		json_seconds(json, "last_error_age", device->last_error_age, !device->last_error);
+	}
+}
+
 void device_json(struct json *json, const struct kernel_device *device, unsigned int members)
 {
 	json_object(json, NULL);
@@ -133,6 +168,7 @@ void device_json(struct json *json, const struct kernel_device *device, unsigned
 		json_number(json, "queue_size", device->queue_depth);
 	if (members & DEVICE_JSON_OPENERS)
 		json_number(json, "openers", device->openers);
+	device_json_counters(json, device, members);
 	device_json_slots(json, device, members);
 	json_end(json);
 }

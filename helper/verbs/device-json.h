@@ -2,6 +2,8 @@
 #ifndef NBD_HELPER_DEVICE_JSON_H
 #define NBD_HELPER_DEVICE_JSON_H
 
+#include <stdint.h>
+
 struct json;
 struct kernel_device;
 struct kernel_slot;
@@ -28,7 +30,16 @@ enum device_json {
 	DEVICE_JSON_TOTALS = 1 << 16,
 	/* All connections, with their counters */
 	DEVICE_JSON_CONNECTIONS = 1 << 17,
-	DEVICE_JSON_ALL = (1 << 18) - 1,
+	DEVICE_JSON_IN_FLIGHT = 1 << 18,
+	DEVICE_JSON_OLDEST = 1 << 19,
+	DEVICE_JSON_REQUESTS = 1 << 20,
+	DEVICE_JSON_REPLIES = 1 << 21,
+	DEVICE_JSON_ERRORS = 1 << 22,
+	DEVICE_JSON_SENT = 1 << 23,
+	DEVICE_JSON_RECEIVED = 1 << 24,
+	DEVICE_JSON_RECONNECTS = 1 << 25,
+	DEVICE_JSON_LAST_ERROR = 1 << 26,
+	DEVICE_JSON_ALL = (1 << 27) - 1,
 };
 
 /*
@@ -39,6 +50,9 @@ void device_json(struct json *json, const struct kernel_device *device, unsigned
 
 /* Number of connections of @device that work. */
 unsigned int device_connections_up(const struct kernel_device *device);
+
+/* Number of connections that @device got in place of others. */
+uint64_t device_reconnects(const struct kernel_device *device);
 
 /* Writes "ADDRESS:PORT" in DEVICE_PEER_ROOM bytes; NULL if the driver reports none, as for Unix. */
 #define DEVICE_PEER_ROOM	1100

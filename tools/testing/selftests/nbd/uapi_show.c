@@ -156,6 +156,17 @@ TEST_F(show, counters)
 	EXPECT_EQ(sent, logged);
 	EXPECT_EQ(sent * 28, bytes);
 	EXPECT_GE(got, 64 * (4096 + 20 + 8));
+	/* and in total */
+	state_of(&g->nl, INDEX);
+	a = reply_attrs(&g->nl);
+	EXPECT_EQ(sent, get_u64(a, NBDCTL_A_DEVICE_REQUESTS));
+	EXPECT_EQ(sent, get_u64(a, NBDCTL_A_DEVICE_REPLIES));
+	EXPECT_EQ(0, get_u64(a, NBDCTL_A_DEVICE_ERRORS));
+	EXPECT_EQ(bytes, get_u64(a, NBDCTL_A_DEVICE_BYTES_SENT));
+	EXPECT_EQ(got, get_u64(a, NBDCTL_A_DEVICE_BYTES_RECEIVED));
+	EXPECT_EQ(0, get_u32(a, NBDCTL_A_DEVICE_IN_FLIGHT));
+	EXPECT_EQ(0, get_u32(a, NBDCTL_A_DEVICE_OLDEST));
+	EXPECT_EQ(0, get_u32(a, NBDCTL_A_DEVICE_LAST_ERROR));
 }
 
 TEST_F(show, any_and_new)

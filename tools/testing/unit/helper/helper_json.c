@@ -30,12 +30,21 @@ static int setup(void **state)
 		.dead_time = 120000,
 		.queue_depth = 128,
 		.openers = 2,
+		.in_flight = 3,
+		.oldest = 61500,
+		.requests = UINT64_MAX,
+		.replies = 20,
+		.errors = 5,
+		.bytes_sent = 560,
+		.bytes_received = 4096,
+		.last_error = 104,
+		.last_error_age = 10000000250,
 		.identifier = "my \"disk\"",
 		.display = "nbd://h/e",
 		.contexts = { "base:allocation" },
 		.n_contexts = 1,
 		.n_slots = 2,
-		.slots = { { .state = NBDCTL_SLOT_STATE_UP },
+		.slots = { { .state = NBDCTL_SLOT_STATE_UP, .reconnects = 9 },
 			   { .index = 1, .state = NBDCTL_SLOT_STATE_EMPTY, .reason = 104 } },
 	};
 	return 0;
@@ -83,6 +92,16 @@ static void test_all(void **state)
 		"  \"dead_timeout\": 120,\n"
 		"  \"queue_size\": 128,\n"
 		"  \"openers\": 2,\n"
+		"  \"in_flight\": 3,\n"
+		"  \"oldest_request\": 61.5,\n"
+		"  \"requests\": 18446744073709551615,\n"
+		"  \"replies\": 20,\n"
+		"  \"errors\": 5,\n"
+		"  \"bytes_sent\": 560,\n"
+		"  \"bytes_received\": 4096,\n"
+		"  \"reconnects\": 9,\n"
+		"  \"last_error\": 104,\n"
+		"  \"last_error_age\": 10000000.25,\n"
 		"  \"connections_total\": 2,\n"
 		"  \"connections_up\": 1\n"
 		"}\n";
@@ -131,6 +150,17 @@ static void test_times(void **state)
 	expect(times, BEGIN "  \"request_timeout\": 0.001,\n  \"dead_timeout\": null\n}\n");
 }
 
+/* No request in flight, and no connection lost */
+static void test_idle(void **state)
+{
+	(void)state;
+	device.oldest = 0;
+	device.last_error = 0;
+	expect(DEVICE_JSON_OLDEST | DEVICE_JSON_LAST_ERROR,
+	       BEGIN "  \"oldest_request\": null,\n  \"last_error\": 0,\n"
+	       "  \"last_error_age\": null\n}\n");
+}
+
 /* Those that are not known to the caller are left out. */
 static void test_unknown(void **state)
 {
@@ -149,6 +179,7 @@ int main(void)
 		TEST(all),
 		TEST(connections),
 		TEST(times),
+		TEST(idle),
 		TEST(unknown),
 	};
 
