@@ -73,6 +73,7 @@ helper_verbs := \
 	info \
 	list \
 	map \
+	metrics \
 	nbdtab \
 	operands \
 	opts \

@@ -14,6 +14,7 @@
 #include "kernel/modload.h"
 #include "verbs/columns.h"
 #include "verbs/device-json.h"
+#include "verbs/metrics.h"
 #include "verbs/verbs.h"
 
 static const struct opt list_opts[] = {
@@ -22,6 +23,7 @@ static const struct opt list_opts[] = {
 	{ 'r', "raw", NULL, "print columns without alignment, separated by a space" },
 	{ 'b', "bytes", NULL, "print sizes in bytes" },
 	{ 'J', "json", NULL, "print JSON" },
+	{ OPT_METRICS, "metrics", NULL, "print all counters in the text format of Prometheus" },
 	{ 0 }
 };
 
@@ -29,6 +31,7 @@ enum list_format {
 	LIST_FORMAT_TABLE,
 	LIST_FORMAT_RAW,
 	LIST_FORMAT_JSON,
+	LIST_FORMAT_METRICS,
 };
 
 /**
@@ -46,7 +49,8 @@ struct list {
 static int list_parse_format(struct list *list, enum list_format format, struct error *err)
 {
 	if (list->format != LIST_FORMAT_TABLE && list->format != format)
-		return error_set(err, EXIT_USAGE, "--json and --raw are mutually exclusive");
+		return error_set(err, EXIT_USAGE,
+				 "--json, --metrics and --raw are mutually exclusive");
 	list->format = format;
 	return 0;
 }
@@ -66,6 +70,8 @@ static int list_parse_option(struct list *list, int id, struct error *err)
 		return 0;
 	case 'J':
 		return list_parse_format(list, LIST_FORMAT_JSON, err);
+	case OPT_METRICS:
+		return list_parse_format(list, LIST_FORMAT_METRICS, err);
 	default:
 		return -1;
 	}
@@ -209,11 +215,33 @@ static int list_as_json(const struct list *list, struct kernel *kernel, struct e
 	return rc;
 }
 
+static int list_add_metrics(void *context, const struct kernel_device *device, struct error *err)
+{
+	(void)err;
+	metrics_add(context, device);
+	return 0;
+}
+
+static int list_as_metrics(const struct list *list, struct kernel *kernel, struct error *err)
+{
+	struct metrics metrics;
+	int rc;
+
+	rc = metrics_init(&metrics) ? list_no_memory(err) :
+	     list_each(list, kernel, list_add_metrics, &metrics, err);
+	if (!rc && metrics_print(&metrics, stdout))
+		rc = list_no_memory(err);
+	metrics_free(&metrics);
+	return rc;
+}
+
 static int list_print(const struct list *list, struct kernel *kernel, struct error *err)
 {
 	switch (list->format) {
 	case LIST_FORMAT_JSON:
 		return list_as_json(list, kernel, err);
+	case LIST_FORMAT_METRICS:
+		return list_as_metrics(list, kernel, err);
 	default:
 		return list_as_table(list, kernel, err);
 	}

@@ -9,7 +9,9 @@
 #include "unit.h"
 
 #include "base/error.h"
+#include "kernel/kernel.h"
 #include "verbs/attach-args.h"
+#include "verbs/metrics.h"
 #include "verbs/opts.h"
 #include "verbs/verbs.h"
 
@@ -190,11 +192,11 @@ static void test_help(void **state)
 static void test_columns(void **state)
 {
 	static const char page[] =
-		"sed -n '/^.SH COLUMNS/,/^.SH EXIT/{/^[.]TP/{n;s/^[.]BR* //;s/[\\,\"]//g;p}}' %s";
+		"sed -n '/^.SH COL/,/^.SH METR/{/^[.]TP/{n;s/^[.]BR* //;s/[\\,\"]//g;p}}' %s";
 	static const char completion[] =
 		"bash -c '. %s/helper/completion/nbd-attach.bash; echo $_nbd_columns'";
 	static const char help[] =
-		"PATH=%s:$PATH nbd-list --help | sed -n '/^Columns:/,/^$/s/^  \\([^ ]*\\)  .*/\\1/p'";
+		"PATH=%s:$PATH nbd-list --help | sed -n '/^Col/,/^$/s/^  \\([^ ]*\\)  .*/\\1/p'";
 	char want[LIST_ROOM], have[LIST_ROOM], command[600];
 	char *argv[4] = { "nbd-list", "--output", "none", NULL };
 	struct error err;
@@ -213,6 +215,33 @@ static void test_columns(void **state)
 	assert_string_equal(have, want);
 	snprintf(command, sizeof(command), help, getenv("TOOLS") ?: TOP "/helper/build");
 	of_command(command, have, 0);
+	assert_string_equal(have, want);
+}
+
+/* Metrics of nbd-list are those of its page. */
+static void test_metrics(void **state)
+{
+	static const char page[] = "sed -n '/^.SH METRICS/,/^.SH EXIT/{/^[.]TP/{n;"
+		"s/^[.]BR* //;s/[\\,\"]//g;p}}' " TOP "/Documentation/man/nbd-list.8";
+	static struct kernel_device device = { .n_slots = 1 };
+	char want[LIST_ROOM], have[LIST_ROOM], *line, *at = have, *text = NULL, *rest;
+	struct metrics metrics;
+	size_t length;
+	FILE *out = open_memstream(&text, &length);
+
+	(void)state;
+	assert_int_equal(metrics_init(&metrics), 0);
+	metrics_add(&metrics, &device);
+	assert_int_equal(metrics_print(&metrics, out), 0);
+	metrics_free(&metrics);
+	fclose(out);
+	*have = '\0';
+	for (rest = text; (line = strsep(&rest, "\n"));)
+		if (!strncmp(line, "# HELP ", 7))
+			at += sprintf(at, "%.*s ", (int)strcspn(line + 7, " "), line + 7);
+	free(text);
+	sort(have);
+	of_command(page, want, 0);
 	assert_string_equal(have, want);
 }
 
@@ -396,6 +425,7 @@ int main(void)
 		cmocka_unit_test(test_completion_arguments),
 		cmocka_unit_test(test_help),
 		cmocka_unit_test(test_columns),
+		cmocka_unit_test(test_metrics),
 		cmocka_unit_test(test_unique),
 		cmocka_unit_test(test_attach),
 		cmocka_unit_test(test_keep),
