@@ -74,6 +74,7 @@ helper_verbs := \
 	list \
 	map \
 	metrics \
+	monitor \
 	nbdtab \
 	operands \
 	opts \

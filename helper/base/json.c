@@ -39,10 +39,13 @@ static void json_next(struct json *json, const char *key)
 	if (json->depth) {
 		bool *filled = &json->filled[json->depth - 1];
 
-		fputs(*filled ? ",\n" : "\n", json->out);
+		if (json->line)
+			fputs(*filled ? ", " : "", json->out);
+		else
+			fputs(*filled ? ",\n" : "\n", json->out);
 		*filled = true;
 	}
-	for (i = 0; i < json->depth; i++)
+	for (i = 0; i < json->depth && !json->line; i++)
 		fputs("  ", json->out);
 	if (key) {
 		json_quote(json->out, key);
@@ -63,7 +66,14 @@ static void json_begin(struct json *json, const char *key, const char *pair)
 void json_start(struct json *json, FILE *out)
 {
 	json->out = out;
+	json->line = false;
 	json->depth = 0;
+}
+
+void json_start_line(struct json *json, FILE *out)
+{
+	json_start(json, out);
+	json->line = true;
 }
 
 void json_object(struct json *json, const char *key)
@@ -83,7 +93,7 @@ void json_end(struct json *json)
 	unsigned int i;
 
 	json->depth--;
-	if (json->filled[json->depth]) {
+	if (json->filled[json->depth] && !json->line) {
 		putc('\n', json->out);
 		for (i = 0; i < json->depth; i++)
 			fputs("  ", json->out);

@@ -15,18 +15,22 @@
 /**
  * struct json - JSON that is written at once
  * @out: where to
+ * @line: all in one line
  * @depth: objects and arrays that are open
  * @closer: what ends each of them
  * @filled: true for those that are not empty
  */
 struct json {
 	FILE *out;
+	bool line;
 	unsigned int depth;
 	char closer[JSON_DEPTH_MAX];
 	bool filled[JSON_DEPTH_MAX];
 };
 
 void json_start(struct json *json, FILE *out);
+/* The same, for one line of JSON Lines. */
+void json_start_line(struct json *json, FILE *out);
 
 /*
  * @key is NULL at the top and in arrays. An object at the top begins with the version of its names,

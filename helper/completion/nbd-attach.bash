@@ -9,7 +9,7 @@ _nbd_options()
 		echo "-u --unix --port --vsock -N --name -C --connections --context" \
 			"--require-context --no-contexts -r --read-only -t --timeout" \
 			"--connect-timeout --peer-timeout -T --dead-timeout --no-reconnect" \
-			"-F --foreground --adopt --force --resize -Q --queue-size -i --identifier" \
+			"-F --foreground --adopt --force --resize --monitor -Q --queue-size -i --identifier" \
 			"--table --check-config -J --json"
 		;;
 	nbd-attach-generator)
@@ -149,7 +149,7 @@ _nbd_attach()
 		declare -F _known_hosts_real >/dev/null && _known_hosts_real -- "$cur"
 		;;
 	nbd-attach)
-		if [[ " ${words[*]} " == *" --adopt "* || " ${words[*]} " == *" --resize "* ]]; then
+		if [[ " ${words[*]} " =~ " "--(adopt|monitor|resize)" " ]]; then
 			_nbd_devices attached
 		else
 			_nbd_devices idle

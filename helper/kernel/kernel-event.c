@@ -14,40 +14,90 @@
 
 /**
  * struct kernel_events - a subscription to events
+ * @family: number of the driver's family
+ * @fn, @context: of the current kernel_events_each()
  * @index: device of the current kernel_events_take(); events of others are ignored
  * @heard: there was an event about it
  * @called_off, @reason: session whose detach was called off last, and the errno
  * @ended: session that ended last
+ * @driver_gone: the family does not exist any longer
  */
 struct kernel_events {
 	struct nl_sock *sock;
+	int family;
+	kernel_event_fn fn;
+	void *context;
 	uint32_t index;
 	bool heard;
 	uint64_t called_off;
 	uint32_t reason;
 	uint64_t ended;
+	bool driver_gone;
 };
+
+static void event_get_slot(struct nlattr *attr, struct kernel_event *event)
+{
+	struct nlattr *attrs[NBDCTL_A_SLOT_MAX + 1];
+
+	if (!attr || nla_parse_nested(attrs, NBDCTL_A_SLOT_MAX, attr, NULL))
+		return;
+	event->has_slot = true;
+	event->slot = genl_number(attrs[NBDCTL_A_SLOT_INDEX]);
+	event->reason = genl_number(attrs[NBDCTL_A_SLOT_REASON]);
+}
+
+/* The controller reports families that come and go. */
+static void event_take_control(struct kernel_events *events, struct nlmsghdr *header)
+{
+	struct nlattr *attrs[CTRL_ATTR_MAX + 1];
+
+	if (header->nlmsg_type == GENL_ID_CTRL &&
+	    genlmsg_hdr(header)->cmd == CTRL_CMD_DELFAMILY &&
+	    !genlmsg_parse(header, 0, attrs, CTRL_ATTR_MAX, NULL) &&
+	    genl_number(attrs[CTRL_ATTR_FAMILY_ID]) == (uint64_t)events->family)
+		events->driver_gone = true;
+}
 
 static int event_take(struct nl_msg *msg, void *arg)
 {
-	struct nlattr *attrs[NBDCTL_A_DEVICE_MAX + 1] = { NULL };
+	struct nlattr *attrs[NBDCTL_A_DEVICE_MAX + 1];
+	struct nlmsghdr *header = nlmsg_hdr(msg);
 	struct kernel_events *events = arg;
+	struct kernel_event event = { 0 };
 
-	if (!genlmsg_parse(nlmsg_hdr(msg), 0, attrs, NBDCTL_A_DEVICE_MAX, NULL) &&
-	    attrs[NBDCTL_A_DEVICE_INDEX] &&
-	    genl_number(attrs[NBDCTL_A_DEVICE_INDEX]) != events->index)
+	if (header->nlmsg_type != events->family) {
+		event_take_control(events, header);
 		return NL_OK;
+	}
+	if (genlmsg_parse(header, 0, attrs, NBDCTL_A_DEVICE_MAX, NULL))
+		return NL_OK;
+	event.command = genlmsg_hdr(header)->cmd;
+	event.index = genl_number(attrs[NBDCTL_A_DEVICE_INDEX]);
+	event.session = genl_number(attrs[NBDCTL_A_DEVICE_SESSION]);
+	event.reason = genl_number(attrs[NBDCTL_A_DEVICE_REASON]);
+	event.size = genl_number(attrs[NBDCTL_A_DEVICE_SIZE]);
+	event_get_slot(attrs[NBDCTL_A_DEVICE_SLOT], &event);
+	events->fn(events->context, &event);
+	return NL_OK;
+}
+
+/* For kernel_events_take() */
+static void event_note(void *context, const struct kernel_event *event)
+{
+	struct kernel_events *events = context;
+
+	if (event->index != events->index)
+		return;
 	events->heard = true;
-	switch (genlmsg_hdr(nlmsg_hdr(msg))->cmd) {
+	switch (event->command) {
 	case NBDCTL_CMD_DETACH_FAILED_EVENT:
-		events->called_off = genl_number(attrs[NBDCTL_A_DEVICE_SESSION]);
-		events->reason = genl_number(attrs[NBDCTL_A_DEVICE_REASON]);
+		events->called_off = event->session;
+		events->reason = event->reason;
 		break;
 	case NBDCTL_CMD_DETACHED_EVENT:
-		events->ended = genl_number(attrs[NBDCTL_A_DEVICE_SESSION]);
+		events->ended = event->session;
 		break;
 	}
-	return NL_OK;
 }
 
 struct kernel_events *kernel_events_open(struct error *err)
@@ -65,6 +115,7 @@ struct kernel_events *kernel_events_open(struct error *err)
 	rc = genl_connect(events->sock);
 	if (rc)
 		goto fail;
+	events->family = genl_ctrl_resolve(events->sock, NBDCTL_FAMILY_NAME);
 	rc = genl_ctrl_resolve_grp(events->sock, NBDCTL_FAMILY_NAME, NBDCTL_MCGRP_EVENTS);
 	if (rc >= 0)
 		rc = nl_socket_add_membership(events->sock, rc);
@@ -91,17 +142,42 @@ int kernel_events_fd(const struct kernel_events *events)
 	return nl_socket_get_fd(events->sock);
 }
 
-bool kernel_events_take(struct kernel_events *events, uint32_t index)
+bool kernel_events_each(struct kernel_events *events, kernel_event_fn fn, void *context)
 {
 	int rc;
 
-	events->index = index;
-	events->heard = false;
+	events->fn = fn;
+	events->context = context;
 	do {
 		rc = nl_recvmsgs_default(events->sock);
 	} while (rc >= 0);
-	/* Other errors, such as ENOBUFS, may have lost events: better query once too often. */
-	return events->heard || rc != -NLE_AGAIN;
+	/* ENOBUFS, and other errors, may have lost events; the socket works on. */
+	return rc != -NLE_AGAIN;
+}
+
+int kernel_events_watch_driver(struct kernel_events *events, struct error *err)
+{
+	int rc = genl_ctrl_resolve_grp(events->sock, "nlctrl", "notify");
+
+	if (rc >= 0)
+		rc = nl_socket_add_membership(events->sock, rc);
+	if (rc < 0)
+		return error_set(err, EXIT_SYSTEM, "cannot listen to the driver's end: %s",
+				 nl_geterror(rc));
+	return 0;
+}
+
+bool kernel_events_driver_gone(const struct kernel_events *events)
+{
+	return events->driver_gone;
+}
+
+bool kernel_events_take(struct kernel_events *events, uint32_t index)
+{
+	events->index = index;
+	events->heard = false;
+	/* If events were lost, query once too often. */
+	return kernel_events_each(events, event_note, events) || events->heard;
 }
 
 uint32_t kernel_events_called_off(struct kernel_events *events, uint32_t index, uint64_t session,
@@ -121,4 +197,28 @@ uint32_t kernel_events_called_off(struct kernel_events *events, uint32_t index, 
 bool kernel_events_ended(const struct kernel_events *events, uint64_t session)
 {
 	return events->ended == session;
+}
+
+const char *kernel_event_name(uint8_t command)
+{
+	switch (command) {
+	case NBDCTL_CMD_ATTACHED_EVENT:
+		return "attached";
+	case NBDCTL_CMD_CONNECTION_DOWN_EVENT:
+		return "connection-down";
+	case NBDCTL_CMD_CONNECTION_UP_EVENT:
+		return "connection-up";
+	case NBDCTL_CMD_RESIZED_EVENT:
+		return "resized";
+	case NBDCTL_CMD_GIVING_UP_EVENT:
+		return "giving-up";
+	case NBDCTL_CMD_DETACHED_EVENT:
+		return "detached";
+	case NBDCTL_CMD_CONNECTION_REFUSED_EVENT:
+		return "connection-refused";
+	case NBDCTL_CMD_DETACH_FAILED_EVENT:
+		return "detach-failed";
+	default:
+		return "unknown";
+	}
 }

@@ -219,12 +219,44 @@ int kernel_devices(struct kernel *kernel, kernel_device_fn fn, void *context, st
 
 struct kernel_events;
 
+/**
+ * struct kernel_event - an event of the driver
+ * @command: NBDCTL_CMD_*_EVENT
+ * @has_slot: it is about the slot @slot
+ * @reason: errno that says why, or 0
+ * @size: new size in bytes, of a resize
+ */
+struct kernel_event {
+	uint8_t command;
+	uint32_t index;
+	uint64_t session;
+	bool has_slot;
+	uint32_t slot;
+	uint32_t reason;
+	uint64_t size;
+};
+
+typedef void (*kernel_event_fn)(void *context, const struct kernel_event *event);
+
 /* Subscribes to the events of the driver. NULL with @err filled in on failure. */
 struct kernel_events *kernel_events_open(struct error *err);
 void kernel_events_close(struct kernel_events *events);
 
 /* To poll for POLLIN. */
 int kernel_events_fd(const struct kernel_events *events);
+
+/*
+ * Calls @fn for events that have come, without waiting. True if others were lost, as they came
+ * faster than they were taken; then there may be more to take.
+ */
+bool kernel_events_each(struct kernel_events *events, kernel_event_fn fn, void *context);
+
+/*
+ * Subscribes to the end of the driver, too: kernel_events_fd() becomes readable then, and
+ * kernel_events_driver_gone() true.
+ */
+int kernel_events_watch_driver(struct kernel_events *events, struct error *err);
+bool kernel_events_driver_gone(const struct kernel_events *events);
 
 /*
  * Takes the events that have come, without waiting. True if any was about device @index, or may
@@ -241,6 +273,9 @@ uint32_t kernel_events_called_off(struct kernel_events *events, uint32_t index, 
 
 /* True if an event has reported the end of a session, which is not 0. */
 bool kernel_events_ended(const struct kernel_events *events, uint64_t session);
+
+/* Name of an event in the specification of the netlink family, without "-event". */
+const char *kernel_event_name(uint8_t command);
 
 const char *kernel_state_name(uint32_t state);
 const char *kernel_slot_state_name(uint32_t state);

@@ -35,11 +35,12 @@ const struct opt attach_opts[] = {
 	{ OPT_ADOPT, "adopt", NULL, "start a keeper for an attached disk, or move it to SERVER" },
 	{ OPT_FORCE, "force", NULL, "with --adopt SERVER: do not wait for the old server" },
 	{ OPT_RESIZE, "resize", NULL, "set an attached disk to the size of its export" },
+	{ OPT_MONITOR, "monitor", NULL, "print events of all disks, or of DEVICE" },
 	{ 'Q', "queue-size", "N", "requests in flight on one queue (default 128)" },
 	{ 'i', "identifier", "TEXT", "free text to identify what is attached" },
 	{ OPT_TABLE, "table", "FILE", "where to look up DEVICE alone (default /etc/nbdtab)" },
 	{ OPT_CHECK_CONFIG, "check-config", NULL, "validate /etc/nbdtab, or the file of --table" },
-	{ 'J', "json", NULL, "print what was negotiated as JSON" },
+	{ 'J', "json", NULL, "print what was negotiated, or events, as JSON" },
 	{ 0 }
 };
 
@@ -123,7 +124,8 @@ static int attach_set_keep(struct attach_args *args, enum attach_keep keep, stru
 static int attach_set_task(struct attach_args *args, enum attach_task task, struct error *err)
 {
 	if (args->task != ATTACH_TASK_ATTACH && args->task != task)
-		return error_set(err, EXIT_USAGE, "--adopt, --resize and --check-config are mutually exclusive");
+		return error_set(err, EXIT_USAGE,
+				 "--adopt, --check-config, --monitor and --resize are mutually exclusive");
 	args->task = task;
 	return 0;
 }
@@ -197,6 +199,8 @@ int attach_option(struct attach_args *args, int id, const char *value, struct er
 		return attach_set_task(args, ATTACH_TASK_RESIZE, err);
 	case OPT_CHECK_CONFIG:
 		return attach_set_task(args, ATTACH_TASK_CHECK, err);
+	case OPT_MONITOR:
+		return attach_set_task(args, ATTACH_TASK_MONITOR, err);
 	case OPT_NO_RECONNECT:
 		return attach_set_keep(args, ATTACH_KEEP_NOT, err);
 	case 'F':
@@ -245,12 +249,18 @@ static int attach_check_force(const struct attach_args *args, struct error *err)
 	return 0;
 }
 
+/* True if there is an option that applies only to an attach. */
+static bool attach_is_new(const struct attach_args *args)
+{
+	return args->own_contexts || args->require_context || args->no_contexts ||
+	       args->connections || args->read_only || args->request_timeout ||
+	       args->queue_depth || args->identifier || args->table;
+}
+
 /* Rejects options that apply only to an attach, and combinations without effect. */
 static int attach_check_task(const struct attach_args *args, struct error *err)
 {
-	if (args->own_contexts || args->require_context || args->no_contexts || args->connections ||
-	    args->read_only || args->request_timeout || args->queue_depth || args->identifier ||
-	    args->json || args->table)
+	if (attach_is_new(args) || args->json)
 		return error_set(err, EXIT_USAGE, "an option is only for a new disk");
 	if (args->own_dead_time && (args->task != ATTACH_TASK_ADOPT || !args->has_target))
 		return error_set(err, EXIT_USAGE,
@@ -261,6 +271,22 @@ static int attach_check_task(const struct attach_args *args, struct error *err)
 	if (!args->has_target && args->keep == ATTACH_KEEP_NOT)
 		return error_set(err, EXIT_USAGE, "--adopt --no-reconnect requires a server");
 	return attach_check_force(args, err);
+}
+
+/* The operands of --monitor: [DEVICE] */
+static int attach_parse_monitor(struct attach_args *args, struct error *err)
+{
+	const struct operands *operands = &args->operands;
+
+	if (operands->n_words > 1 || operands->unix_path || operands->vsock || operands->port ||
+	    operands->name || attach_is_new(args) || args->own_dead_time || args->force ||
+	    args->keep != ATTACH_KEEP_BACKGROUND)
+		return error_set(err, EXIT_USAGE,
+				 "--monitor takes a device and --json, and nothing else");
+	if (!operands->n_words)
+		return 0;
+	args->has_device = true;
+	return device_resolve(operands->words[0], &args->device, err);
 }
 
 /* The operands of --adopt and --resize: [TARGET] DEVICE */
@@ -346,6 +372,8 @@ int attach_parse(const struct verb *verb, int argc, char **argv, struct attach_a
 		return -1;
 	if (args->task == ATTACH_TASK_CHECK)
 		return attach_parse_check(args, err);
+	if (args->task == ATTACH_TASK_MONITOR)
+		return attach_parse_monitor(args, err);
 	if (args->task != ATTACH_TASK_ATTACH)
 		return attach_parse_task(args, err);
 	if (attach_check_force(args, err))

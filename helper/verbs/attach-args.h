@@ -28,6 +28,7 @@ enum attach_task {
 	ATTACH_TASK_ADOPT,
 	ATTACH_TASK_RESIZE,
 	ATTACH_TASK_CHECK,
+	ATTACH_TASK_MONITOR,
 };
 
 enum attach_keep {

@@ -26,6 +26,7 @@
 #include "verbs/attach.h"
 #include "verbs/bundle.h"
 #include "verbs/check.h"
+#include "verbs/monitor.h"
 #include "verbs/verbs.h"
 
 /* --connections auto: time for each connection after the first, and most connections */
@@ -433,6 +434,9 @@ int attach_perform(struct attach_args *args, struct error *err)
 	case ATTACH_TASK_CHECK:
 		rc = check_config(args, err);
 		break;
+	case ATTACH_TASK_MONITOR:
+		rc = monitor_run(args, err);
+		break;
 	}
 	return rc;
 }
@@ -461,6 +465,7 @@ const struct verb attach_verb = {
 		"--adopt [SERVER...] DEVICE",
 		"--resize DEVICE",
 		"--check-config [--table FILE]",
+		"--monitor [DEVICE]",
 	},
 	.summary = "Attach an export of an NBD server, and print the device if none is given.",
 	.opts = attach_opts,

@@ -46,6 +46,7 @@ enum {
 	OPT_TABLE,
 	OPT_CHECK_CONFIG,
 	OPT_METRICS,
+	OPT_MONITOR,
 	/* on the command line of nbd-client and in nbdtab(5) only */
 	OPT_BLOCK_SIZE,
 	OPT_CONNECTIONS_AT_MOST,

@@ -150,6 +150,29 @@ static void test_times(void **state)
 	expect(times, BEGIN "  \"request_timeout\": 0.001,\n  \"dead_timeout\": null\n}\n");
 }
 
+/* JSON Lines: no line break but at the end */
+static void test_line(void **state)
+{
+	char *text = NULL;
+	size_t length;
+	struct json json;
+	FILE *out = open_memstream(&text, &length);
+
+	(void)state;
+	json_start_line(&json, out);
+	json_object(&json, NULL);
+	json_string(&json, "a", "\n");
+	json_array(&json, "c");
+	json_end(&json);
+	json_array(&json, "d");
+	json_number(&json, NULL, 1);
+	json_end(&json);
+	json_end(&json);
+	fclose(out);
+	assert_string_equal(text, "{\"version\": 1, \"a\": \"\\u000a\", \"c\": [], \"d\": [1]}\n");
+	free(text);
+}
+
 /* No request in flight, and no connection lost */
 static void test_idle(void **state)
 {
@@ -179,6 +202,7 @@ int main(void)
 		TEST(all),
 		TEST(connections),
 		TEST(times),
+		TEST(line),
 		TEST(idle),
 		TEST(unknown),
 	};
