@@ -67,6 +67,7 @@ helper_verbs := \
 	client \
 	client-opts \
 	columns \
+	describe \
 	detach \
 	device-json \
 	generator \
@@ -79,7 +80,8 @@ helper_verbs := \
 	operands \
 	opts \
 	table \
-	udev-id
+	udev-id \
+	watch
 
 # without main(), which tests and fuzzers have themselves
 helper_rooms := $(foreach room,base maps negotiate kernel keeper verbs,$(helper_$(room):%=$(room)/%))

@@ -18,6 +18,12 @@ bool process_ended(pid_t pid, unsigned int milliseconds, int options, siginfo_t 
  */
 int process_close_files(unsigned int first, unsigned int last);
 
+/*
+ * Blocks signals that ask this process to stop, and @other if that is not 0. Returns a file that is
+ * readable when one is pending, or -1 with errno. SIGPIPE is ignored.
+ */
+int process_catch(int other);
+
 /* True if a signal that asks this process to stop is blocked and pending. */
 bool process_is_interrupted(void);
 

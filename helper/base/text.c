@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/text.h"
 
@@ -209,4 +210,17 @@ char *text_format_size(char *to, uint64_t size)
 	else
 		snprintf(to, TEXT_SIZE_ROOM, "%.1f%c", value, text_suffixes[unit - 1]);
 	return to;
+}
+
+int text_write(int fd, const char *text, size_t length)
+{
+	ssize_t n;
+
+	for (; length; text += n, length -= n) {
+		n = write(fd, text, length);
+		if (n < 0 && errno != EINTR)
+			return errno;
+		n = n < 0 ? 0 : n;
+	}
+	return 0;
 }

@@ -41,4 +41,10 @@ char *text_put_number(char *to, uint64_t number, unsigned int width);
 /* Writes "10M" or "1.5G", at most TEXT_SIZE_ROOM bytes. Returns @to. */
 char *text_format_size(char *to, uint64_t size);
 
+/*
+ * Writes @length bytes to a file, not by stdio: what that cannot write it keeps, and reports as
+ * lost output in the end. Returns 0, or a positive errno.
+ */
+int text_write(int fd, const char *text, size_t length);
+
 #endif

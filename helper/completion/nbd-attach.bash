@@ -22,7 +22,8 @@ _nbd_options()
 		echo "--context --offset --length --totals --graph -l --list -J --json"
 		;;
 	nbd-list)
-		echo "-o --output -n --noheadings -r --raw -b --bytes -J --json --metrics"
+		echo "-o --output -n --noheadings -r --raw -b --bytes -J --json --watch" \
+			"--metrics"
 		;;
 	nbd-client)
 		echo "-N --name -u --unix -C --connections -t --timeout -T --dead-timeout" \

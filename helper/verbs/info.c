@@ -16,6 +16,7 @@
 #include "negotiate/handshake-proto.h"
 #include "negotiate/sandbox.h"
 #include "negotiate/survey.h"
+#include "verbs/describe.h"
 #include "verbs/device-json.h"
 #include "verbs/operands.h"
 #include "verbs/verbs.h"
@@ -39,35 +40,6 @@ struct info_args {
 	bool json;
 };
 
-/* Prints "LABEL: TEXT" with the text escaped. */
-static void info_line(const char *label, const char *s)
-{
-	char shown[TEXT_ESCAPED_MAX(NBD_STRING_MAX)];
-
-	printf("\t%s: %s\n", label, text_escape(shown, sizeof(shown), s, strlen(s)));
-}
-
-static void info_size_and_flags(uint64_t size, uint16_t flags)
-{
-	char names[FACTS_FLAGS_ROOM], room[TEXT_SIZE_ROOM];
-
-	printf("\tsize: %" PRIu64 " (%s)\n", size, text_format_size(room, size));
-	printf("\tflags: %s\n", facts_flags(names, flags));
-}
-
-static void info_contexts(char *const *names, size_t stride, unsigned int n)
-{
-	char shown[TEXT_ESCAPED_MAX(NBD_STRING_MAX)];
-	unsigned int i;
-
-	printf("\tcontexts:%s\n", n ? "" : " none");
-	for (i = 0; i < n; i++) {
-		const char *name = *(char *const *)((const char *)names + i * stride);
-
-		printf("\t\t%s\n", text_escape(shown, sizeof(shown), name, strlen(name)));
-	}
-}
-
 static void info_print_export(const struct target *target, const struct survey_entry *entry)
 {
 	const struct export *export = &entry->export;
@@ -85,16 +57,17 @@ static void info_print_export(const struct target *target, const struct survey_e
 	if (!target_set_export(&here, entry->name, strlen(entry->name), &ignored))
 		printf("\turi: %s\n", target_uri(&here, uri));
 	if (description)
-		info_line("description", description);
+		describe_line(stdout, "description", description);
 	if (export->canonical && strcmp(export->canonical, entry->name))
-		info_line("canonical name", export->canonical);
-	info_size_and_flags(export->size, export->flags);
+		describe_line(stdout, "canonical name", export->canonical);
+	describe_size_and_flags(stdout, export->size, export->flags);
 	if (export->has_block_size)
 		printf("\tblock size: minimum %u, preferred %u, maximum %u\n", export->minimum,
 		       export->preferred, export->maximum);
 	else
 		printf("\tblock size: not reported\n");
-	info_contexts(&export->contexts[0].name, sizeof(export->contexts[0]), export->n_contexts);
+	describe_contexts(stdout, &export->contexts[0].name, sizeof(export->contexts[0]),
+			  export->n_contexts);
 }
 
 static void info_json_export(struct json *json, const struct target *target,
@@ -218,49 +191,6 @@ free:
 	return rc;
 }
 
-static void info_print_slot(const struct kernel_slot *slot)
-{
-	char peer[DEVICE_PEER_ROOM];
-	const char *to = device_peer(peer, slot);
-
-	printf("\tconnection %u: %s, %s%s%s\n", slot->index, kernel_slot_state_name(slot->state),
-	       kernel_transport_name(slot->transport), to ? " to " : "", to ? to : "");
-	printf("\t\trequests %" PRIu64 ", replies %" PRIu64 ", errors %" PRIu64 "\n",
-	       slot->requests, slot->replies, slot->errors);
-	printf("\t\tbytes sent %" PRIu64 ", received %" PRIu64 "\n", slot->bytes_sent,
-	       slot->bytes_received);
-	printf("\t\treconnects %u\n", slot->reconnects);
-	if (slot->reason)
-		printf("\t\tlast connection ended by: %s\n", strerror(slot->reason));
-}
-
-static void info_print_device(const struct kernel_device *device)
-{
-	char time[FACTS_TIME_ROOM];
-	unsigned int i;
-
-	printf("nbd%u:\n", device->index);
-	printf("\tstate: %s%s\n", kernel_state_name(device->state),
-	       device->gave_up ? ", dead-connection timeout expired" : "");
-	if (device->display[0])
-		info_line("uri", device->display);
-	if (device->identifier[0])
-		info_line("identifier", device->identifier);
-	info_size_and_flags(device->size, device->flags);
-	printf("\tread-only: %s\n", device->read_only ? "yes" : "no");
-	printf("\treplies: %s\n",
-	       device->header_mode == NBDCTL_HEADER_MODE_SIMPLE ? "simple" : "structured");
-	printf("\tblock size: minimum %u, preferred %u, maximum %u\n", device->minimum,
-	       device->preferred, device->max_payload);
-	info_contexts(&device->contexts[0], sizeof(device->contexts[0]), device->n_contexts);
-	printf("\trequest timeout: %s\n", facts_time(time, device->request_timeout));
-	printf("\tdead-connection timeout: %s\n", facts_time(time, device->dead_time));
-	printf("\tqueue size: %u\n", device->queue_depth);
-	printf("\topeners: %u\n", device->openers);
-	for (i = 0; i < device->n_slots; i++)
-		info_print_slot(&device->slots[i]);
-}
-
 static int info_device(uint32_t index, bool as_json, struct error *err)
 {
 	struct kernel *kernel = modload_open_loaded(err);
@@ -282,7 +212,7 @@ static int info_device(uint32_t index, bool as_json, struct error *err)
 			json_start(&json, stdout);
 			device_json(&json, device, DEVICE_JSON_ALL);
 		} else {
-			info_print_device(device);
+			rc = describe_device(stdout, device, false, err);
 		}
 		kernel_device_free(device);
 	}

@@ -2,16 +2,16 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/process.h"
+#include "base/text.h"
 #include "kernel/device.h"
 #include "kernel/kernel.h"
 #include "kernel/modload.h"
@@ -131,20 +131,6 @@ static void monitor_text(FILE *out, const char *time, const struct kernel_event 
 	putc('\n', out);
 }
 
-/* Not by stdio: what it cannot write it would keep, and report as lost output in the end. */
-static int monitor_write(const char *text, size_t length)
-{
-	ssize_t n;
-
-	for (; length; text += n, length -= n) {
-		n = write(STDOUT_FILENO, text, length);
-		if (n < 0 && errno != EINTR)
-			return errno;
-		n = n < 0 ? 0 : n;
-	}
-	return 0;
-}
-
 /* Prints an event; NULL if some were lost. */
 static void monitor_print(void *context, const struct kernel_event *event)
 {
@@ -166,7 +152,7 @@ static void monitor_print(void *context, const struct kernel_event *event)
 	else
 		monitor_text(out, time, event);
 	if (!fclose(out))
-		monitor->failed = monitor_write(text, length);
+		monitor->failed = text_write(STDOUT_FILENO, text, length);
 	free(text);
 }
 
@@ -202,24 +188,6 @@ static int monitor_loop(struct monitor *monitor, struct kernel_events *events, i
 	return error_errno(err, EXIT_SYSTEM, monitor->failed, "cannot write the output");
 }
 
-/* Signals that ask this process to stop, as a file */
-static int monitor_signals(struct error *err)
-{
-	sigset_t stop;
-	int fd;
-
-	sigemptyset(&stop);
-	sigaddset(&stop, SIGHUP);
-	sigaddset(&stop, SIGINT);
-	sigaddset(&stop, SIGTERM);
-	sigprocmask(SIG_BLOCK, &stop, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	fd = signalfd(-1, &stop, SFD_CLOEXEC);
-	if (fd < 0)
-		error_errno(err, EXIT_SYSTEM, errno, "cannot wait for signals");
-	return fd;
-}
-
 int monitor_run(const struct attach_args *args, struct error *err)
 {
 	struct kernel *kernel = modload_open_loaded(err);
@@ -234,8 +202,10 @@ int monitor_run(const struct attach_args *args, struct error *err)
 	events = kernel_events_open(err);
 	if (!events)
 		return -1;
-	signals = monitor_signals(err);
-	if (signals >= 0 && !kernel_events_watch_driver(events, err))
+	signals = process_catch(0);
+	if (signals < 0)
+		error_errno(err, EXIT_SYSTEM, errno, "cannot wait for signals");
+	else if (!kernel_events_watch_driver(events, err))
 		rc = monitor_loop(&monitor, events, signals, err);
 	if (signals >= 0)
 		close(signals);

@@ -32,7 +32,8 @@ static void opts_add(struct tables *tables, const struct opt *opts)
 		struct option *option = &tables->longs[tables->n++];
 
 		option->name = opts->name;
-		option->has_arg = opts->argument ? required_argument : no_argument;
+		option->has_arg = !opts->argument ? no_argument :
+				  *opts->argument == '[' ? optional_argument : required_argument;
 		option->val = opts->id;
 		if (opts->id > 255)
 			continue;
@@ -47,16 +48,27 @@ static void opts_print(const struct opt *opts)
 	char names[80];
 
 	for (; opts->id; opts++) {
+		const char *argument = opts->argument ?: "";
 		int letter = opts->id < 256 ? opts->id : ' ';
 
 		snprintf(names, sizeof(names), "%c%c%c --%s%s%s", letter == ' ' ? ' ' : '-', letter,
-			 letter == ' ' ? ' ' : ',', opts->name, opts->argument ? " " : "",
-			 opts->argument ? opts->argument : "");
+			 letter == ' ' ? ' ' : ',', opts->name,
+			 *argument && *argument != '[' ? " " : "", argument);
 		if (strlen(names) > 27)
 			printf("  %s\n  %28s %s\n", names, "", opts->help);
 		else
 			printf("  %-28s %s\n", names, opts->help);
 	}
+}
+
+static void opts_print_common(const struct verb *verb)
+{
+	struct opt common[sizeof(opts_common) / sizeof(opts_common[0])];
+
+	memcpy(common, opts_common, sizeof(common));
+	if (verb->verbose)
+		common[0].help = verb->verbose;
+	opts_print(common);
 }
 
 static void opts_help(const struct verb *verb)
@@ -68,7 +80,7 @@ static void opts_help(const struct verb *verb)
 		       verb->name, *line);
 	printf("\n%s\n\nOptions:\n", verb->summary);
 	opts_print(verb->opts);
-	opts_print(opts_common);
+	opts_print_common(verb);
 	if (verb->help)
 		verb->help();
 	printf("\nSee %s(8).\n", verb->name);

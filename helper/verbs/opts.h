@@ -14,7 +14,7 @@ struct error;
  * and completion all read this table
  * @id: what opts_next() returns: the short letter, or a number above 255
  * @name: long name
- * @argument: what to call its argument, or NULL if it takes none
+ * @argument: what to call its argument, in brackets if it is optional; NULL if it takes none
  * @help: one line
  */
 struct opt {
@@ -47,6 +47,7 @@ enum {
 	OPT_CHECK_CONFIG,
 	OPT_METRICS,
 	OPT_MONITOR,
+	OPT_WATCH,
 	/* on the command line of nbd-client and in nbdtab(5) only */
 	OPT_BLOCK_SIZE,
 	OPT_CONNECTIONS_AT_MOST,
@@ -59,6 +60,7 @@ enum {
  * @summary: one sentence
  * @one_dash: long options may have one dash, as those of nbd-client
  * @opts: ends with an entry of id 0; the options that every verb has are not in it
+ * @verbose: what --verbose does, or NULL if it only reports progress
  * @help: prints what --help shows after the options, or NULL
  * @run: gets the arguments like main(); returns the exit status, or -1 with @err filled in
  */
@@ -68,6 +70,7 @@ struct verb {
 	const char *summary;
 	bool one_dash;
 	const struct opt *opts;
+	const char *verbose;
 	void (*help)(void);
 	int (*run)(const struct verb *verb, int argc, char **argv, struct error *err);
 };

@@ -40,6 +40,18 @@ same "$line" "${one#/dev/} 24M 0 3/3 live first\x20one $first ${one#/dev/nbd} ba
 same "$(nbd-list -rnb -o name,size "$two" "$one")" \
 	"${two#/dev/} 8388608"$'\n'"${one#/dev/} 25165824" "disks in the order of the command line"
 same "$(nbd-list -J -o NAME "$two" | jq -c .devices)" "[{\"device\":\"$two\"}]" "JSON of one disk"
+# all about one: like nbd-info, with a line for each connection
+nbd-list -v "$one" >"$TMP/words"
+nbd-info "$one" >"$TMP/info"
+diff "$TMP/words" "$TMP/info" || fail "nbd-list -v and nbd-info do not agree"
+peer=${first#nbd://} peer=${peer%/}
+same "$(grep -cE "^ +[012] up +tcp +$peer( +[0-9]+){3}( +[0-9.]+[BKM]){2} +0 *$" "$TMP/words")" 3 \
+	"connections"
+matches "$(<"$TMP/words")" "contexts:.*base:allocation.*in flight: [0-9]+.*since the attach: requests" \
+	"all about a disk"
+matches "$(nbd-list -vb "$one")" ' [0-9]{5,} ' "bytes"
+same "$(nbd-list -v | grep -c '^nbd[0-9]*:$')" 2 "disks in words"
+same "$(nbd-list -vJ "$one" | jq -c '.devices[].connections | map(.index)')" "[0,1,2]" "all members"
 idle=$(free_device)
 exits 1 nbd-list "$one" "$idle"
 same "$OUTPUT" "nbd-list: $idle: not attached" "a list with a disk that is not attached"

@@ -68,7 +68,7 @@ static int print(unsigned int n_lines, unsigned int n_cells, char *text, size_t 
 	fflush(stdout);
 	assert_true(dup2(fd, STDOUT_FILENO) >= 0);
 	/* What the kernel is for the real kernel_devices(), which is not called */
-	rc = list_as_table(&list, (struct kernel *)&list, err);
+	rc = list_as_table(&list, (struct kernel *)&list, stdout, err);
 	fflush(stdout);
 	assert_true(dup2(out, STDOUT_FILENO) >= 0);
 	n = pread(fd, text, room - 1, 0);
