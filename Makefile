@@ -4,6 +4,8 @@
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 PREFIX ?= /usr/local
+prefix ?= $(PREFIX)
+includedir ?= $(prefix)/include
 DESTDIR ?=
 
 KRELEASE = $(shell cat $(KDIR)/include/config/kernel.release)
@@ -17,7 +19,7 @@ help:
 	@echo '  all          nbd.ko and the tools (default)'
 	@echo '  module       nbd.ko, for the kernel in KDIR=$(KDIR)'
 	@echo '  helper       nbd-attach and the other tools'
-	@echo '  install      module to updates/, tools, man pages, headers; DESTDIR= PREFIX=$(PREFIX)'
+	@echo '  install      module to updates/, tools, man pages, headers; DESTDIR= prefix=$(prefix)'
 	@echo '  uninstall    take that away again'
 	@echo '  clean        remove what was built in this directory'
 	@echo '  dist         a tarball of the last commit; CONTRIBUTING.md has the steps of a release'
@@ -92,17 +94,17 @@ install-module: module
 	$(if $(DESTDIR),,depmod -a $(KRELEASE))
 
 install-helper:
-	$(MAKE) -C helper install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
+	$(MAKE) -C helper install DESTDIR=$(DESTDIR) prefix=$(prefix)
 
 install-headers:
-	install -d $(DESTDIR)$(PREFIX)/include/linux
-	install -m 644 $(addprefix uapi/linux/,$(headers)) $(DESTDIR)$(PREFIX)/include/linux/
+	install -d $(DESTDIR)$(includedir)/linux
+	install -m 644 $(addprefix uapi/linux/,$(headers)) $(DESTDIR)$(includedir)/linux/
 
 uninstall: check-kdir
 	rm -f $(wildcard $(DESTDIR)/lib/modules/$(KRELEASE)/updates/nbd.ko*)
 	$(if $(DESTDIR),,depmod -a $(KRELEASE))
-	$(MAKE) -C helper uninstall DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
-	rm -f $(addprefix $(DESTDIR)$(PREFIX)/include/linux/,$(headers))
+	$(MAKE) -C helper uninstall DESTDIR=$(DESTDIR) prefix=$(prefix)
+	rm -f $(addprefix $(DESTDIR)$(includedir)/linux/,$(headers))
 
 # ---- release ----
 

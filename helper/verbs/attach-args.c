@@ -38,8 +38,8 @@ const struct opt attach_opts[] = {
 	{ OPT_MONITOR, "monitor", NULL, "print events of all disks, or of DEVICE" },
 	{ 'Q', "queue-size", "N", "requests in flight on one queue (default 128)" },
 	{ 'i', "identifier", "TEXT", "free text to identify what is attached" },
-	{ OPT_TABLE, "table", "FILE", "where to look up DEVICE alone (default /etc/nbdtab)" },
-	{ OPT_CHECK_CONFIG, "check-config", NULL, "validate /etc/nbdtab, or the file of --table" },
+	{ OPT_TABLE, "table", "FILE", "where to look up DEVICE alone (default " TABLE_PATH ")" },
+	{ OPT_CHECK_CONFIG, "check-config", NULL, "validate " TABLE_PATH ", or the file of --table" },
 	{ 'J', "json", NULL, "print what was negotiated, or events, as JSON" },
 	{ 0 }
 };

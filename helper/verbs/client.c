@@ -39,7 +39,7 @@ static const struct opt client_verb_opts[] = {
 	{ 'c', "check", "DEVICE", "print a process ID if DEVICE is attached" },
 	{ 'd', "disconnect", "DEVICE", "detach DEVICE" },
 	{ 'l', "list", NULL, "list the exports of HOST" },
-	{ OPT_TABLE, "table", "FILE", "where to look up DEVICE alone (default /etc/nbdtab)" },
+	{ OPT_TABLE, "table", "FILE", "where to look up DEVICE alone (default " TABLE_PATH ")" },
 	{ 'p', "persist", NULL, "ignored: lost connections are always replaced" },
 	{ 's', "swap", NULL, "ignored: any disk can be used for swap" },
 	{ 'm', "systemd-mark", NULL, "ignored: processes that must stay are always marked" },

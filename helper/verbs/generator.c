@@ -18,7 +18,7 @@
 #include "verbs/verbs.h"
 
 static const struct opt generator_opts[] = {
-	{ OPT_TABLE, "table", "FILE", "what to read (default /etc/nbdtab)" },
+	{ OPT_TABLE, "table", "FILE", "what to read (default " TABLE_PATH ")" },
 	{ 0 }
 };
 

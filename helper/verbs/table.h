@@ -6,8 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifndef SYSCONFDIR
+#define SYSCONFDIR	"/etc"
+#endif
+
 /* Default of --table */
-#define TABLE_PATH	"/etc/nbdtab"
+#define TABLE_PATH	SYSCONFDIR "/nbdtab"
 
 struct attach_args;
 struct error;
