@@ -46,8 +46,9 @@ help:
 
 # ---- build ----
 
+# The same bytes wherever it is built: debug information has paths, and the build ID depends on it.
 module: check-kdir check-version check-config
-	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+	$(MAKE) -C $(KDIR) M=$(CURDIR) KCFLAGS='$(KCFLAGS) -ffile-prefix-map=$(CURDIR)=.' modules
 
 check-kdir:
 	@test -e $(KDIR)/Makefile || { \
