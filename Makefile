@@ -6,6 +6,8 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 PREFIX ?= /usr/local
 prefix ?= $(PREFIX)
 includedir ?= $(prefix)/include
+# where DKMS looks for sources
+dkmsdir ?= /usr/src
 DESTDIR ?=
 
 KRELEASE = $(shell cat $(KDIR)/include/config/kernel.release)
@@ -21,6 +23,7 @@ help:
 	@echo '  helper       nbd-attach and the other tools'
 	@echo '  install      module to updates/, tools, man pages, headers; DESTDIR= prefix=$(prefix)'
 	@echo '  uninstall    take that away again'
+	@echo '  install-dkms the source of the module, for DKMS; Documentation/install.rst has the rest'
 	@echo '  clean        remove what was built in this directory'
 	@echo '  dist         a tarball of the last commit; CONTRIBUTING.md has the steps of a release'
 	@echo '  W=1, C=2     passed to the kernel build: more warnings, sparse'
@@ -101,6 +104,20 @@ install-headers:
 	install -d $(DESTDIR)$(includedir)/linux
 	install -m 644 $(addprefix uapi/linux/,$(headers)) $(DESTDIR)$(includedir)/linux/
 
+# What "make module" needs, and a dkms.conf. DKMS then skips kernels that it would refuse.
+dkms-source = $(DESTDIR)$(dkmsdir)/nbd-attach-$(version)
+
+install-dkms:
+	install -d $(dkms-source)/driver $(dkms-source)/uapi/linux
+	install -m 644 COPYING Kbuild Makefile VERSION $(dkms-source)/
+	install -m 644 $(wildcard driver/*.[ch]) driver/kernels driver/required.config \
+		$(dkms-source)/driver/
+	install -m 644 $(addprefix uapi/linux/,$(headers)) $(dkms-source)/uapi/linux/
+	tools/packaging/dkms-conf >$(dkms-source)/dkms.conf
+
+uninstall-dkms:
+	rm -rf $(dkms-source)
+
 uninstall: check-kdir
 	rm -f $(wildcard $(DESTDIR)/lib/modules/$(KRELEASE)/updates/nbd.ko*)
 	$(if $(DESTDIR),,depmod -a $(KRELEASE))
@@ -135,5 +152,6 @@ clean:
 	rm -f nbd-*.tar nbd-*.tar.gz
 
 .PHONY: all help module check-kdir check-version check-config helper install install-module install-helper \
-	install-headers uninstall dist demo vm check check-all lint unit arch selftests boot debug-check soak \
+	install-headers install-dkms uninstall uninstall-dkms dist demo vm check check-all lint unit arch \
+	selftests boot debug-check soak \
 	bench bench-quick bench-profile bench-scale bench-clock fuzz clean
