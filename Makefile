@@ -100,6 +100,10 @@ install-module: module
 install-helper:
 	$(MAKE) -C helper install DESTDIR=$(DESTDIR) prefix=$(prefix)
 
+# nbd-attach under the name of nbd-client
+install-client:
+	$(MAKE) -C helper install-client DESTDIR=$(DESTDIR) prefix=$(prefix)
+
 install-headers:
 	install -d $(DESTDIR)$(includedir)/linux
 	install -m 644 $(addprefix uapi/linux/,$(headers)) $(DESTDIR)$(includedir)/linux/
@@ -152,6 +156,6 @@ clean:
 	rm -f nbd-*.tar nbd-*.tar.gz
 
 .PHONY: all help module check-kdir check-version check-config helper install install-module install-helper \
-	install-headers install-dkms uninstall uninstall-dkms dist demo vm check check-all lint unit arch \
-	selftests boot debug-check soak \
+	install-client install-headers install-dkms uninstall uninstall-dkms dist demo vm check check-all \
+	lint unit arch selftests boot debug-check soak \
 	bench bench-quick bench-profile bench-scale bench-clock fuzz clean
