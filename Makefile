@@ -25,7 +25,8 @@ help:
 	@echo '  uninstall    take that away again'
 	@echo '  install-dkms the source of the module, for DKMS; Documentation/install.rst has the rest'
 	@echo '  clean        remove what was built in this directory'
-	@echo '  dist         a tarball of the last commit; CONTRIBUTING.md has the steps of a release'
+	@echo '  dist         a tarball of the last commit, with recipes for RPM and Arch Linux;'
+	@echo '               CONTRIBUTING.md has the steps of a release'
 	@echo '  W=1, C=2     passed to the kernel build: more warnings, sparse'
 	@echo 'Try (QEMU; nothing is loaded into this machine'"'"'s kernel)'
 	@echo '  demo         a file system on an NBD disk, its map, discard, and its map again'
@@ -139,7 +140,8 @@ dist:
 	[ "$$(git rev-parse -q --verify 'v$(version)^{commit}')" = "$$(git rev-parse HEAD)" ] || \
 		name=$$name-g$$(git rev-parse --short=12 HEAD); \
 	git -c tar.umask=022 archive --format=tar --prefix=$$name/ -o $$name.tar HEAD && \
-		gzip -9nf $$name.tar && sha256sum $$name.tar.gz
+		gzip -9nf $$name.tar && tools/packaging/recipes $$name.tar.gz && \
+		sha256sum $$name.tar.gz
 
 # ---- test ----
 
@@ -153,7 +155,7 @@ clean:
 	if [ -e $(KDIR)/Makefile ]; then $(MAKE) -C $(KDIR) M=$(CURDIR) clean; fi
 	$(MAKE) -C helper clean
 	$(MAKE) -C tools/testing clean
-	rm -f nbd-*.tar nbd-*.tar.gz
+	rm -f nbd-*.tar nbd-*.tar.gz nbd-attach.spec PKGBUILD
 
 .PHONY: all help module check-kdir check-version check-config helper install install-module install-helper \
 	install-client install-headers install-dkms uninstall uninstall-dkms dist demo vm check check-all \
