@@ -46,6 +46,7 @@ help:
 	@echo '  bench-profile where the instructions of a 4k read and write go; KERNEL, ARGS'
 	@echo '  bench-scale  what four connections bring over one, on two CPUs; KERNELS, ARGS'
 	@echo '  bench-clock  the jobs of bench on this machine itself, in time; needs root and the modules'
+	@echo '  package      build Debian packages twice, install, upgrade, remove them; an RPM; minutes'
 	@echo '  fuzz         fuzz what parses other people'"'"'s bytes; SECONDS=60 for each fuzzer'
 
 # ---- build ----
@@ -145,7 +146,7 @@ dist:
 
 # ---- test ----
 
-demo vm check check-all lint unit arch selftests boot debug-check soak fuzz:
+demo vm check check-all lint unit arch selftests boot package debug-check soak fuzz:
 	@$(MAKE) --no-print-directory -C tools/testing $@
 
 bench bench-quick bench-profile bench-scale bench-clock:
@@ -159,5 +160,5 @@ clean:
 
 .PHONY: all help module check-kdir check-version check-config helper install install-module install-helper \
 	install-client install-headers install-dkms uninstall uninstall-dkms dist demo vm check check-all \
-	lint unit arch selftests boot debug-check soak \
-	bench bench-quick bench-profile bench-scale bench-clock fuzz clean
+	lint unit arch selftests boot package debug-check soak bench bench-quick bench-profile \
+	bench-scale bench-clock fuzz clean
