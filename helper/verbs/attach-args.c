@@ -39,7 +39,8 @@ const struct opt attach_opts[] = {
 	{ 'Q', "queue-size", "N", "requests in flight on one queue (default 128)" },
 	{ 'i', "identifier", "TEXT", "free text to identify what is attached" },
 	{ OPT_TABLE, "table", "FILE", "where to look up DEVICE alone (default " TABLE_PATH ")" },
-	{ OPT_CHECK_CONFIG, "check-config", NULL, "validate " TABLE_PATH ", or the file of --table" },
+	{ OPT_CHECK_CONFIG, "check-config", NULL,
+	  "validate " TABLE_PATH ", or the file of --table" },
 	{ 'J', "json", NULL, "print what was negotiated, or events, as JSON" },
 	{ 0 }
 };

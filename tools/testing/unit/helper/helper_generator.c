@@ -12,17 +12,26 @@
 #include "base/error.h"
 #include "verbs/verbs.h"
 
-static char work[] = "/tmp/generator.XXXXXX";
+/* Links that start the unit of a device */
+#define DEVICE(n)	"dev-nbd" #n ".device.wants/nbd-attach@nbd" #n ".service "
+#define REMOTE(n)	"remote-fs.target.wants/nbd-attach@nbd" #n ".service "
+
+static char work[32];
+
+static void new_work(void)
+{
+	strcpy(work, "/tmp/generator.XXXXXX");
+}
 
 /* Runs the generator with a table of @text. Returns its exit status. */
 static int generate(const char *text, struct error *err)
 {
-	char table[64], dir[64], *argv[] = {
+	char table[64], dir[64], *argv[7] = {
 		"nbd-attach-generator", "--table", table, dir, "/nosuch/early", "/nosuch/late", NULL
 	};
 	FILE *file;
 
-	strcpy(work + strlen(work) - 6, "XXXXXX");
+	new_work();
 	assert_non_null(mkdtemp(work));
 	snprintf(table, sizeof(table), "%s/table", work);
 	snprintf(dir, sizeof(dir), "%s/units", work);
@@ -69,30 +78,23 @@ static void test_units(void **state)
 	(void)state;
 	expect("", "");
 	expect("# nbd0 h e\nsda h e\n", "");
-	expect("nbd3 h e\n",
-	       "dev-nbd3.device.wants/nbd-attach@nbd3.service "
-	       "remote-fs.target.wants/nbd-attach@nbd3.service ");
+	expect("nbd3 h e\n", DEVICE(3) REMOTE(3));
 	/* One of a bad line fails with the reason. */
-	expect("nbd1 h\n/dev/nbd2 h e bs=0",
-	       "dev-nbd1.device.wants/nbd-attach@nbd1.service "
-	       "dev-nbd2.device.wants/nbd-attach@nbd2.service "
-	       "remote-fs.target.wants/nbd-attach@nbd1.service "
-	       "remote-fs.target.wants/nbd-attach@nbd2.service ");
+	expect("nbd1 h\n/dev/nbd2 h e bs=0", DEVICE(1) DEVICE(2) REMOTE(1) REMOTE(2));
 }
 
 static void test_noauto(void **state)
 {
 	(void)state;
 	expect("nbd1 h e noauto\nnbd2 h e conns=2,noauto,swap\nnbd3 h e _noauto\n",
-	       "dev-nbd3.device.wants/nbd-attach@nbd3.service "
-	       "remote-fs.target.wants/nbd-attach@nbd3.service ");
+	       DEVICE(3) REMOTE(3));
 	/* The first line of a device counts. */
 	expect("nbd1 h e noauto\nnbd1 h e\n", "");
 }
 
 static void test_no_table(void **state)
 {
-	char *argv[] = { "nbd-attach-generator", "--table", "/nosuch/table", "/nosuch", NULL };
+	char *argv[5] = { "nbd-attach-generator", "--table", "/nosuch/table", "/nosuch", NULL };
 	struct error err;
 
 	(void)state;
@@ -102,12 +104,12 @@ static void test_no_table(void **state)
 
 static void test_no_directory(void **state)
 {
-	char *argv[] = { "nbd-attach-generator", "--table", work, "/nosuch", NULL };
+	char *argv[5] = { "nbd-attach-generator", "--table", work, "/nosuch", NULL };
 	struct error err;
 	FILE *file;
 
 	(void)state;
-	strcpy(work + strlen(work) - 6, "XXXXXX");
+	new_work();
 	file = fdopen(mkstemp(work), "w");
 	assert_non_null(file);
 	fputs("nbd0 h e\n", file);
