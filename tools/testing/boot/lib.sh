@@ -17,7 +17,6 @@
 #	fail MESSAGE	end the test
 
 set -eEu
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 IMAGE=${NBD_BOOT_IMAGE:?run by tools/testing/boot/run}
 TMP=$(mktemp -d)
 server='' guest='' orders=''
@@ -125,7 +124,6 @@ sha256sum /root/data
 systemctl poweroff
 END
 	if [ -z "$server" ]; then
-		# in vain so far
 		within 120 "nbd-attach is started" console 'cannot reach|cannot connect'
 		serve "$TMP/root.img"
 	fi

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# nbd-client -persist connects anew when its server is killed and started again, and then what was
+# nbd-client -persist connects again when its server is killed and started again, and then what was
 # written is there; -swap gives a disk that can be swapped to.
 # tags: kernel
 
@@ -17,7 +17,7 @@ reads() { dd if="$DEV" of="$TMP/read" bs=4k count=1 iflag=direct status=none 2>/
 truncate -s 16M "$TMP/image"
 _place
 start
-# by netlink, nbd-client does not connect anew with any driver
+# by netlink, nbd-client does not connect again with any driver
 attach_legacy -L -persist -swap
 head -c 4k /dev/urandom >"$TMP/data"
 dd if="$TMP/data" of="$DEV" oflag=direct status=none
