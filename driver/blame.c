@@ -57,19 +57,20 @@ static bool blame_count_death(struct nbd_cmd *cmd, const struct nbd_conn *conn)
 static bool blame_forgive_late(const struct nbd_session *session, struct nbd_cmd *cmd,
 			       const struct nbd_conn *conn)
 {
-	unsigned long flight = jiffies - READ_ONCE(cmd->started);
+	unsigned long started = READ_ONCE(cmd->started), flight = jiffies - started;
+	u32 dead_time = READ_ONCE(session->dead_time);
 	u64 now = get_jiffies_64();
 
-	if (!session->dead_time)
+	if (!dead_time)
 		return blame_count_death(cmd, conn);
 	if (!cmd->late) {
 		cmd->late = now;
 		return true;
 	}
-	if (!session->request_timeout || flight < session->request_timeout)
+	if (!nbd_session_overdue(session, started))
 		cmd->late += flight;
-	return session->dead_time == NBDCTL_TIME_FOREVER ||
-	       time_before64(now, cmd->late + msecs_to_jiffies(session->dead_time));
+	return dead_time == NBDCTL_TIME_FOREVER ||
+	       time_before64(now, cmd->late + msecs_to_jiffies(dead_time));
 }
 
 /*
@@ -146,7 +147,7 @@ static void blame_drain_server(struct nbd_session *session, struct nbd_conn *con
 	u32 i;
 
 	rcu_read_lock();
-	if (!nbd_conn_drain(conn) || !session->dead_time ||
+	if (!nbd_conn_drain(conn) || !READ_ONCE(session->dead_time) ||
 	    rcu_access_pointer(session->slots[conn->index].conn) != conn)
 		goto unlock;
 	for (i = 0; i < session->nr_slots; i++) {

@@ -17,7 +17,8 @@
 static bool dispatch_may_park(const struct nbd_session *session)
 {
 	lockdep_assert_held(&session->park_lock);
-	return !nbd_session_is_ended(session) && !session->gave_up && session->dead_time;
+	return !nbd_session_is_ended(session) && !session->gave_up &&
+	       READ_ONCE(session->dead_time);
 }
 
 /* Slots of each hardware queue; some belong to two queues if the division has a remainder */
@@ -297,12 +298,13 @@ void nbd_dispatch_timeout(struct nbd_session *session, struct nbd_cmd *cmd)
 
 	rcu_read_lock();
 	conn = READ_ONCE(cmd->conn);
-	if (conn && session->request_timeout && !nbd_conn_failed(conn) &&
-	    time_after_eq(jiffies, READ_ONCE(cmd->started) + session->request_timeout)) {
+	if (conn && !nbd_conn_failed(conn) &&
+	    nbd_session_overdue(session, READ_ONCE(cmd->started))) {
 		if (__ratelimit(&session->ratelimit))
 			pr_warn("nbd%u: conn %u: no reply to %s %llu+%u in %u ms\n", session->index,
 				conn->index, nbd_type_name(cmd->req.type), cmd->req.offset,
-				cmd->req.length, jiffies_to_msecs(session->request_timeout));
+				cmd->req.length,
+				jiffies_to_msecs(READ_ONCE(session->request_timeout)));
 		nbd_conn_fail(conn, -ETIMEDOUT);
 	}
 	rcu_read_unlock();

@@ -129,7 +129,7 @@ struct nbd_totals {
  * @export: negotiated parameters; only the size changes
  * @identifier: free text that says what is attached, or NULL
  * @display: human-readable origin, such as a URI, or NULL; under @lock
- * @request_timeout: in jiffies, 0 for none
+ * @request_timeout: in jiffies, 0 for none; can change while it is in use, as @dead_time
  * @dead_time: dead-connection timeout in milliseconds, NBDCTL_TIME_FOREVER for no limit
  * @pieces: part size of TRIM and WRITE_ZEROES
  * @table: the commands
@@ -229,6 +229,14 @@ void nbd_session_shut(struct nbd_session *session);
 static inline bool nbd_session_is_ended(const struct nbd_session *session)
 {
 	return READ_ONCE(session->state) >= NBD_SESSION_ENDING;
+}
+
+/* True if the request timeout has passed since @since. It can be changed at any time. */
+static inline bool nbd_session_overdue(const struct nbd_session *session, unsigned long since)
+{
+	unsigned long timeout = READ_ONCE(session->request_timeout);
+
+	return timeout && time_after_eq(jiffies, since + timeout);
 }
 
 #endif /* NBD_SESSION_H */

@@ -19,11 +19,13 @@
 /* The last slot was emptied: start the dead-connection timeout */
 static void slots_lost_last(struct nbd_session *session)
 {
+	u32 dead_time = READ_ONCE(session->dead_time);
+
 	if (session->state == NBD_SESSION_LIVE)
 		nbd_session_set_state(session, NBD_SESSION_WAITING);
-	if (nbd_session_is_ended(session) || session->dead_time == NBDCTL_TIME_FOREVER)
+	if (nbd_session_is_ended(session) || dead_time == NBDCTL_TIME_FOREVER)
 		return;
-	mod_delayed_work(nbd_ctl_wq, &session->dead_work, msecs_to_jiffies(session->dead_time));
+	mod_delayed_work(nbd_ctl_wq, &session->dead_work, msecs_to_jiffies(dead_time));
 }
 
 /* The dead-connection timeout has expired: fail parked commands, and park no more */
@@ -149,8 +151,7 @@ static bool slots_wait_flushed(struct nbd_session *session, struct nbd_conn *con
 	struct slots_wait wait = { .conn = conn, .what = "a flush", .since = jiffies };
 
 	while (!wait_for_completion_timeout(cmd->internal_done, msecs_to_jiffies(20))) {
-		if (session->request_timeout &&
-		    time_after(jiffies, wait.since + session->request_timeout))
+		if (nbd_session_overdue(session, wait.since))
 			nbd_conn_fail(conn, -ETIMEDOUT);
 		if (READ_ONCE(cmd->refused) || !slots_wait_on(session, &wait))
 			return false;
