@@ -165,6 +165,16 @@ static void daemon_spare(void)
 		close(fd);
 }
 
+/*
+ * systemd spares processes whose arguments begin with "@" when an initramfs ends, and when it kills
+ * what is left before the root file system is made read-only.
+ */
+static void daemon_mark(void)
+{
+	if (*program_invocation_name)
+		*program_invocation_name = '@';
+}
+
 void daemon_protect(void)
 {
 	/* Never return memory to the kernel. C libraries other than glibc have no such options. */
@@ -178,4 +188,5 @@ void daemon_protect(void)
 	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0))
 		log_warning("cannot set PR_SET_IO_FLUSHER: %s", strerror(errno));
 	daemon_spare();
+	daemon_mark();
 }

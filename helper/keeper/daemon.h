@@ -26,7 +26,8 @@ int daemon_silence(const char *name, struct error *err);
 
 /*
  * Locks all memory, present and future, keeps allocations from waiting for I/O to the disk, and
- * exempts the process from the OOM killer. Logs a warning for what is not permitted.
+ * exempts the process from the OOM killer and from what systemd kills last. Logs a warning for what
+ * is not permitted.
  */
 void daemon_protect(void);
 

@@ -15,6 +15,8 @@ start
 attach -C 2
 pid=$(keeper)
 same "$(cat "/proc/$pid/comm")" nbd-attach "the process in the background"
+# which systemd spares at a change of the root and at shutdown
+same "$(head -c 1 "/proc/$pid/cmdline")" @ "its mark"
 
 background fio fio --name=w --filename="$DEV" --direct=1 --ioengine=libaio --iodepth=8 \
 	--rw=randwrite --bs=32k --size=16M --rate_iops=100 --verify=crc32c --verify_fatal=1 --do_verify=1
