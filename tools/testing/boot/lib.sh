@@ -113,7 +113,7 @@ set -ex
 findmnt /
 [ "$(readlink -f "$(findmnt -no SOURCE /)")" = /dev/nbd0 ]
 keeper=$(cat /sys/block/nbd0/pid)
-[ "$(cat "/proc/$keeper/comm")" = nbd-attach ]
+[ -d "/proc/$keeper" ]
 nbd-list
 echo up
 read -r go </dev/ttyS2
