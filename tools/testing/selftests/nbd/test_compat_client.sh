@@ -51,3 +51,15 @@ for options in "" "-L" "-C 4" "-C 4 -L"; do
 	check_image "$TMP/image"
 	stop_server
 done
+
+# by its own file, which the host may have
+[ ! -e /etc/nbdtab ] || mv /etc/nbdtab "$TMP/nbdtab"
+defer eval '[ ! -e "$TMP/nbdtab" ] || mv "$TMP/nbdtab" /etc/nbdtab'
+defer rm -f /etc/nbdtab
+serve_nbdkit memory 8M
+echo "$DISK 127.0.0.1 disk port=$PORT,timeout=30" >/etc/nbdtab
+within 30 nbd-client "$DISK"
+wait_until 20 attached "$DEV"
+same "$(cat "/sys/block/$DISK/size")" 16384 "sectors, by nbdtab"
+within 30 nbd-client -d "$DEV"
+wait_until 20 is_idle "$DEV"
