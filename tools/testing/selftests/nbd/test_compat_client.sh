@@ -57,7 +57,8 @@ done
 defer eval '[ ! -e "$TMP/nbdtab" ] || mv "$TMP/nbdtab" /etc/nbdtab'
 defer rm -f /etc/nbdtab
 # at the usual port, as 3.24 does not heed the one in nbdtab
-_launch nbdkit -f -i 127.0.0.1 -p 10809 memory 8M
+PORT=10809
+_launch nbdkit -f -i 127.0.0.1 -p "$PORT" memory 8M
 echo "$DISK 127.0.0.1 disk timeout=30" >/etc/nbdtab
 within 30 nbd-client "$DISK"
 wait_until 20 attached "$DEV"
