@@ -54,7 +54,7 @@ done
 
 # by its own file, which the host may have
 [ ! -e /etc/nbdtab ] || mv /etc/nbdtab "$TMP/nbdtab"
-defer eval '[ ! -e "$TMP/nbdtab" ] || mv "$TMP/nbdtab" /etc/nbdtab'
+defer eval "[ ! -e '$TMP/nbdtab' ] || mv '$TMP/nbdtab' /etc/nbdtab"
 defer rm -f /etc/nbdtab
 # at the usual port, as 3.24 does not heed the one in nbdtab
 PORT=10809
