@@ -2,7 +2,7 @@
 /*
  * Attributes of a disk in sysfs, which exist while something is attached. "pid" and "backend" are
  * those of the kernel's own driver: udev, nbd-client and others see by "pid" that a disk is in
- * use. The group "nbd" has statistics, see Documentation/ABI/testing/sysfs-block-nbd.
+ * use. The group "nbd" has what is ours, see Documentation/ABI/testing/sysfs-block-nbd.
  */
 #include <linux/blkdev.h>
 
@@ -205,7 +205,24 @@ static DEVICE_ATTR_RO(errors);
 static DEVICE_ATTR_RO(bytes_sent);
 static DEVICE_ATTR_RO(bytes_received);
 
+/* Text of nbd-attach for people: a URI */
+static ssize_t display_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct nbd_session *session = stats_get_session(dev);
+	ssize_t n;
+
+	if (!session)
+		return -ENODEV;
+	mutex_lock(&session->lock);
+	n = sysfs_emit(buf, "%s\n", session->display ?: "");
+	mutex_unlock(&session->lock);
+	nbd_session_put(session);
+	return n;
+}
+static DEVICE_ATTR(display, 0400, display_show, NULL);
+
 static struct attribute *stats_list[] = {
+	&dev_attr_display.attr,
 	&dev_attr_state.attr,
 	&dev_attr_connections.attr,
 	&dev_attr_connections_up.attr,

@@ -18,7 +18,6 @@ static const struct verb *const verbs[] = {
 	&info_verb,
 	&client_verb,
 	&generator_verb,
-	&udev_id_verb,
 };
 
 static const struct verb *find_verb(const char *called)

@@ -80,7 +80,6 @@ helper_verbs := \
 	operands \
 	opts \
 	table \
-	udev-id \
 	watch
 
 # without main(), which tests and fuzzers have themselves

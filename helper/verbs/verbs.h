@@ -11,6 +11,5 @@ extern const struct verb list_verb;
 extern const struct verb info_verb;
 extern const struct verb client_verb;
 extern const struct verb generator_verb;
-extern const struct verb udev_id_verb;
 
 #endif

@@ -51,7 +51,7 @@ systemctl start nbd-attach@nbd2 nbd-attach@nbd3
 udevadm settle
 [ "$(readlink -f /dev/disk/by-id/nbd-volumes)" = /dev/nbd2 ]
 [ "$(readlink -f /dev/disk/by-id/nbd-se_cret)" = /dev/nbd3 ]
-[ "$(readlink -f /dev/disk/by-path/nbd-10.0.2.2_volumes)" = /dev/nbd2 ]
+[ "$(readlink -f /dev/disk/by-path/nbd:__10.0.2.2_volumes)" = /dev/nbd2 ]
 
 pvcreate -q /dev/nbd2
 vgcreate -q remote /dev/nbd2

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The statistics in sysfs are there while a disk is attached, for everybody, and are what the server,
-# the kernel log and the block layer say, across a reconnect, too.
+# The attributes in sysfs are there while a disk is attached, those of statistics for everybody, and
+# are what the server, the kernel log and the block layer say, across a reconnect, too.
 # tags: kernel
 
 . "$(dirname "$0")/lib/keeper.sh"
@@ -24,7 +24,9 @@ same "$(value reconnects) $(value last_error) $(value errors)" "0 0 0" "troubles
 same "$(value requests) $(value replies)" "$(served) $(served)" "requests and replies"
 same "$(value bytes_sent)" $((28 * $(served))) "bytes sent"
 [ "$(value bytes_received)" -gt $((32 * 65536)) ] || fail "received $(value bytes_received) bytes"
-same "$(stat -c %a "$stats"/* | sort -u)" 444 "modes"
+same "$(value display)" "$URI" "display"
+same "$(stat -c %a "$stats/display")" 400 "mode of display"
+same "$(stat -c %a "$stats"/[!d]* | sort -u)" 444 "modes"
 same "$(setpriv --reuid nobody --regid nogroup --clear-groups -- cat "$stats/state")" live "for nobody"
 
 pause_server

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # systemd's udev rules take an nbd disk for ready while it is attached, and only then, whatever has
-# attached it: otherwise no mount unit would start on it. udev makes links by what is on the disk.
+# attached it: otherwise no mount unit would start on it. udev makes links by what is on the disk,
+# and ours by what it was attached with.
 
 . "$(dirname "$0")/lib/compat.sh"
 
@@ -15,6 +16,9 @@ ready() { udevadm info -q property "$1" >"$TMP/udev" && ! grep -q '^SYSTEMD_READ
 not_ready() { ! ready "$1"; }
 
 leads_to() { [ "$(readlink -f "/dev/disk/by-uuid/$uuid")" = "$1" ]; }
+
+# link NAME: where it leads to
+link() { readlink -f "/dev/disk/$1"; }
 
 # looks_ready DEVICE: it has the attribute, the property and the link
 looks_ready() {
@@ -30,13 +34,19 @@ _pick_device
 settle
 not_ready "$DEV" || fail "an idle disk is ready"
 
-_tool nbd-attach --identifier mine "$URI" "$DEV"
+_tool nbd-attach --identifier "my/own disk" "$URI" "$DEV"
 looks_ready "$DEV"
 same "$(cat "/sys/block/$DISK/pid")" "$(cat "/run/nbd-attach/$DISK.pid")" "process, and the keeper"
-same "$(cat "/sys/block/$DISK/backend")" mine "backend"
+same "$(cat "/sys/block/$DISK/backend")" "my/own disk" "backend"
 same "$(stat -c %a "/sys/block/$DISK/backend")" 400 "mode of backend"
+same "$(link by-id/nbd-my_own_disk)" "$DEV" "link by identifier"
+path=by-path/$(tr -c 'a-z0-9:.\n' _ <<<"$URI")
+same "$(link "$path")" "$DEV" "link $path"
 detach
 wait_until 20 not_ready "$DEV"
+settle
+[ ! -e "/dev/disk/by-id/nbd-my_own_disk" ] || fail "the link by identifier is still there"
+[ ! -e "/dev/disk/$path" ] || fail "$path is still there"
 
 if genl_has_family nbd; then
 	for mode in "" -L; do
