@@ -205,7 +205,7 @@ static DEVICE_ATTR_RO(errors);
 static DEVICE_ATTR_RO(bytes_sent);
 static DEVICE_ATTR_RO(bytes_received);
 
-/* Text of nbd-attach for people: a URI */
+/* Human-readable origin: of nbd-attach, a URI */
 static ssize_t display_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	struct nbd_session *session = stats_get_session(dev);
@@ -219,7 +219,7 @@ static ssize_t display_show(struct device *dev, struct device_attribute *attr, c
 	nbd_session_put(session);
 	return n;
 }
-static DEVICE_ATTR(display, 0400, display_show, NULL);
+static DEVICE_ATTR_ADMIN_RO(display);
 
 static struct attribute *stats_list[] = {
 	&dev_attr_display.attr,
