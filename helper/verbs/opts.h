@@ -66,7 +66,7 @@ enum {
  */
 struct verb {
 	const char *name;
-	const char *synopsis[8];
+	const char *synopsis[10];
 	const char *summary;
 	bool one_dash;
 	const struct opt *opts;

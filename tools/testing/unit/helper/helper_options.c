@@ -175,6 +175,41 @@ static void test_completion_arguments(void **state)
 		}
 }
 
+/* Those of other shells take their options from --help. */
+static void completes(const char *shell)
+{
+	char want[LIST_ROOM], have[LIST_ROOM], command[400];
+	const char *tools = getenv("TOOLS") ?: TOP "/helper/build";
+	size_t i;
+
+	snprintf(command, sizeof(command), "command -v %s >/dev/null", shell);
+	if (system(command))
+		skip();
+	for (i = 0; i < N_ELEMENTS(verbs); i++) {
+		/* which is not called by hand */
+		if (verbs[i] == &generator_verb)
+			continue;
+		wanted(verbs[i], want);
+		snprintf(command, sizeof(command),
+			 "PATH=%s:%s/client:$PATH %s/tools/testing/unit/helper/completion %s %s",
+			 tools, tools, TOP, shell, verbs[i]->name);
+		of_command(command, have, 0);
+		assert_string_equal(have, want);
+	}
+}
+
+static void test_zsh(void **state)
+{
+	(void)state;
+	completes("zsh");
+}
+
+static void test_fish(void **state)
+{
+	(void)state;
+	completes("fish");
+}
+
 static void test_help(void **state)
 {
 	char want[LIST_ROOM], have[LIST_ROOM], command[400];
@@ -188,6 +223,20 @@ static void test_help(void **state)
 			 tools, verbs[i]->name);
 		of_command(command, have, 1);
 		assert_string_equal(have, want);
+	}
+}
+
+/* Each line of usage is one, and only those. */
+static void test_usage(void **state)
+{
+	size_t i, n;
+
+	(void)state;
+	for (i = 0; i < N_ELEMENTS(verbs); i++) {
+		for (n = 0; n < N_ELEMENTS(verbs[i]->synopsis) && verbs[i]->synopsis[n]; n++)
+			assert_ptr_not_equal(verbs[i]->synopsis[n], verbs[i]->summary);
+		if (n == N_ELEMENTS(verbs[i]->synopsis))
+			fail_msg("%s has no end of its synopsis", verbs[i]->name);
 	}
 }
 
@@ -426,7 +475,10 @@ int main(void)
 		cmocka_unit_test(test_pages),
 		cmocka_unit_test(test_completion),
 		cmocka_unit_test(test_completion_arguments),
+		cmocka_unit_test(test_zsh),
+		cmocka_unit_test(test_fish),
 		cmocka_unit_test(test_help),
+		cmocka_unit_test(test_usage),
 		cmocka_unit_test(test_columns),
 		cmocka_unit_test(test_metrics),
 		cmocka_unit_test(test_unique),
