@@ -152,5 +152,12 @@ void map_node(int fd, uint32_t *major, uint32_t *minor);
 /* The ioctls of linux/nbdmap.h, of the node that is open. Return: as ioctl() */
 int map_context(int fd, struct nbdmap_context *arg);
 int map_status(int fd, struct nbdmap_status *arg);
+/*
+ * The system call as 32-bit programs make it, for whom addresses are below 4 GiB.
+ * Return: what the kernel returns, 0 or a negative errno
+ */
+int ioctl32(int fd, unsigned int nr, uintptr_t arg);
+/* False if the kernel has no calls for 32-bit programs */
+bool has_ioctl32(void);
 
 #endif /* UAPI_H */

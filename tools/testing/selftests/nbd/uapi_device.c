@@ -3,6 +3,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 
 #include "uapi.h"
 
@@ -194,4 +196,34 @@ int map_status(int fd, struct nbdmap_status *arg)
 {
 	map_node(fd, &arg->major, &arg->minor);
 	return ioctl(fd, NBDMAP_IOC_STATUS, arg);
+}
+
+int ioctl32(int fd, unsigned int nr, uintptr_t arg)
+{
+	int ret = -ENOSYS;
+
+#ifdef __x86_64__
+	asm volatile("int $0x80" : "=a" (ret)
+		     : "a" (54), "b" (fd), "c" (nr), "d" ((unsigned int)arg)
+		     : "memory", "cc", "r8", "r9", "r10", "r11");
+#endif
+	return ret;
+}
+
+static void end_child(int signal)
+{
+	(void)signal;
+	_exit(1);
+}
+
+bool has_ioctl32(void)
+{
+	int status, pid = fork();
+
+	if (!pid) {
+		/* the kernel reports a fault that nobody handles, which is no complaint */
+		signal(SIGSEGV, end_child);
+		_exit(ioctl32(-1, 0, 0) == -EBADF ? 0 : 1);
+	}
+	return waitpid(pid, &status, 0) == pid && !status;
 }

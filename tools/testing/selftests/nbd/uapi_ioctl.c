@@ -213,29 +213,6 @@ TEST_F(call, bad_pointers)
 
 /* ---- 32-bit callers ---- */
 
-/* ioctl() by the gate of 32-bit programs; pointers must be below 4 GiB */
-static int ioctl32(int fd, unsigned int cmd, void *arg)
-{
-	int ret = -ENOSYS;
-
-#ifdef __x86_64__
-	asm volatile("int $0x80" : "=a" (ret)
-		     : "a" (54), "b" (fd), "c" (cmd), "d" ((unsigned int)(uintptr_t)arg)
-		     : "memory", "cc", "r8", "r9", "r10", "r11");
-#endif
-	return ret;
-}
-
-static bool has_gate(void)
-{
-	int status, pid = fork();
-
-	if (!pid)
-		_exit(ioctl32(-1, 0, NULL) == -EBADF ? 0 : 1);
-	waitpid(pid, &status, 0);
-	return !status;
-}
-
 TEST_F(call, compat)
 {
 	struct ground *g = &self->g;
@@ -244,12 +221,12 @@ TEST_F(call, compat)
 	struct nbdmap_context *c = (void *)(arg + 1);
 	char *name = (char *)arg + 1024;
 
-	if (!has_gate())
-		SKIP(return, "this kernel has no gate for 32-bit programs");
+	if (!has_ioctl32())
+		SKIP(return, "this kernel runs no 32-bit programs");
 	*arg = (struct nbdmap_status){ .length = SIZE, .context = NBDMAP_ALL, .capacity = 512,
 				       .extents = (uintptr_t)arg + 4096 };
 	map_node(g->disk, &arg->major, &arg->minor);
-	ASSERT_EQ(0, ioctl32(g->disk, NBDMAP_IOC_STATUS, arg));
+	ASSERT_EQ(0, ioctl32(g->disk, NBDMAP_IOC_STATUS, (uintptr_t)arg));
 	g->arg = *arg;
 	memcpy(g->list, (char *)arg + 4096, arg->count * sizeof(g->list[0]));
 	take(_metadata, g, 0);
@@ -258,12 +235,12 @@ TEST_F(call, compat)
 	same(_metadata, g, 1, 0, SIZE);
 	*c = (struct nbdmap_context){ .index = 1, .name_size = 64, .name = (uintptr_t)name };
 	map_node(g->disk, &c->major, &c->minor);
-	ASSERT_EQ(0, ioctl32(g->disk, NBDMAP_IOC_CONTEXT, c));
+	ASSERT_EQ(0, ioctl32(g->disk, NBDMAP_IOC_CONTEXT, (uintptr_t)c));
 	EXPECT_STREQ("test:b", name);
-	EXPECT_EQ(-ENOTTY, ioctl32(g->disk, _IO(0xab, 0x42), arg));
-	EXPECT_EQ(-EFAULT, ioctl32(g->disk, NBDMAP_IOC_STATUS, (void *)4096));
+	EXPECT_EQ(-ENOTTY, ioctl32(g->disk, _IO(0xab, 0x42), (uintptr_t)arg));
+	EXPECT_EQ(-EFAULT, ioctl32(g->disk, NBDMAP_IOC_STATUS, 4096));
 	arg->capacity = 0;
-	EXPECT_EQ(-EINVAL, ioctl32(g->disk, NBDMAP_IOC_STATUS, arg));
+	EXPECT_EQ(-EINVAL, ioctl32(g->disk, NBDMAP_IOC_STATUS, (uintptr_t)arg));
 }
 
 /* ---- when the server is not there ---- */
