@@ -118,9 +118,9 @@ static int legacy_set_live(struct nbd_device *dev, struct nbd_session *session, 
 			nbd_device_set_timeout(dev, timeout);
 		return err;
 	case NBD_SET_BLKSIZE:
-		if (arg == block)
-			return 0;
-		return nbd_legacy_is_block(arg) ? -EBUSY : -EINVAL;
+		if (!nbd_legacy_block(arg))
+			return -EINVAL;
+		return nbd_legacy_block(arg) == block ? 0 : -EBUSY;
 	case NBD_SET_FLAGS:
 		return (u16)arg == session->export.flags ? 0 : -EBUSY;
 	}

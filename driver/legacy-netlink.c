@@ -253,12 +253,13 @@ static int legacy_check_session(struct genl_info *info, const struct nbd_session
 static int legacy_reconfigure_device(struct genl_info *info, struct nbd_device *dev,
 				     struct nbd_session *session)
 {
-	u64 block = legacy_get_u64(info, NBD_ATTR_BLOCK_SIZE_BYTES, session->export.min_block);
+	u32 block = nbd_legacy_block(legacy_get_u64(info, NBD_ATTR_BLOCK_SIZE_BYTES,
+						    session->export.min_block));
 	unsigned long timeout = session->request_timeout;
 	u32 dead_time = session->dead_time;
 	int err;
 
-	if (!nbd_legacy_is_block(block))
+	if (!block)
 		return legacy_refuse(info, -EINVAL, "block size: not a power of two in range");
 	if (block != session->export.min_block)
 		return legacy_refuse(info, -EBUSY, "block size: cannot change while attached");

@@ -40,19 +40,24 @@ void nbd_legacy_free(struct nbd_legacy *legacy)
 	kfree(legacy);
 }
 
-bool nbd_legacy_is_block(u64 block)
+/* The block size that a caller means, who gives 0 for the default; 0 if it is out of range */
+u32 nbd_legacy_block(u64 block)
 {
-	return block >= SECTOR_SIZE && block <= BLK_MAX_BLOCK_SIZE && is_power_of_2(block);
+	if (!block)
+		return LEGACY_BLOCK;
+	if (block < SECTOR_SIZE || block > BLK_MAX_BLOCK_SIZE || !is_power_of_2(block))
+		return 0;
+	return block;
 }
 
 /* Set the block size, 0 for the default; -EINVAL if it is out of range */
 int nbd_legacy_set_block(struct nbd_legacy *legacy, u64 block)
 {
-	if (!block)
-		block = LEGACY_BLOCK;
-	if (!nbd_legacy_is_block(block))
+	u32 bytes = nbd_legacy_block(block);
+
+	if (!bytes)
 		return -EINVAL;
-	legacy->block = block;
+	legacy->block = bytes;
 	return 0;
 }
 

@@ -41,7 +41,7 @@ struct nbd_legacy {
 struct nbd_legacy *nbd_legacy_alloc(void);
 void nbd_legacy_free(struct nbd_legacy *legacy);
 void nbd_legacy_put_sockets(struct nbd_legacy *legacy);
-bool nbd_legacy_is_block(u64 block);
+u32 nbd_legacy_block(u64 block);
 int nbd_legacy_set_block(struct nbd_legacy *legacy, u64 block);
 int nbd_legacy_timeout(u64 seconds, unsigned long *timeout);
 int nbd_legacy_add_socket(struct nbd_legacy *legacy, u32 fd, const char **errmsg);

@@ -294,6 +294,8 @@ static void scene_resize(void)
 	call_elsewhere(0, "SET_BLKSIZE-running", NBD_SET_BLKSIZE, 4096);
 	show_live(0, "live-4096");
 	call_elsewhere(0, "SET_BLKSIZE-bad", NBD_SET_BLKSIZE, 1000);
+	call_elsewhere(0, "SET_BLKSIZE-zero", NBD_SET_BLKSIZE, 0);
+	show_live(0, "live-1024");
 	show_io(0, "io");
 	call_ioctl(dev, "DISCONNECT", NBD_DISCONNECT, 0);
 	finish();

@@ -267,7 +267,9 @@ static void scene_resize(void)
 	reconfigure_number("size", NBD_ATTR_SIZE_BYTES, ~0ull);
 	reconfigure_number("size", NBD_ATTR_SIZE_BYTES, 0);
 	reconfigure_number("size", NBD_ATTR_SIZE_BYTES, EXPORT_SIZE);
+	reconfigure_number("block", NBD_ATTR_BLOCK_SIZE_BYTES, 0);
 	reconfigure_number("block", NBD_ATTR_BLOCK_SIZE_BYTES, 4096);
+	reconfigure_number("block", NBD_ATTR_BLOCK_SIZE_BYTES, 0);
 	reconfigure_number("block", NBD_ATTR_BLOCK_SIZE_BYTES, 1000);
 	reconfigure_number("block", NBD_ATTR_BLOCK_SIZE_BYTES, 512);
 	show_io(0, "io");
