@@ -72,9 +72,17 @@ extern struct msg request;
 
 /* Return: 0 or a positive errno; printed */
 int call_ioctl(int fd, const char *label, unsigned int nr, unsigned long arg);
+/* From here on the ioctls of this process and its children are those of a 32-bit program */
+void call_as_32_bit(void);
+/* Return: 0 or a positive errno; not printed */
+int try_ioctl(int fd, unsigned int nr, unsigned long arg);
+/* All ioctls but CLEAR_SOCK and DISCONNECT, which netlink's devices refuse */
+void call_refused(int fd);
 /* The same by a process that opens the device itself */
 int call_elsewhere(int index, const char *label, unsigned int nr, unsigned long arg);
 pid_t start_do_it(int index, int fd);
+/* The first partition, once its table has been read */
+int open_partition(int index);
 /* A process that reads at MUTE_PLACE; its exit status is the errno */
 pid_t start_reader(int index);
 /* Print what DO_IT or the read returned in the process */

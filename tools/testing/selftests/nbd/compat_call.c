@@ -21,14 +21,42 @@
 struct nl nl;
 struct msg request;
 
+static bool narrow;
+
+void call_as_32_bit(void)
+{
+	narrow = true;
+}
+
+int try_ioctl(int fd, unsigned int nr, unsigned long arg)
+{
+	if (narrow)
+		return -ioctl32(fd, nr, arg);
+	return ioctl(fd, nr, arg) < 0 ? errno : 0;
+}
+
 int call_ioctl(int fd, const char *label, unsigned int nr, unsigned long arg)
 {
 	int error;
 
 	step("%s", label);
-	error = ioctl(fd, nr, arg) < 0 ? errno : 0;
+	error = try_ioctl(fd, nr, arg);
 	outcome(error);
 	return error;
+}
+
+void call_refused(int fd)
+{
+	static const char * const names[] = {
+		"SET_SOCK", "SET_BLKSIZE", "SET_SIZE", "DO_IT", "CLEAR_SOCK", "CLEAR_QUE",
+		"PRINT_DEBUG", "SET_SIZE_BLOCKS", "DISCONNECT", "SET_TIMEOUT", "SET_FLAGS"
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		if (_IO(0xab, i) != NBD_CLEAR_SOCK && _IO(0xab, i) != NBD_DISCONNECT)
+			call_ioctl(fd, names[i], _IO(0xab, i), 512);
+	call_ioctl(fd, "unknown", _IO(0xab, 11), 0);
 }
 
 struct elsewhere {
@@ -41,7 +69,7 @@ static int open_and_call(void *arg)
 {
 	const struct elsewhere *e = arg;
 	int fd = open_disk(e->index, O_RDWR);
-	int error = fd < 0 || ioctl(fd, e->nr, e->arg) < 0 ? errno : 0;
+	int error = fd < 0 ? errno : try_ioctl(fd, e->nr, e->arg);
 
 	/* whether DO_IT meets another opener when it ends must not be a race */
 	usleep(CLOSE_US);
@@ -71,7 +99,7 @@ static int do_it(int fd)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	sigaction(SIGUSR1, &action, NULL);
-	return ioctl(fd, NBD_DO_IT) < 0 ? errno : 0;
+	return try_ioctl(fd, NBD_DO_IT, 0);
 }
 
 static bool has_ended(pid_t pid)
@@ -94,6 +122,15 @@ pid_t start_do_it(int index, int fd)
 	/* the in-tree driver sets the size after the file is there */
 	usleep(START_US);
 	return pid;
+}
+
+int open_partition(int index)
+{
+	char path[32];
+
+	close(open_disk(index, O_RDONLY));
+	sprintf(path, "/dev/nbd%dp1", index);
+	return open(path, O_RDWR | O_CLOEXEC);
 }
 
 static int read_mute(int index)

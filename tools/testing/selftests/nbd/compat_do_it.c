@@ -315,6 +315,64 @@ static void scene_again(void)
 	finish();
 }
 
+/* A partition passes the calls to its disk */
+static void scene_partition(void)
+{
+	struct peer more;
+	int fd;
+
+	start(1, PEER_TABLE, ALL_FLAGS);
+	fd = open_partition(0);
+	more = start_peer(0);
+	call_ioctl(fd, "SET_SOCK-running", NBD_SET_SOCK, more.fd);
+	call_ioctl(fd, "DO_IT-again", NBD_DO_IT, 0);
+	call_ioctl(fd, "CLEAR_QUE-running", NBD_CLEAR_QUE, 0);
+	call_ioctl(fd, "PRINT_DEBUG-running", NBD_PRINT_DEBUG, 0);
+	call_ioctl(fd, "SET_TIMEOUT-running", NBD_SET_TIMEOUT, 9);
+	call_ioctl(fd, "SET_FLAGS-running", NBD_SET_FLAGS, ALL_FLAGS);
+	call_ioctl(fd, "SET_BLKSIZE-running", NBD_SET_BLKSIZE, 512);
+	call_ioctl(fd, "SET_SIZE-running", NBD_SET_SIZE, 2 * EXPORT_SIZE);
+	call_ioctl(fd, "unknown", _IO(0xab, 11), 0);
+	show_live(0, "called");
+	show_debugfs(0, "debugfs");
+	call_ioctl(fd, "DISCONNECT", NBD_DISCONNECT, 0);
+	close(fd);
+	finish();
+	start(1, PEER_TABLE, ALL_FLAGS);
+	fd = open_partition(0);
+	call_ioctl(fd, "CLEAR_SOCK-running", NBD_CLEAR_SOCK, 0);
+	close(fd);
+	finish();
+}
+
+/* What is attached next is not for those who have the old disk open */
+static void scene_replaced(void)
+{
+	int old = open_disk(0, O_RDWR);
+	struct peer more;
+
+	start(1, 0, ALL_FLAGS);
+	call_ioctl(dev, "DISCONNECT", NBD_DISCONNECT, 0);
+	show_result(running, "DO_IT-first");
+	call_ioctl(dev, "CLEAR_SOCK-first", NBD_CLEAR_SOCK, 0);
+	close(dev);
+	start(1, 0, ALL_FLAGS);
+	show_live(0, "live");
+	more = start_peer(0);
+	call_ioctl(old, "SET_SOCK-old", NBD_SET_SOCK, more.fd);
+	call_ioctl(old, "SET_SIZE-old", NBD_SET_SIZE, 2 * EXPORT_SIZE);
+	call_ioctl(old, "DO_IT-old", NBD_DO_IT, 0);
+	show_live(0, "called");
+	call_ioctl(old, "DISCONNECT-old", NBD_DISCONNECT, 0);
+	show_device(0, "disconnected");
+	call_ioctl(old, "CLEAR_SOCK-old", NBD_CLEAR_SOCK, 0);
+	show_device(0, "cleared-old");
+	close(old);
+	show_io(0, "io");
+	call_ioctl(dev, "DISCONNECT", NBD_DISCONNECT, 0);
+	finish();
+}
+
 /* The process in DO_IT has the device open, nobody else */
 static void scene_only_opener(void)
 {
@@ -411,6 +469,8 @@ int main(void)
 		{ "running", scene_running },
 		{ "resize", scene_resize },
 		{ "again", scene_again },
+		{ "partition", scene_partition },
+		{ "replaced", scene_replaced },
 		{ "only-opener", scene_only_opener },
 		{ "flags-none", scene_flags_none },
 		{ "flags-ro", scene_flags_read_only },

@@ -18,7 +18,7 @@ static int nobody_call(void *arg)
 {
 	const unsigned long *call = arg;
 
-	return ioctl(call[0], call[1], 0) < 0 ? errno : 0;
+	return try_ioctl(call[0], call[1], 0);
 }
 
 static void scene_nobody(void)

@@ -88,19 +88,11 @@ static void scene_partition(void)
 /* The ioctls on a device that netlink connected */
 static void scene_ioctls(void)
 {
-	static const char * const names[] = {
-		"SET_SOCK", "SET_BLKSIZE", "SET_SIZE", "DO_IT", "CLEAR_SOCK", "CLEAR_QUE",
-		"PRINT_DEBUG", "SET_SIZE_BLOCKS", "DISCONNECT", "SET_TIMEOUT", "SET_FLAGS"
-	};
-	unsigned int i;
 	int fd;
 
 	connect_peers(0, 1, 0);
 	fd = open_disk(0, O_RDWR);
-	for (i = 0; i < ARRAY_SIZE(names); i++)
-		if (_IO(0xab, i) != NBD_CLEAR_SOCK && _IO(0xab, i) != NBD_DISCONNECT)
-			call_ioctl(fd, names[i], _IO(0xab, i), 512);
-	call_ioctl(fd, "unknown", _IO(0xab, 11), 0);
+	call_refused(fd);
 	show_live(0, "refused");
 	call_ioctl(fd, "DISCONNECT", NBD_DISCONNECT, 0);
 	show_device(0, "disconnected");
@@ -109,6 +101,30 @@ static void scene_ioctls(void)
 	show_ends(1);
 	disconnect(0, "DISCONNECT-netlink");
 	show_device(0, "idle");
+}
+
+/* A partition passes them to its disk */
+static void scene_partition_ioctls(void)
+{
+	int fd;
+
+	connect_peers(0, 1, PEER_TABLE);
+	fd = open_partition(0);
+	call_refused(fd);
+	show_live(0, "refused");
+	call_ioctl(fd, "DISCONNECT", NBD_DISCONNECT, 0);
+	show_device(0, "disconnected");
+	close(fd);
+	show_device(0, "closed");
+	show_ends(1);
+	disconnect(0, "DISCONNECT-netlink");
+	connect_peers(0, 1, PEER_TABLE);
+	fd = open_partition(0);
+	call_ioctl(fd, "CLEAR_SOCK", NBD_CLEAR_SOCK, 0);
+	show_device(0, "cleared");
+	close(fd);
+	show_device(0, "cleared-closed");
+	show_ends(1);
 }
 
 static void scene_clear(void)
@@ -404,6 +420,7 @@ int main(void)
 		{ "session-two", scene_two },
 		{ "session-partition", scene_partition },
 		{ "session-ioctls", scene_ioctls },
+		{ "session-partition-ioctls", scene_partition_ioctls },
 		{ "session-clear", scene_clear },
 		{ "session-destroy", scene_destroy },
 		{ "session-close", scene_close },
