@@ -21,7 +21,7 @@ mounted=0
 for ((i = 0; i < ${COUNT:-30}; i++)); do
 	attach_legacy -L
 	# from before the mount to after the umount, on a slow machine, too
-	"$HERE/compat_poke" "$DEV" clear $((i % 10 * 4 * (i + 1))) &
+	"$HERE/compat_poke" "$DEV" clear $((i % 10 * 4 * (i % 30 + 1))) &
 	within 60 mount "$DEV" "$mnt" 2>/dev/null && mounted=$((mounted + 1))
 	[ ! -e "$mnt/lost+found" ] || echo "$i" >"$mnt/file" 2>/dev/null || true
 	within 60 umount -q "$mnt" 2>/dev/null || true
