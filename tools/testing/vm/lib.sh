@@ -54,6 +54,9 @@ above_ceiling() {
 	[ "$line" != "$ceiling" ] && printf '%s\n' "$ceiling" "$line" | sort -C -V
 }
 
+# module_dir RELEASE: where the module is built for that kernel; NBD_LEGACY as in Kbuild
+module_dir() { echo "$builds/module-$1${NBD_LEGACY:+-legacy-$NBD_LEGACY}"; }
+
 # hold LOCKFILE SECONDS: take a lock until the script ends or calls release_lock
 hold() {
 	mkdir -p "$(dirname "$1")"
