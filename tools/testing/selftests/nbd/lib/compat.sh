@@ -4,10 +4,11 @@
 # The old interfaces of an nbd driver: on top of lib.sh.
 #
 #	requires_nbd		skip if nbd.ko lacks the netlink family nbd
-#	requires_intree		skip if the kernel has no nbd driver; sets INTREE to its file
+#	find_intree		set INTREE to the file of the kernel's own driver; fails if there is none
 #	is_idle DEV		true if DEV is not attached
 #	compare PROGRAM		fail unless PROGRAM prints the same about both drivers, apart from
-#				what compat.differences declares
+#				what compat.differences declares; without the kernel's own, run
+#				PROGRAM on ours and skip
 
 # shellcheck source=./lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -18,10 +19,7 @@ _udev_rule=/run/udev/rules.d/99-nbd-compat.rules
 
 requires_nbd() { genl_has_family nbd || skip "this nbd.ko has no netlink family nbd"; }
 
-requires_intree() {
-	INTREE=$(ls "/lib/modules/$(uname -r)"/kernel/drivers/block/nbd.ko* 2>/dev/null) ||
-		skip "this kernel has no nbd driver of its own"
-}
+find_intree() { INTREE=$(ls "/lib/modules/$(uname -r)"/kernel/drivers/block/nbd.ko* 2>/dev/null); }
 
 is_idle() { ! attached "$1"; }
 
@@ -60,13 +58,13 @@ _transcribe() {
 compare() {
 	local program=$1 rc=0
 
-	requires_intree
 	requires_nbd
 	defer _ours_again
 	defer _udev_back
 	# without the parameters that packages put into /etc/modprobe.d, as insmod has none
 	_reload modprobe -C /dev/null nbd
 	_transcribe "$program" "$TMP/ours"
+	find_intree || skip "this kernel has no nbd driver of its own; ours alone was run"
 	_reload insmod "$INTREE"
 	genl_has_family nbdctl && fail "that is not the kernel's own driver"
 	_transcribe "$program" "$TMP/theirs"
