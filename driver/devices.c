@@ -520,11 +520,14 @@ struct nbd_device *nbd_devices_lock_for_attach(u32 index, bool any, u32 slots, u
 int nbd_devices_prepare(struct nbd_device *dev, u32 slots, const char **errmsg)
 {
 	lockdep_assert_held(&dev->lock);
-	*errmsg = "index: already attached";
-	if (dev->gone)
+	if (dev->gone) {
+		*errmsg = "index: no such device any more";
 		return -ENXIO;
-	if (rcu_access_pointer(dev->session))
+	}
+	if (rcu_access_pointer(dev->session)) {
+		*errmsg = "index: already attached";
 		return -EBUSY;
+	}
 	*errmsg = NULL;
 	devices_set_queues(dev, min(slots, nr_cpu_ids));
 	return 0;
