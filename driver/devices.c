@@ -521,7 +521,7 @@ int nbd_devices_prepare(struct nbd_device *dev, u32 slots, const char **errmsg)
 {
 	lockdep_assert_held(&dev->lock);
 	if (dev->gone) {
-		*errmsg = "index: no such device any more";
+		*errmsg = "index: no such device";
 		return -ENXIO;
 	}
 	if (rcu_access_pointer(dev->session)) {
