@@ -78,6 +78,8 @@ void call_as_32_bit(void);
 int try_ioctl(int fd, unsigned int nr, unsigned long arg);
 /* All ioctls but CLEAR_SOCK and DISCONNECT, which netlink's devices refuse */
 void call_refused(int fd);
+/* Some that no nbd driver knows */
+void call_unknown(int fd);
 /* The same by a process that opens the device itself */
 int call_elsewhere(int index, const char *label, unsigned int nr, unsigned long arg);
 pid_t start_do_it(int index, int fd);

@@ -59,6 +59,15 @@ void call_refused(int fd)
 	call_ioctl(fd, "unknown", _IO(0xab, 11), 0);
 }
 
+void call_unknown(int fd)
+{
+	call_ioctl(fd, "ab-11", _IO(0xab, 11), 0);
+	call_ioctl(fd, "ab-255", _IO(0xab, 255), 0);
+	call_ioctl(fd, "ab-0-with-size", _IOW(0xab, 0, int), 0);
+	call_ioctl(fd, "other-type", _IO(0xac, 0), 0);
+	call_ioctl(fd, "cdrom", 0x5331, 0);
+}
+
 struct elsewhere {
 	int index;
 	unsigned int nr;

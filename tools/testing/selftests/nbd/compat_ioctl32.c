@@ -37,14 +37,8 @@ static void scene_nobody(void)
 
 static void scene_unknown(void)
 {
-	int fd = open_disk(0, O_RDONLY);
-
 	call_as_32_bit();
-	call_ioctl(fd, "ab-11", _IO(0xab, 11), 0);
-	call_ioctl(fd, "ab-255", _IO(0xab, 255), 0);
-	call_ioctl(fd, "ab-0-with-size", _IOW(0xab, 0, int), 0);
-	call_ioctl(fd, "other-type", _IO(0xac, 0), 0);
-	call_ioctl(fd, "cdrom", 0x5331, 0);
+	call_unknown(open_disk(0, O_RDONLY));
 }
 
 /* An argument with the highest bit is neither negative nor an address */

@@ -85,13 +85,9 @@ static void scene_partition(void)
 	end_step();
 }
 
-/* The ioctls on a device that netlink connected */
-static void scene_ioctls(void)
+/* The ioctls on a device that netlink connected, by a descriptor of it */
+static void show_ioctls(int fd)
 {
-	int fd;
-
-	connect_peers(0, 1, 0);
-	fd = open_disk(0, O_RDWR);
 	call_refused(fd);
 	show_live(0, "refused");
 	call_ioctl(fd, "DISCONNECT", NBD_DISCONNECT, 0);
@@ -100,6 +96,12 @@ static void scene_ioctls(void)
 	show_device(0, "closed");
 	show_ends(1);
 	disconnect(0, "DISCONNECT-netlink");
+}
+
+static void scene_ioctls(void)
+{
+	connect_peers(0, 1, 0);
+	show_ioctls(open_disk(0, O_RDWR));
 	show_device(0, "idle");
 }
 
@@ -109,15 +111,7 @@ static void scene_partition_ioctls(void)
 	int fd;
 
 	connect_peers(0, 1, PEER_TABLE);
-	fd = open_partition(0);
-	call_refused(fd);
-	show_live(0, "refused");
-	call_ioctl(fd, "DISCONNECT", NBD_DISCONNECT, 0);
-	show_device(0, "disconnected");
-	close(fd);
-	show_device(0, "closed");
-	show_ends(1);
-	disconnect(0, "DISCONNECT-netlink");
+	show_ioctls(open_partition(0));
 	connect_peers(0, 1, PEER_TABLE);
 	fd = open_partition(0);
 	call_ioctl(fd, "CLEAR_SOCK", NBD_CLEAR_SOCK, 0);
