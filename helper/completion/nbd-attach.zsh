@@ -44,14 +44,14 @@ _nbd_operand()
 # _nbd_value PLACEHOLDER: what completes an option's argument, by its name in --help
 _nbd_value()
 {
-	local words=(${(M)${(s:|:)1}:#[a-z]*})
+	local fixed=(${(M)${(s:|:)1}:#[a-z]*})
 
 	case $1 in
 	PATH | FILE) print _files ;;
 	COLUMNS) print _nbd_columns ;;
 	DEVICE) print '_nbd_devices attached' ;;
 	HOST) print _hosts ;;
-	*) print "${words:+($words)} " ;;
+	*) print "${fixed:+($fixed)} " ;;
 	esac
 }
 
