@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -9,6 +10,7 @@
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include "base/error.h"
 #include "base/process.h"
@@ -19,6 +21,9 @@
 
 /* Least time between two pictures, in which events are collected */
 #define WATCH_PAUSE_MS	100
+
+/* Distance of the stops of a tab */
+#define WATCH_TAB	8
 
 /* Sequences of all terminals: to the top; the rest of line and screen; wrapping of lines */
 #define WATCH_HOME		"\033[H"
@@ -44,52 +49,104 @@ struct watcher {
 	unsigned int shown;
 };
 
-static unsigned int watch_rows(void)
-{
-	struct winsize size;
+/**
+ * struct watch_screen - a picture that is being composed for a terminal
+ * @rows: of the terminal, UINT_MAX if unknown
+ * @columns: of the terminal, UINT_MAX if unknown
+ */
+struct watch_screen {
+	FILE *out;
+	unsigned int rows;
+	unsigned int columns;
+};
 
-	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) ? 0 : size.ws_row;
+static void watch_measure(struct watch_screen *screen)
+{
+	struct winsize size = { 0 };
+
+	ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+	screen->rows = size.ws_row ?: UINT_MAX;
+	screen->columns = size.ws_col ?: UINT_MAX;
 }
 
-static void watch_title(FILE *out, uint32_t interval)
+/* Reads a character, and moves @column past it. Returns its length in bytes. */
+static size_t watch_character(const char *s, size_t length, unsigned int *column)
+{
+	mbstate_t state = { 0 };
+	wchar_t c;
+	size_t n = mbrtowc(&c, s, length, &state);
+	int width = n && n <= length ? wcwidth(c) : -1;
+
+	if (*s == '\t')
+		*column += WATCH_TAB - *column % WATCH_TAB;
+	else
+		*column += width < 0 ? 1 : width;
+	return width < 0 ? 1 : n;
+}
+
+/*
+ * Writes as much of a line as the screen is wide: of a longer one, a terminal that does not wrap
+ * shows the last character in the last column. The line is erased first: tabs leave what is there,
+ * and once the last column is written, the cursor is still on it.
+ */
+static void watch_line(const struct watch_screen *screen, const char *line, size_t length)
+{
+	unsigned int column = 0;
+	size_t fits = 0, next = 0;
+
+	while (next < length && column < screen->columns) {
+		next += watch_character(line + next, length - next, &column);
+		if (column <= screen->columns)
+			fits = next;
+	}
+	fprintf(screen->out, WATCH_CLEAR_LINE "%.*s\n", (int)fits, line);
+}
+
+static void watch_title(const struct watch_screen *screen, uint32_t interval)
 {
 	time_t now = time(NULL);
 	struct tm local;
-	char text[32];
+	char when[32], title[80];
+	int length;
 
-	strftime(text, sizeof(text), "%F %T", localtime_r(&now, &local));
-	fprintf(out, "%s, every %g s and at events" WATCH_CLEAR_LINE "\n" WATCH_CLEAR_LINE "\n",
-		text, interval / 1000.0);
+	strftime(when, sizeof(when), "%F %T", localtime_r(&now, &local));
+	length = snprintf(title, sizeof(title), "%s, every %g s and at events", when,
+			  interval / 1000.0);
+	watch_line(screen, title, length);
+	watch_line(screen, "", 0);
 }
 
-/* Copies lines of @text to a screen of @rows, 0 if unknown, that has a title of two lines. */
-static void watch_lines(FILE *out, const char *text, unsigned int rows)
+/* Writes the lines of @text that fit below a title of two lines. */
+static void watch_lines(const struct watch_screen *screen, const char *text)
 {
-	unsigned int room = rows > 4 ? rows - 4 : rows ? 1 : UINT32_MAX, more = 0;
+	unsigned int room = screen->rows > 4 ? screen->rows - 4 : 1, more = 0;
 	const char *end;
 
 	for (; *text; text = *end ? end + 1 : end) {
 		end = strchrnul(text, '\n');
 		if (room) {
-			fprintf(out, "%.*s" WATCH_CLEAR_LINE "\n", (int)(end - text), text);
+			watch_line(screen, text, end - text);
 			room--;
 		} else {
 			more++;
 		}
 	}
 	if (more)
-		fprintf(out, "%u more lines" WATCH_CLEAR_LINE "\n", more);
+		fprintf(screen->out, WATCH_CLEAR_LINE "%u more lines\n", more);
 }
 
 static void watch_compose(const struct watcher *watcher, FILE *out, const char *text)
 {
+	struct watch_screen screen = { .out = out };
+
 	if (!watcher->terminal) {
 		fprintf(out, "%s%s", watcher->shown ? "\n" : "", text);
 		return;
 	}
+	watch_measure(&screen);
 	fputs(WATCH_HOME WATCH_NO_WRAP, out);
-	watch_title(out, watcher->watch->interval);
-	watch_lines(out, text, watch_rows());
+	watch_title(&screen, watcher->watch->interval);
+	watch_lines(&screen, text);
 	fputs(WATCH_WRAP WATCH_CLEAR_REST, out);
 }
 
