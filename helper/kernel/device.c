@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -11,6 +12,9 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "kernel/device.h"
+
+/* Most devices that lie on each other */
+#define DEVICE_MAX_DEPTH	8
 
 bool device_is_name(const char *s, uint32_t *index)
 {
@@ -105,12 +109,63 @@ bool device_may_be_nbd(dev_t rdev)
 	return device_sysfs(place, rdev) || device_disk(place, &index);
 }
 
+/* The number of the block device whose directory in sysfs is @place, 0 if it has none. */
+static dev_t device_number(const char *place)
+{
+	unsigned int major_number, minor_number;
+	char path[PATH_MAX];
+	dev_t rdev = 0;
+	FILE *file;
+
+	if (snprintf(path, sizeof(path), "%s/dev", place) >= (int)sizeof(path))
+		return 0;
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	if (fscanf(file, "%u:%u", &major_number, &minor_number) == 2)
+		rdev = makedev(major_number, minor_number);
+	fclose(file);
+	return rdev;
+}
+
+/* Looks below @rdev for the disk @index, at most @depth devices deep. */
+static bool device_lies_on(dev_t rdev, uint32_t index, unsigned int depth)
+{
+	char link[64], slaves[80], place[PATH_MAX];
+	struct dirent *entry;
+	bool found = false;
+	uint32_t disk;
+	DIR *dir;
+
+	if (device_sysfs(place, rdev))
+		return false;
+	if (device_disk(place, &disk))
+		return disk == index;
+	if (!depth)
+		return false;
+	snprintf(link, sizeof(link), "/sys/dev/block/%u:%u", major(rdev), minor(rdev));
+	snprintf(slaves, sizeof(slaves), "%s/slaves", link);
+	dir = opendir(slaves);
+	if (!dir) {
+		/* a partition; its disk has them */
+		snprintf(slaves, sizeof(slaves), "%s/../slaves", link);
+		dir = opendir(slaves);
+	}
+	if (!dir)
+		return false;
+	while (!found && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(place, sizeof(place), "%s/%s", slaves, entry->d_name);
+		found = device_lies_on(device_number(place), index, depth - 1);
+	}
+	closedir(dir);
+	return found;
+}
+
 bool device_is_on(dev_t rdev, uint32_t index)
 {
-	char place[PATH_MAX];
-	uint32_t disk;
-
-	return !device_sysfs(place, rdev) && device_disk(place, &disk) && disk == index;
+	return device_lies_on(rdev, index, DEVICE_MAX_DEPTH);
 }
 
 int device_resolve(const char *s, uint32_t *index, struct error *err)

@@ -26,7 +26,10 @@ int device_refuse(const char *s, struct error *err);
 /* True if @rdev is an NBD disk or a partition of one, or if sysfs cannot be read. */
 bool device_may_be_nbd(dev_t rdev);
 
-/* True if @rdev is the NBD disk @index or a partition of it. */
+/*
+ * True if @rdev is the NBD disk @index or a partition of it, or lies on it: as a volume of LVM or
+ * LUKS, an array, or what else the kernel lists as its "slaves".
+ */
 bool device_is_on(dev_t rdev, uint32_t index);
 
 #define DEVICE_SYSFS	"/sys/block"

@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
+
+#include <libmount.h>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -23,14 +26,27 @@ static const struct opt generator_opts[] = {
 };
 
 /*
- * The disk of the root file system was attached before systemd began, and stays so until the end.
- * Its keeper is from there, too.
+ * The block device of the root file system, 0 if it has none. The number that stat(2) has for btrfs
+ * is of no device.
  */
-static bool generator_is_root(uint32_t index)
+static dev_t generator_root(void)
 {
-	struct stat root;
+	struct libmnt_table *table;
+	const char *source = NULL;
+	struct libmnt_fs *fs;
+	struct stat st;
+	dev_t rdev = 0;
 
-	return !stat("/", &root) && device_is_on(root.st_dev, index);
+	if (!stat("/", &st) && major(st.st_dev))
+		return st.st_dev;
+	table = mnt_new_table_from_file("/proc/self/mountinfo");
+	fs = table ? mnt_table_find_target(table, "/", MNT_ITER_BACKWARD) : NULL;
+	if (fs)
+		source = mnt_fs_get_srcpath(fs);
+	if (source && !stat(source, &st) && S_ISBLK(st.st_mode))
+		rdev = st.st_rdev;
+	mnt_unref_table(table);
+	return rdev;
 }
 
 static bool generator_is_automatic(struct nbdtab_entry *entry)
@@ -77,8 +93,13 @@ static int generator_add(const char *dir, uint32_t index, struct error *err)
 	       generator_want(dir, device, unit, err) ? -1 : 0;
 }
 
+/*
+ * The disk of the root file system was attached before systemd began, and stays so until the end.
+ * Its keeper is from there, too.
+ */
 static int generator_lines(const char *dir, const char *text, size_t length, struct error *err)
 {
+	dev_t root = generator_root();
 	struct nbdtab_entry *entry = malloc(sizeof(*entry));
 	struct nbdtab tab = { text, length, 0 };
 	struct error ignored;
@@ -88,7 +109,7 @@ static int generator_lines(const char *dir, const char *text, size_t length, str
 	if (!entry)
 		return error_errno(err, EXIT_SYSTEM, ENOMEM, "cannot begin");
 	while (!rc && nbdtab_entry(&tab, &index, entry, &ignored)) {
-		if (index == NBDTAB_NO_DEVICE || generator_is_root(index))
+		if (index == NBDTAB_NO_DEVICE || device_is_on(root, index))
 			continue;
 		/* The first line of a device is the one that is used. */
 		first = nbdtab_find(text, length, index, entry, &ignored);
