@@ -42,6 +42,25 @@ suite_of() {
 	echo "${suite:-$newest_suite}"
 }
 
+# in_turn N WORDS: true for one commit in N, another one for other words
+in_turn() {
+	: "${commit:=$(git -C "$top" rev-parse HEAD 2>/dev/null || echo none)}"
+	[ $((0x$(sha256sum <<<"$commit $2" | cut -c1-4) % $1)) -eq 0 ]
+}
+
+# sampled_kernels: the first of each line of kernels, and others in turn
+sampled_kernels() {
+	local kernel line seen=' '
+
+	for kernel in $(kernels); do
+		line=${kernel%%-*}
+		if [[ $seen != *" $line "* ]] || in_turn 4 "$kernel"; then
+			echo "$kernel"
+		fi
+		seen+="$line "
+	done
+}
+
 # limit floor|ceiling: the oldest or newest kernel of driver/kernels
 limit() { lines "$top/driver/kernels" | awk -v name="$1" '$1 == name { print $2 }'; }
 

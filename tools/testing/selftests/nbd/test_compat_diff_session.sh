@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Connected devices of the old netlink family, and RECONFIGURE, do what they do in the
 # kernel's own driver, apart from what compat.differences declares.
-# tags: kernel
+# tags: kernel, long
 
 . "$(dirname "$0")/lib/compat.sh"
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A file system is mounted and unmounted while another process clears the sockets, COUNT times: the
 # kernel does not complain, and nothing hangs.
-# tags: kernel
+# tags: kernel, long
 
 . "$(dirname "$0")/lib/compat.sh"
 

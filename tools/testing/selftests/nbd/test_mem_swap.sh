@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The disk is swap, and its server dies twice. A program with more memory than it may have finds all of
 # it again.
-# tags: kernel
+# tags: kernel, long
 
 . "$(dirname "$0")/lib/memory.sh"
 

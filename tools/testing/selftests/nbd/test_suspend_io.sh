@@ -3,7 +3,7 @@
 # The machine sleeps twice while a disk is busy, for longer than a request may take: no request fails,
 # no connection is lost, and all data are right. Not by nbdkit: some of its versions end with an
 # assertion when a connection is lost while they answer.
-# tags: kernel
+# tags: kernel, long
 
 . "$(dirname "$0")/lib/suspend.sh"
 
