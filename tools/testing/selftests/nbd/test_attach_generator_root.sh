@@ -21,7 +21,8 @@ units() {
 	mkdir -p "$root"/{usr,proc,sys,dev,tmp}
 	ln -sfT usr/lib "$root/lib"
 	ln -sfT usr/lib64 "$root/lib64"
-	# it goes with the namespace
+	# the mounts go with the namespace
+	# shellcheck disable=SC2016 # expanded there
 	unshare -m bash -ec 'cd "$1"
 		for part in usr proc sys dev; do mount --rbind "/$part" "$part"; done
 		cp "$2" tmp/table

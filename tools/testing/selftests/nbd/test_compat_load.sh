@@ -42,7 +42,8 @@ have_ended() { ! kill -0 "$client" "$loader" 2>/dev/null; }
 
 for options in "" "-L"; do
 	end=$((SECONDS + ${DURATION:-6}))
-	: >"$TMP/connected" >"$TMP/unloaded"
+	: >"$TMP/connected"
+	: >"$TMP/unloaded"
 	# shellcheck disable=SC2086 # none, or one
 	client $options &
 	client=$!
@@ -57,5 +58,7 @@ for options in "" "-L"; do
 	modprobe nbd
 	settle
 	note "$(wc -l <"$TMP/connected") connects, $(wc -l <"$TMP/unloaded") unloads with '$options'"
-	twice "$TMP/connected" && twice "$TMP/unloaded" || fail "that proves nothing"
+	if ! twice "$TMP/connected" || ! twice "$TMP/unloaded"; then
+		fail "that proves nothing"
+	fi
 done
