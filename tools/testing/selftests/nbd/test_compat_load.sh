@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # The module is loaded and unloaded while nbd-client connects and disconnects, for DURATION seconds:
-# the module goes when no disk is attached, and nothing hangs.
+# the module goes when no disk is attached, and nothing hangs. A program that asks for either netlink
+# family has it loaded.
 # tags: smp
 
 . "$(dirname "$0")/lib/compat.sh"
@@ -61,4 +62,12 @@ for options in "" "-L"; do
 	if ! twice "$TMP/connected" || ! twice "$TMP/unloaded"; then
 		fail "that proves nothing"
 	fi
+done
+
+for family in nbd nbdctl; do
+	wait_until 60 rmmod nbd
+	fails test -e /sys/module/nbd
+	genl ctrl get name "$family" >/dev/null
+	[ -e /sys/module/nbd ] || fail "the module was not loaded for the family $family"
+	settle
 done
