@@ -114,6 +114,7 @@ findmnt /
 [ "$(readlink -f "$(findmnt -no SOURCE /)")" = /dev/nbd0 ]
 keeper=$(cat /sys/block/nbd0/pid)
 [ -d "/proc/$keeper" ]
+[ "$(cat /run/nbd-attach/nbd0.pid)" = "$keeper" ]
 nbd-list
 echo up
 read -r go </dev/ttyS2
