@@ -8,6 +8,8 @@
 log=$TMP/log
 served() { cat "$log"* | grep -cE '^[A-Z_]+ [0-9]+ [0-9]+ .*conn='; }
 list() { nbd-list --raw -nb -o "$1" "$DEV"; }
+microseconds() { echo "${EPOCHREALTIME/[.,]/}"; }
+in_flight() { [ "$(list INFLIGHT)" = 1 ]; }
 loaded() { [[ $(list INFLIGHT,OLDEST) =~ ^1\ $1$ ]]; }
 idle() { [ "$(list INFLIGHT,OLDEST)" = "0 " ]; }
 
@@ -23,11 +25,18 @@ before=$(list RECEIVED)
 [ "$before" -gt $((32 * 65536)) ] || fail "received $before bytes"
 
 pause_server
+start=$(microseconds)
 background read read_at 99
-# a second later it is a second older
-wait_until 20 loaded "[1-9].*s"
+wait_until 20 in_flight
+seen=$(microseconds)
 sleep 2
-loaded "([2-9]|[1-9][0-9]+)(\.[0-9]+)?s" || fail "oldest: $(list INFLIGHT,OLDEST)"
+least=$(($(microseconds) - seen))
+oldest=$(nbd-list --json -o OLDEST "$DEV" | jq '.devices[0].oldest_request * 1000000 | round')
+most=$(($(microseconds) - start))
+# it is given in milliseconds
+if [ "$oldest" -lt $((least - 1000)) ] || [ "$oldest" -gt "$most" ]; then
+	fail "oldest: $oldest, not from $least to $most"
+fi
 stop_server
 wait_until 20 is_state waiting
 sleep 3
