@@ -22,6 +22,7 @@ if [ "${nbd_netroot%%:*}" = nbd ]; then
 	[ "$root" != "$nbd_netroot" ] || root=block:$nbd_disk
 	netroot=nbd-attach:$nbd_netroot
 elif nbdroot_read; then
+	[ "$nbd_server" != dhcp ] || die "nbdroot=dhcp is not supported in dracut: name the server"
 	nbdroot_resolve
 	netroot=nbd-attach:
 fi
