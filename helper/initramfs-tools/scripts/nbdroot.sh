@@ -13,17 +13,17 @@
 #
 # Without nbdroot=, the disk is looked up in nbdtab(5), of which the initramfs has a copy.
 
-# nbdroot_read: set $nbd_server to the value of nbdroot=, $nbd_disk to the disk, as far as it is
-# named, and $nbd_root to that of root= if it is such a disk, and otherwise to "other". False if
-# the command line names none.
+# nbdroot_read [WORDS]: of the command line, or of WORDS, set $nbd_server to the value of nbdroot=,
+# $nbd_disk to the disk, as far as it is named, and $nbd_root to that of root= if it is such a disk,
+# and otherwise to "other". False if there is no root on NBD.
 nbdroot_read() {
 	nbd_server='' nbd_disk='' nbd_root=''
-	# shellcheck disable=SC2013 # words
-	for nbd_word in $(cat /proc/cmdline); do
+	# shellcheck disable=SC2048 # words
+	for nbd_word in ${*:-$(cat /proc/cmdline)}; do
 		case $nbd_word in
 		nbdroot=*) nbd_server=${nbd_word#nbdroot=} ;;
 		nbddev=*) nbd_disk=${nbd_word#nbddev=} ;;
-		root=/dev/nbd*) nbd_root=${nbd_word#root=} ;;
+		root=/dev/nbd[0-9]*) nbd_root=${nbd_word#root=} ;;
 		root=*) nbd_root=other ;;
 		esac
 	done
