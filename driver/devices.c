@@ -131,6 +131,14 @@ bool nbd_devices_trylock(struct nbd_device *dev)
 	return true;
 }
 
+static void devices_unlock(struct nbd_device *dev)
+{
+	unsigned int noio = dev->noio;
+
+	mutex_unlock(&dev->lock);
+	memalloc_noio_restore(noio);
+}
+
 /**
  * nbd_devices_unlock() - unlock a device, and drop a reference to it
  * @dev: device locked by the caller
@@ -139,10 +147,7 @@ bool nbd_devices_trylock(struct nbd_device *dev)
  */
 void nbd_devices_unlock(struct nbd_device *dev)
 {
-	unsigned int noio = dev->noio;
-
-	mutex_unlock(&dev->lock);
-	memalloc_noio_restore(noio);
+	devices_unlock(dev);
 	nbd_devices_put(dev);
 }
 
@@ -208,7 +213,8 @@ static void devices_renew_work(struct work_struct *work);
 
 /*
  * Create the device of a number that the caller has reserved; it is returned locked and referenced.
- * On failure the number is free again.
+ * On failure the number is free again. But a task that is being killed may get no per-CPU memory;
+ * then a worker creates the device, as the number may have had one that was removed for this.
  */
 static struct nbd_device *devices_create(u32 index, u32 queues, u32 depth)
 {
@@ -224,23 +230,29 @@ static struct nbd_device *devices_create(u32 index, u32 queues, u32 depth)
 	mutex_init(&dev->setup_lock);
 	INIT_WORK(&dev->del_work, devices_del_work);
 	INIT_WORK(&dev->renew_work, devices_renew_work);
+	/* Before anybody can open the disk, and attach to it by ioctl */
+	nbd_devices_lock(dev);
 	err = nbd_disk_add(dev, queues, depth);
 	if (err)
-		goto free;
+		goto unlock;
 	get_device(disk_to_dev(dev->disk));
-	nbd_devices_lock(dev);
 	/* Cannot fail: the reserved entry has its memory */
 	xa_store(&devices, index, dev, GFP_KERNEL);
 	return dev;
 
-free:
+unlock:
+	devices_unlock(dev);
+	if (fatal_signal_pending(current)) {
+		queue_work(nbd_disk_wq, &dev->renew_work);
+		return ERR_PTR(-EINTR);
+	}
 	kfree(dev);
 release:
 	devices_release_index(index);
 	return ERR_PTR(err);
 }
 
-/* The last reference to a device that is gone was dropped: create the next one */
+/* Create the next device of a number, after the last reference to one that is gone was dropped */
 static void devices_renew_work(struct work_struct *work)
 {
 	struct nbd_device *old = container_of(work, struct nbd_device, renew_work), *new;
