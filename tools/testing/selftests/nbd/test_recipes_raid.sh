@@ -50,7 +50,10 @@ attach --dead-timeout 5
 defer eval "mdadm --quiet --stop $array 2>/dev/null || true"
 # by default a bit stands for 64 MB
 mdadm --quiet --create "$array" --run --level=1 --raid-devices=2 --bitmap=internal \
-	--bitmap-chunk=64K "$first" "$DEV"
+	--bitmap-chunk=64K "$first" "$DEV" || {
+	! _klog_has 'failed to create bitmap' || skip "no bitmaps in this kernel (CONFIG_MD_BITMAP)"
+	fail "mdadm cannot create the array"
+}
 mkfs.ext4 -q "$array"
 defer umount -q "$mnt"
 mount "$array" "$mnt"
