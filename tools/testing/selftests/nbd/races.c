@@ -467,7 +467,7 @@ static void clean_up(pid_t *pids)
 	for (i = 0; i < DISKS; i++) {
 		disk_index = FIRST_INDEX + i;
 		errno = detach(&nl, disk_index, true);
-		/* ENODEV: after the umount, a new disk is being created in place of one that is gone */
+		/* ENODEV: after the umount, a disk in place of one that is gone is being created */
 		if (errno && errno != ENOTCONN && errno != ENODEV)
 			complain("last detach");
 		if (!wait_state(&nl, disk_index, NBDCTL_STATE_IDLE, HUNG_MS))
