@@ -455,6 +455,19 @@ static void detach_any(void)
 		detach(&nl, found.at[--found.n], true);
 }
 
+/* After the umount, a disk in place of one that is gone may just be created */
+static bool wait_there(void)
+{
+	long long end = now_ms() + HUNG_MS;
+
+	while (state_of(&nl, disk_index) < 0) {
+		if (now_ms() > end)
+			return false;
+		nap();
+	}
+	return true;
+}
+
 static void clean_up(pid_t *pids)
 {
 	unsigned int i;
@@ -466,9 +479,10 @@ static void clean_up(pid_t *pids)
 	nl_open(&nl);
 	for (i = 0; i < DISKS; i++) {
 		disk_index = FIRST_INDEX + i;
+		if (!wait_there())
+			complain("not there");
 		errno = detach(&nl, disk_index, true);
-		/* ENODEV: after the umount, a disk in place of one that is gone is being created */
-		if (errno && errno != ENOTCONN && errno != ENODEV)
+		if (errno && errno != ENOTCONN)
 			complain("last detach");
 		if (!wait_state(&nl, disk_index, NBDCTL_STATE_IDLE, HUNG_MS))
 			complain("not idle");
