@@ -252,7 +252,7 @@ release:
 	return ERR_PTR(err);
 }
 
-/* Create the next device of a number, after the last reference to one that is gone was dropped */
+/* Create the next device of a number whose last one has no references left, or was not added */
 static void devices_renew_work(struct work_struct *work)
 {
 	struct nbd_device *old = container_of(work, struct nbd_device, renew_work), *new;

@@ -72,8 +72,8 @@
 
 set -Eeu
 
-# To start a program takes an emulated CPU long: the code of every test starts few. A locale that
-# each would read is a fifth of that.
+# An emulated CPU starts programs slowly, so the code of every test starts few. A fifth of such a
+# start would be reading the locale.
 export LC_ALL=C
 
 NAME=${0##*/}
