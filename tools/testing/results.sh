@@ -58,16 +58,27 @@ result() {
 # tap NAME COMMAND...: count the tests in its TAP output. A command without any counts as one test,
 # one that fails without a failed test as one failure. Only what does not pass is listed.
 tap() {
-	local name=$1 log rc=0 line good=0 bad=0
+	local name=$1 log rc=0 line title good=0 bad=0
 	shift
 
 	log=$(mktemp)
 	"$@" >"$log" 2>&1 </dev/null || rc=$?
 	while IFS= read -r line; do
 		case $line in
-		"ok "*"# SKIP"*) skipped "$name: $(_title "${line%%# SKIP*}")" "${line##*# SKIP }" ;;
-		"ok "*) passed "$name: $(_title "$line")" >/dev/null; good=$((good + 1)) ;;
-		"not ok "*) failed "$name: $(_title "$line")"; bad=$((bad + 1)) ;;
+		"ok "*"# SKIP"*)
+			_title "${line%%# SKIP*}"
+			skipped "$name: $title" "${line##*# SKIP }"
+			;;
+		"ok "*)
+			_title "$line"
+			passed "$name: $title" >/dev/null
+			good=$((good + 1))
+			;;
+		"not ok "*)
+			_title "$line"
+			failed "$name: $title"
+			bad=$((bad + 1))
+			;;
 		esac
 	done < <(grep -aE '^(not )?ok ' "$log")
 	if [ "$rc" -ne 0 ]; then
@@ -80,8 +91,11 @@ tap() {
 	rm -f "$log"
 }
 
-# "ok 3 - parses a port" to "parses a port"
-_title() { sed -E 's/^(not )?ok +[0-9]* *(- *)?//; s/ *$//' <<<"$1"; }
+# set $title: of "ok 3 - parses a port" that is "parses a port"
+_title() {
+	[[ $1 =~ ^(not )?ok\ +[0-9]*\ *(-\ *)?(.*[^\ ])?\ *$ ]]
+	title=${BASH_REMATCH[3]-}
+}
 
 count() { grep -c "^$1 " "$NBD_RESULTS" || true; }
 
