@@ -18,7 +18,7 @@ zeroed() {
 	cmp "$TMP/image" "$TMP/before" -i "$(($1 + $2))"
 }
 renew() {
-	tr '\0' x </dev/zero | head -c $((80 * M)) >"$TMP/image"
+	yes | head -c $((80 * M)) >"$TMP/image"
 	cp "$TMP/image" "$TMP/before"
 }
 

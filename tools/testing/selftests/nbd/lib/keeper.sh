@@ -16,8 +16,13 @@
 requires nbd-attach jq evil-nbd
 
 keeper() { cat "/run/nbd-attach/$DISK.pid"; }
-state() { nbd-info --json "$DEV" | jq -r .state; }
-is_state() { [ "$(state)" = "$1" ]; }
+state() { echo "$(<"/sys/block/$DISK/nbd/state")"; }
+# starts no program, as it is asked again and again
+is_state() {
+	local state
+
+	read -r state <"/sys/block/$DISK/nbd/state" && [ "$state" = "$1" ]
+}
 established() { ss -Htn state established "dport = :$PORT" | wc -l; }
 are_established() { [ "$(established)" -eq "$1" ]; }
 ports() { ss -Htn state established "dport = :$PORT" | sed 's/^[^:]*:\([0-9]*\) .*/\1/'; }
