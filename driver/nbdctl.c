@@ -348,6 +348,10 @@ int nbdctl_nl_driver_get_doit(struct sk_buff *skb, struct genl_info *info)
 	struct sk_buff *reply;
 	void *head;
 
+	/* Some kernels do not check those of a command without a policy */
+	if (nlmsg_attrlen(info->nlhdr, GENL_HDRLEN) > 0)
+		return nbd_extack(info, nlmsg_attrdata(info->nlhdr, GENL_HDRLEN), -EINVAL,
+				  "driver-get: takes no attributes");
 	reply = nbdctl_new_reply(info, NLMSG_DEFAULT_SIZE, &head);
 	if (!reply)
 		return -ENOMEM;
