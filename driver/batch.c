@@ -12,6 +12,7 @@
 #include <linux/sched.h>
 
 #include "batch.h"
+#include "compat.h"
 
 /**
  * nbd_batch_init() - set up request batching

@@ -4,6 +4,7 @@
 #include <linux/module.h>
 #include <linux/sched/mm.h>
 
+#include "compat.h"
 #include "conn.h"
 #include "debugfs.h"
 #include "device.h"

@@ -6,6 +6,7 @@
 #include <linux/slab.h>
 
 #include "cmd.h"
+#include "compat.h"
 #include "disk.h"
 #include "limits.h"
 #include "session.h"

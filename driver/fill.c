@@ -6,6 +6,7 @@
 #include <net/netlink.h>
 
 #include "../uapi/linux/nbdctl.h"
+#include "compat.h"
 #include "conn.h"
 #include "devices.h"
 #include "disk.h"

@@ -4,6 +4,7 @@
 #include <linux/module.h>
 
 #include "../uapi/linux/nbdctl.h"
+#include "compat.h"
 #include "device.h"
 #include "devices.h"
 #include "disk.h"

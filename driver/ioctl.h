@@ -3,6 +3,8 @@
 #ifndef NBD_IOCTL_H
 #define NBD_IOCTL_H
 
+#include "compat.h"
+
 struct block_device;
 
 int nbd_ioctl(struct block_device *bdev, nbd_mode_t mode, unsigned int cmd, unsigned long arg);

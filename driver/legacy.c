@@ -6,6 +6,7 @@
 #include <linux/slab.h>
 
 #include "../uapi/linux/nbdctl.h"
+#include "compat.h"
 #include "conn.h"
 #include "legacy.h"
 #include "slots.h"

@@ -7,6 +7,7 @@
 #include <linux/blkdev.h>
 #include <linux/pagemap.h>
 
+#include "compat.h"
 #include "export.h"
 #include "limits.h"
 

@@ -4,6 +4,7 @@
 #include <linux/workqueue.h>
 
 #include "attrs.h"
+#include "compat.h"
 #include "conn.h"
 #include "debugfs.h"
 #include "devices.h"

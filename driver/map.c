@@ -10,6 +10,7 @@
 #include <linux/slab.h>
 
 #include "cmd.h"
+#include "compat.h"
 #include "error.h"
 #include "map.h"
 #include "session.h"

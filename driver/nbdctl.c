@@ -12,6 +12,7 @@
 #include <net/sock.h>
 
 #include "../uapi/linux/nbdctl.h"
+#include "compat.h"
 #include "conn.h"
 #include "device.h"
 #include "devices.h"

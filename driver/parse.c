@@ -8,6 +8,7 @@
 #include <net/genetlink.h>
 
 #include "../uapi/linux/nbdctl.h"
+#include "compat.h"
 #include "conn.h"
 #include "nbdctl-gen.h"
 #include "parse.h"

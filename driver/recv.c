@@ -10,6 +10,7 @@
 #include <net/tcp.h>
 
 #include "blame.h"
+#include "compat.h"
 #include "dispatch.h"
 #include "error.h"
 #include "pieces.h"

@@ -12,6 +12,7 @@
 #include <net/tcp.h>
 
 #include "../uapi/linux/nbdctl.h"
+#include "compat.h"
 #include "socket.h"
 
 static bool socket_is_tcp(const struct sock *sk)
