@@ -221,9 +221,15 @@ static void slots_conn_down(struct nbd_session *session, struct nbd_conn *conn, 
 {
 	u32 reason = -conn->error;
 
-	if (reason)
+	if (reason) {
+		/* Under the lock, so that the last one in the log is the one that is kept */
+		mutex_lock(&session->lock);
 		pr_err("nbd%u: conn %u: lost, error %d\n", session->index, conn->index,
 		       conn->error);
+		session->past.last_error = reason;
+		session->past.lost_ns = ktime_get_boottime_ns();
+		mutex_unlock(&session->lock);
+	}
 	/* If the old server executes them later, it may overwrite newer data */
 	if (moved && !nbd_session_is_ended(session))
 		pr_warn("nbd%u: conn %u: resending %u requests without a reply\n", session->index,
@@ -233,10 +239,6 @@ static void slots_conn_down(struct nbd_session *session, struct nbd_conn *conn, 
 	mutex_lock(&session->lock);
 	list_del(&conn->retiring);
 	slots_add_stats(&session->past, conn);
-	if (reason) {
-		session->past.last_error = reason;
-		session->past.lost_ns = ktime_get_boottime_ns();
-	}
 	if (!--session->nr_retiring)
 		wake_up_all(&session->retire_wq);
 	mutex_unlock(&session->lock);
