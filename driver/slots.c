@@ -221,14 +221,13 @@ static void slots_conn_down(struct nbd_session *session, struct nbd_conn *conn, 
 {
 	u32 reason = -conn->error;
 
+	/* Under the lock, so that the log has the losses in the order in which they are kept */
+	mutex_lock(&session->lock);
 	if (reason) {
-		/* Under the lock, so that the last one in the log is the one that is kept */
-		mutex_lock(&session->lock);
 		pr_err("nbd%u: conn %u: lost, error %d\n", session->index, conn->index,
 		       conn->error);
 		session->past.last_error = reason;
 		session->past.lost_ns = ktime_get_boottime_ns();
-		mutex_unlock(&session->lock);
 	}
 	/* If the old server executes them later, it may overwrite newer data */
 	if (moved && !nbd_session_is_ended(session))
@@ -236,7 +235,6 @@ static void slots_conn_down(struct nbd_session *session, struct nbd_conn *conn, 
 			conn->index, moved);
 	nbd_event_slot(session->index, session->number, NBDCTL_CMD_CONNECTION_DOWN_EVENT,
 		       conn->index, reason);
-	mutex_lock(&session->lock);
 	list_del(&conn->retiring);
 	slots_add_stats(&session->past, conn);
 	if (!--session->nr_retiring)
