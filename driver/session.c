@@ -258,18 +258,3 @@ bool nbd_session_cancel_drain(struct nbd_session *session)
 	mutex_unlock(&session->lock);
 	return back;
 }
-
-/**
- * nbd_session_shut() - let commands fail from now on, at the end of an orderly detach
- * @session: session that was drained, without commands in flight
- *
- * Context: Process context, may sleep. Takes the session's lock; the caller has frozen the queue.
- */
-void nbd_session_shut(struct nbd_session *session)
-{
-	mutex_lock(&session->lock);
-	/* A forced detach may have come first */
-	if (session->state == NBD_SESSION_DRAINING)
-		nbd_session_set_state(session, NBD_SESSION_ENDING);
-	mutex_unlock(&session->lock);
-}

@@ -223,7 +223,6 @@ void nbd_session_set_state(struct nbd_session *session, enum nbd_session_state s
 enum nbdctl_state nbd_session_uapi_state(const struct nbd_session *session);
 int nbd_session_drain(struct nbd_session *session, bool *usable);
 bool nbd_session_cancel_drain(struct nbd_session *session);
-void nbd_session_shut(struct nbd_session *session);
 
 /* True once commands fail: the session has ended, or is about to */
 static inline bool nbd_session_is_ended(const struct nbd_session *session)

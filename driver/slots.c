@@ -533,29 +533,46 @@ int nbd_session_replace(struct nbd_session *session, struct nbd_conn **conns, u3
 	return err;
 }
 
-static void slots_begin_end(struct nbd_session *session, bool orderly)
+/**
+ * nbd_session_shut() - close the connections at the end of an orderly detach
+ * @session: session that was drained, without commands in flight
+ *
+ * All servers are sent DISC before any is waited for. Connections take no commands from now on;
+ * those that come fail.
+ *
+ * Context: Process context, may sleep, but does not wait for servers or sockets. Takes the session's
+ * lock; the caller has frozen the queue.
+ */
+void nbd_session_shut(struct nbd_session *session)
 {
 	struct nbd_conn *conn;
 	u32 i;
 
 	mutex_lock(&session->lock);
-	if (!orderly && session->state != NBD_SESSION_ABORTED)
-		nbd_session_set_state(session, NBD_SESSION_ABORTED);
-	else if (!nbd_session_is_ended(session))
+	/* A forced detach may have come first */
+	if (session->state == NBD_SESSION_DRAINING) {
 		nbd_session_set_state(session, NBD_SESSION_ENDING);
-	/* All servers get DISC before any is waited for */
-	for (i = 0; orderly && i < session->nr_slots; i++) {
-		conn = slots_conn(session, i);
-		if (conn)
-			nbd_conn_disconnect(conn);
+		for (i = 0; i < session->nr_slots; i++) {
+			conn = slots_conn(session, i);
+			if (conn)
+				nbd_conn_disconnect(conn);
+		}
 	}
+	mutex_unlock(&session->lock);
+}
+
+static void slots_abort(struct nbd_session *session)
+{
+	mutex_lock(&session->lock);
+	if (session->state != NBD_SESSION_ABORTED)
+		nbd_session_set_state(session, NBD_SESSION_ABORTED);
 	mutex_unlock(&session->lock);
 }
 
 /**
  * nbd_session_end() - end a session
  * @session: the session
- * @orderly: nothing is in flight, and servers are sent DISC; else all commands fail
+ * @orderly: nbd_session_shut() was called; else all commands fail
  *
  * When this returns, no command is in flight, and those that come later fail at once. A forced end
  * may come during an orderly one, and hastens it.
@@ -567,7 +584,8 @@ void nbd_session_end(struct nbd_session *session, bool orderly)
 	struct nbd_conn *conn;
 	u32 i;
 
-	slots_begin_end(session, orderly);
+	if (!orderly)
+		slots_abort(session);
 	for (i = 0; i < session->nr_slots; i++) {
 		conn = slots_empty(session, i, NULL);
 		if (conn)

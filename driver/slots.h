@@ -17,6 +17,7 @@ void nbd_session_start(struct nbd_session *session, struct nbd_conn **conns);
 int nbd_session_replace(struct nbd_session *session, struct nbd_conn **conns, u32 n,
 			const struct nbd_export *export, bool force, const char **errmsg);
 void nbd_session_totals(struct nbd_session *session, struct nbd_totals *totals);
+void nbd_session_shut(struct nbd_session *session);
 void nbd_session_end(struct nbd_session *session, bool orderly);
 
 #endif /* NBD_SLOTS_H */
