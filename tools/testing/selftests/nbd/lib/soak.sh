@@ -145,13 +145,11 @@ server_still() {
 	_go_on
 }
 
-# sets HELD to the server's end of a connection with something that it has not read
+# sets HELD to the server's end of a connection with something that it has not read. It has no pid
+# if its process has come since ss looked for processes.
 _unread() {
-	local line
-
-	while read -r line; do
-		HELD=$line
-		[ "${line%% *}" = 0 ] || return 0
+	while read -r HELD; do
+		[[ $HELD == 0\ * || $HELD != *pid=* ]] || return 0
 	done < <("${IN_NETNS[@]}" ss -Htnp state established "sport = :$PORT")
 	return 1
 }
