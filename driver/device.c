@@ -205,9 +205,9 @@ static int device_sync(struct nbd_device *dev, struct patience *p)
 }
 
 /*
- * Wait until nothing is in flight, and then close the connections to commands. The disk may be open
- * and get new requests, so that is done while the queue is frozen; but nothing else is, as the owner
- * of a socket may wait for the queue.
+ * Wait until nothing is in flight, and then let connections take no more commands. The disk may be
+ * open and get new requests, so that is done while the queue is frozen; but nothing else is: the
+ * owner of a socket may wait for the queue.
  */
 static int device_drain(struct request_queue *q, struct patience *p)
 {

@@ -540,8 +540,8 @@ int nbd_session_replace(struct nbd_session *session, struct nbd_conn **conns, u3
  * All servers are sent DISC before any is waited for. Connections take no commands from now on;
  * those that come fail.
  *
- * Context: Process context, may sleep, but does not wait for servers or sockets. Takes the session's
- * lock; the caller has frozen the queue.
+ * Context: Process context, may sleep, but does not wait for servers or sockets. Takes the
+ * session's lock; the caller has frozen the queue.
  */
 void nbd_session_shut(struct nbd_session *session)
 {

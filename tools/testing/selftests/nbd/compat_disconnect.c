@@ -11,7 +11,7 @@
 
 #include "uapi_session.h"
 
-#define ROUNDS	6
+#define ROUNDS	2
 /* The kernel wakes all that have waited until nothing is in flight, which takes long for so many */
 #define READERS	150
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -17,7 +18,7 @@
 
 #include "uapi_session.h"
 
-#define DISKS		20
+#define DISKS		12
 #define LISTENERS	800
 
 /**
@@ -26,8 +27,8 @@
  * @inside: it is in DO_IT
  */
 struct rival {
-	volatile unsigned int tried;
-	volatile bool inside;
+	atomic_uint tried;
+	atomic_bool inside;
 };
 
 /* Try once to attach to each disk that the number gets, as soon as it can be opened */
@@ -61,7 +62,7 @@ static void compete(struct rival *rival)
 	}
 }
 
-/* The kernel tells them of a new disk before the attach that creates it goes on: that takes time */
+/* The kernel tells them of a new disk before it returns to the attach: that takes long */
 static void listen_to_uevents(void)
 {
 	struct sockaddr_nl all = { .nl_family = AF_NETLINK, .nl_groups = 1 };
