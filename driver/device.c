@@ -84,7 +84,7 @@ static int device_begin_drain(struct nbd_device *dev, struct nbd_session *sessio
 	if (disk_openers(dev->disk) > (session->origin == NBD_ORIGIN_IOCTL ? 1 : 0))
 		err = -EBUSY;
 	else
-		err = nbd_session_drain(session, usable);
+		err = nbd_session_drain(session, false, usable);
 	mutex_unlock(&dev->disk->open_mutex);
 	return err;
 }
@@ -153,7 +153,7 @@ static bool device_patience_is_over(struct patience *p)
 
 	if (nbd_session_is_ended(p->session))
 		return true;
-	if (READ_ONCE(p->dev->detach_anyway))
+	if (READ_ONCE(p->session->end_anyway))
 		return device_was_silent(p, DISCONNECT_TIME);
 	if (timeout == NBDCTL_TIME_FOREVER)
 		return false;
@@ -239,7 +239,7 @@ static int device_write_out(struct nbd_device *dev, struct nbd_session *session)
 	if (!err && dev->detach_flush)
 		err = device_flush(session, &p);
 	/* A disconnect continues after a flush that the server has refused */
-	if (err && err != -ETIMEDOUT && READ_ONCE(dev->detach_anyway)) {
+	if (err && err != -ETIMEDOUT && READ_ONCE(session->end_anyway)) {
 		pr_warn("nbd%u: flush failed, error %d\n", dev->index, err);
 		err = 0;
 	}
@@ -255,16 +255,16 @@ static bool device_end_session(struct nbd_device *dev, struct nbd_session *sessi
 		nbd_session_end(session, true);
 		return true;
 	}
-	if (READ_ONCE(dev->detach_anyway)) {
-		pr_warn("nbd%u: disconnected without a flush, error %d\n", dev->index, err);
-		nbd_session_end(session, false);
-		return true;
-	}
 	if (nbd_session_cancel_drain(session)) {
 		pr_warn("nbd%u: detach called off, error %d\n", dev->index, err);
 		nbd_event_detach_failed(dev->index, session->number, -err);
+		return false;
 	}
-	return false;
+	if (!READ_ONCE(session->end_anyway))
+		return false;
+	pr_warn("nbd%u: disconnected without a flush, error %d\n", dev->index, err);
+	nbd_session_end(session, false);
+	return true;
 }
 
 /* Carry out an orderly detach, and drop the references to the device and to @detaching */
@@ -432,9 +432,8 @@ void nbd_device_disconnect(struct nbd_device *dev)
 	bool usable;
 	int err;
 
-	WRITE_ONCE(dev->detach_anyway, true);
-	err = nbd_session_drain(session, &usable);
-	/* Otherwise it is being detached, which device_end_session() does not call off any more */
+	err = nbd_session_drain(session, true, &usable);
+	/* Otherwise it is being detached, which is not called off any more */
 	if (!err)
 		device_queue_detach(dev, session, NBD_DETACH_WHILE_ANSWERED, usable);
 }

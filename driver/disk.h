@@ -45,7 +45,6 @@ struct nbd_device_ops {
  *	@lock, before @detach_work is queued
  * @detach_timeout: limit in milliseconds, see nbd_device_detach()
  * @detach_flush: flush the server before the detach
- * @detach_anyway: end the session when @detach_timeout has passed, too
  * @sync_work: writes the page cache for @detach_work
  * @close_work: detaches after the last close, for nbd_session.end_on_close
  * @destroy: no device takes the number when this one is gone; written with @gone
@@ -70,7 +69,6 @@ struct nbd_device {
 	struct nbd_session *detaching;
 	u32 detach_timeout;
 	bool detach_flush;
-	bool detach_anyway;
 	bool destroy;
 	struct work_struct sync_work;
 	struct work_struct close_work;

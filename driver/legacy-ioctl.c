@@ -177,7 +177,7 @@ static int legacy_clear_sock(struct nbd_device *dev)
 	int err = 0;
 
 	if (session) {
-		if (READ_ONCE(dev->detach_anyway))
+		if (READ_ONCE(session->end_anyway))
 			err = nbd_device_wait_dropped(session);
 		else
 			legacy_detach_now(dev, session);

@@ -218,12 +218,13 @@ void nbd_session_set_state(struct nbd_session *session, enum nbd_session_state s
 /**
  * nbd_session_drain() - begin an orderly detach
  * @session: the session
+ * @anyway: the session ends even if it cannot be drained; that holds for a detach under way, too
  * @usable: set to whether any slot has a connection, which could flush
  *
  * Context: Process context, may sleep. Takes the session's lock.
  * Return: 0; -EALREADY if it is being drained; -ENOTCONN if it has ended.
  */
-int nbd_session_drain(struct nbd_session *session, bool *usable)
+int nbd_session_drain(struct nbd_session *session, bool anyway, bool *usable)
 {
 	int err = 0;
 
@@ -234,6 +235,8 @@ int nbd_session_drain(struct nbd_session *session, bool *usable)
 		err = -EALREADY;
 	else
 		nbd_session_set_state(session, NBD_SESSION_DRAINING);
+	if (anyway)
+		WRITE_ONCE(session->end_anyway, true);
 	*usable = session->usable;
 	mutex_unlock(&session->lock);
 	return err;
@@ -244,14 +247,14 @@ int nbd_session_drain(struct nbd_session *session, bool *usable)
  * @session: session that was drained
  *
  * Context: Process context, may sleep. Takes the session's lock.
- * Return: false if the session has ended, by a forced detach.
+ * Return: false if the session has ended, by a forced detach, or is to end anyway.
  */
 bool nbd_session_cancel_drain(struct nbd_session *session)
 {
 	bool back;
 
 	mutex_lock(&session->lock);
-	back = session->state == NBD_SESSION_DRAINING;
+	back = session->state == NBD_SESSION_DRAINING && !session->end_anyway;
 	if (back)
 		nbd_session_set_state(session, session->usable ? NBD_SESSION_LIVE :
 								 NBD_SESSION_WAITING);

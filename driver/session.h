@@ -126,6 +126,7 @@ struct nbd_totals {
  * @pid: process that attached it, or that replaces its connections, in the initial PID namespace
  * @destroy: its end removes the device, and no other one gets the number
  * @end_on_close: it ends when the disk is no longer open
+ * @end_anyway: its orderly detach is not called off; written under @lock
  * @export: negotiated parameters; only the size changes
  * @identifier: free text that says what is attached, or NULL
  * @display: human-readable origin, such as a URI, or NULL; under @lock
@@ -173,6 +174,7 @@ struct nbd_session {
 	pid_t pid;
 	bool destroy;
 	bool end_on_close;
+	bool end_anyway;
 	struct nbd_export export;
 	char *identifier;
 	char *display;
@@ -221,7 +223,7 @@ char *nbd_session_set_display(struct nbd_session *session, char *display);
 
 void nbd_session_set_state(struct nbd_session *session, enum nbd_session_state state);
 enum nbdctl_state nbd_session_uapi_state(const struct nbd_session *session);
-int nbd_session_drain(struct nbd_session *session, bool *usable);
+int nbd_session_drain(struct nbd_session *session, bool anyway, bool *usable);
 bool nbd_session_cancel_drain(struct nbd_session *session);
 
 /* True once commands fail: the session has ended, or is about to */
