@@ -229,7 +229,7 @@ int legacy_disconnect_doit(struct sk_buff *skb, struct genl_info *info)
 	nbd_devices_unlock(dev);
 	if (!session)
 		return 0;
-	/* Those who ask take the device for free when this returns. No lock is held. */
+	/* The caller takes the device for free when this returns. No lock is held. */
 	err = nbd_device_wait_dropped(session);
 	nbd_session_put(session);
 	return err;
