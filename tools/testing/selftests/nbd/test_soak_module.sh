@@ -8,12 +8,15 @@
 
 serve_nbdkit memory 8M
 end=$((SECONDS + ${DURATION:-5}))
-touch "$TMP/unloaded"
+touch "$TMP/attached" "$TMP/unloaded"
 
-# until the end; a minute longer if the module could not go twice
+# twice FILE: it has two lines
+twice() { [ "$(wc -l <"$1")" -ge 2 ]; }
+
+# until the end; a minute longer if the module could not go twice, or was never there long enough
 lasts() {
-	[ "$SECONDS" -lt "$end" ] ||
-		{ [ "$SECONDS" -lt $((end + 60)) ] && [ "$(wc -l <"$TMP/unloaded")" -lt 2 ]; }
+	[ "$SECONDS" -lt "$end" ] && return
+	[ "$SECONDS" -lt $((end + 60)) ] && ! { twice "$TMP/attached" && twice "$TMP/unloaded"; }
 }
 
 # attacher N: a disk that is attached must be readable, so the module is there
@@ -51,7 +54,7 @@ modprobe nbd
 wait_until 60 rmmod nbd
 modprobe nbd
 attached=$(wc -l <"$TMP/attached") unloaded=$(wc -l <"$TMP/unloaded")
-if [ "$attached" -lt 2 ] || [ "$unloaded" -lt 2 ]; then
+if ! twice "$TMP/attached" || ! twice "$TMP/unloaded"; then
 	fail "$attached attaches, $unloaded unloads prove nothing"
 fi
 attach --no-reconnect

@@ -139,13 +139,16 @@ FIXTURE_TEARDOWN(creation)
 	tear_down(_metadata, &self->g);
 }
 
-/* Another queue depth each time makes another disk each time */
+/*
+ * Another queue depth each time makes another disk each time. Where the rival is always first, more
+ * disks are tried.
+ */
 TEST_F_TIMEOUT(creation, one_session, 120)
 {
 	unsigned int attached = 0, i;
 	int error;
 
-	for (i = 0; i < DISKS; i++) {
+	for (i = 0; i < DISKS || (!attached && i < 10 * DISKS); i++) {
 		error = attach_with_depth(&self->g, i & 1 ? 16 : 32);
 		if (!error) {
 			attached++;
