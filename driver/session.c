@@ -218,7 +218,7 @@ void nbd_session_set_state(struct nbd_session *session, enum nbd_session_state s
 /**
  * nbd_session_drain() - begin an orderly detach
  * @session: the session
- * @anyway: the session ends even if it cannot be drained; that holds for a detach under way, too
+ * @anyway: the session ends even if it cannot be drained; that holds for a detach in progress, too
  * @usable: set to whether any slot has a connection, which could flush
  *
  * Context: Process context, may sleep. Takes the session's lock.
