@@ -1,15 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# NBD_CMD_DISCONNECT while a detach waits for a server that does not reply to its flush, and about when
-# that is called off: either way the disk gets detached.
+# NBD_CMD_DISCONNECT while a detach waits for a server that does not reply to its flush, and about
+# when that is called off: either way the disk gets detached.
 
 . "$(dirname "$0")/lib/compat.sh"
 
 requires_nbd
 requires nbd-client
 
-# disconnect_after SECONDS: detach for one second, and disconnect meanwhile; sets RC to the status of
-# nbd-detach
+# disconnect_after SECONDS: detach for one second, and disconnect meanwhile; sets RC to the status
+# of nbd-detach
 disconnect_after() {
 	serve evil-nbd --port @PORT@ --size 16M --evil reply-none --on FLUSH
 	attach -C 1 --timeout 60
