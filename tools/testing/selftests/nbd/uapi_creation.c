@@ -160,8 +160,8 @@ TEST_F_TIMEOUT(creation, one_session, 120)
 		}
 		ASSERT_TRUE(make_idle(&self->g.nl));
 	}
-	EXPECT_GE(self->rival->tried, DISKS / 4);
-	EXPECT_GT(attached, 0);
+	EXPECT_GE(self->rival->tried, DISKS / 4u);
+	EXPECT_GT(attached, 0u);
 	TH_LOG("%u attaches, %u tries by ioctl", attached, self->rival->tried);
 }
 
