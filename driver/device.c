@@ -54,6 +54,7 @@ static void device_update_attrs(struct nbd_device *dev)
  */
 static void device_drop_session(struct nbd_device *dev, struct nbd_session *session)
 {
+	struct nbd_drop_call *call, *next;
 	u32 index = dev->index;
 
 	nbd_debugfs_remove(dev);
@@ -65,6 +66,9 @@ static void device_drop_session(struct nbd_device *dev, struct nbd_session *sess
 	nbd_event(index, session->number, NBDCTL_CMD_DETACHED_EVENT);
 	WRITE_ONCE(session->dropped, true);
 	wake_up_all(&session->change_wq);
+	/* No call is added any more, as the device has lost the session under its lock */
+	list_for_each_entry_safe(call, next, &session->drop_calls, node)
+		call->func(call);
 	nbd_session_put(session);
 	module_put(THIS_MODULE);
 }
@@ -283,6 +287,18 @@ static void device_detach_work(struct work_struct *work)
 	nbd_session_put(session);
 }
 
+/**
+ * nbd_device_call_dropped() - add a call for when a device is done with its session
+ * @dev: attached device, locked by the caller
+ * @call: its @func is set
+ *
+ * Context: Process context, does not sleep.
+ */
+void nbd_device_call_dropped(struct nbd_device *dev, struct nbd_drop_call *call)
+{
+	list_add_tail(&call->node, &nbd_device_session(dev)->drop_calls);
+}
+
 static void device_close_work(struct work_struct *work);
 
 /* Attach a session to an idle device, which the caller has locked */
@@ -422,7 +438,7 @@ int nbd_device_detach(struct nbd_device *dev, u32 timeout, const char **errmsg)
  *
  * The disk may be open: its users get errors, once what is in flight has been replied to and the
  * server has flushed. It is forced when no server has replied to anything for DISCONNECT_TIME.
- * nbd_device_wait_dropped() waits for the end.
+ * nbd_device_wait_dropped() waits for the end, nbd_device_call_dropped() calls then.
  *
  * Context: Process context, does not wait for servers. Takes the session's lock.
  */

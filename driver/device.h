@@ -28,6 +28,16 @@ struct nbd_attach {
 	bool no_device;
 };
 
+/**
+ * struct nbd_drop_call - call when a device is done with its session
+ * @node: in the session's list
+ * @func: called once, in process context, without a lock; it may free this
+ */
+struct nbd_drop_call {
+	struct list_head node;
+	void (*func)(struct nbd_drop_call *call);
+};
+
 int nbd_device_attach(struct nbd_attach *attach, struct nbd_session *session,
 		      struct nbd_conn **conns);
 int nbd_device_attach_open(struct nbd_device *dev, struct nbd_session *session,
@@ -36,6 +46,7 @@ int nbd_device_detach(struct nbd_device *dev, u32 timeout, const char **errmsg);
 void nbd_device_detach_now(struct nbd_device *dev, struct nbd_session *session);
 void nbd_device_disconnect(struct nbd_device *dev);
 int nbd_device_wait_dropped(struct nbd_session *session);
+void nbd_device_call_dropped(struct nbd_device *dev, struct nbd_drop_call *call);
 void nbd_device_closed(struct nbd_device *dev);
 int nbd_device_resize(struct nbd_device *dev, u64 size);
 void nbd_device_set_timeout(struct nbd_device *dev, unsigned long timeout);

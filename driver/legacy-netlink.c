@@ -214,24 +214,79 @@ static struct nbd_device *legacy_find(struct sk_buff *skb, struct genl_info *inf
 	return dev ?: ERR_PTR(legacy_refuse(info, -EINVAL, "index: no such device"));
 }
 
+/* An acknowledgment that is sent when a device is done with its session */
+struct legacy_ack {
+	struct nbd_drop_call call;
+	struct net *net;
+	struct sk_buff *skb;
+	u32 portid;
+};
+
+static void legacy_send_ack(struct nbd_drop_call *call)
+{
+	struct legacy_ack *ack = container_of(call, struct legacy_ack, call);
+
+	/* The caller may be gone */
+	genlmsg_unicast(ack->net, ack->skb, ack->portid);
+	put_net(ack->net);
+	kfree(ack);
+}
+
+/* Make what netlink itself sends for a handler that returns 0 */
+static struct legacy_ack *legacy_alloc_ack(struct genl_info *info)
+{
+	struct legacy_ack *ack = kmalloc(sizeof(*ack), GFP_KERNEL);
+	struct nlmsgerr *msg;
+
+	if (!ack)
+		return NULL;
+	ack->skb = nlmsg_new(sizeof(*msg), GFP_KERNEL);
+	if (!ack->skb) {
+		kfree(ack);
+		return NULL;
+	}
+	msg = nlmsg_data(nlmsg_put(ack->skb, info->snd_portid, info->snd_seq, NLMSG_ERROR,
+				   sizeof(*msg), NLM_F_CAPPED));
+	msg->error = 0;
+	msg->msg = *info->nlhdr;
+	ack->portid = info->snd_portid;
+	ack->net = get_net(genl_info_net(info));
+	ack->call.func = legacy_send_ack;
+	return ack;
+}
+
+/* Under the device's lock */
+static int legacy_disconnect(struct genl_info *info, struct nbd_device *dev)
+{
+	struct legacy_ack *ack;
+
+	if (!nbd_device_session(dev))
+		return 0;
+	if (info->nlhdr->nlmsg_flags & NLM_F_ACK) {
+		ack = legacy_alloc_ack(info);
+		if (!ack)
+			return -ENOMEM;
+		nbd_device_call_dropped(dev, &ack->call);
+	}
+	nbd_device_disconnect(dev);
+	/* With this netlink sends nothing, as after the start of a dump */
+	return -EINTR;
+}
+
+/*
+ * The caller takes the device for free when the acknowledgment comes. Servers decide when that is,
+ * so it is sent later: a handler that waits would keep everyone from registering a family.
+ */
 int legacy_disconnect_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nbd_device *dev = legacy_find(skb, info);
-	struct nbd_session *session;
 	int err;
 
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
 	nbd_devices_lock(dev);
-	session = nbd_devices_get_session(dev);
-	if (session)
-		nbd_device_disconnect(dev);
+	err = legacy_disconnect(info, dev);
 	nbd_devices_unlock(dev);
-	if (!session)
-		return 0;
-	/* The caller takes the device for free when this returns. No lock is held. */
-	err = nbd_device_wait_dropped(session);
-	nbd_session_put(session);
 	return err;
 }
 

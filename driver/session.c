@@ -81,6 +81,7 @@ struct nbd_session *nbd_session_alloc(u32 nr_slots)
 	session_needed_by_reclaim(&session->lock);
 	INIT_LIST_HEAD(&session->retiring);
 	init_waitqueue_head(&session->retire_wq);
+	INIT_LIST_HEAD(&session->drop_calls);
 	init_waitqueue_head(&session->change_wq);
 	spin_lock_init(&session->park_lock);
 	INIT_LIST_HEAD(&session->parked);

@@ -144,6 +144,7 @@ struct nbd_totals {
  * @retire_wq: woken when @nr_retiring becomes 0
  * @state: written under @lock and @park_lock
  * @dropped: the device is done with the session, and has a successor if it was not in use
+ * @drop_calls: called after that; added to under the device's lock, while it has the session
  * @change_wq: woken after each change of @state, and when @dropped is set
  * @gave_up: the dead-connection timeout has expired, and no connection has come since; written
  *	under @lock and @park_lock
@@ -191,6 +192,7 @@ struct nbd_session {
 	wait_queue_head_t retire_wq;
 	enum nbd_session_state state;
 	bool dropped;
+	struct list_head drop_calls;
 	wait_queue_head_t change_wq;
 	bool gave_up;
 	spinlock_t park_lock;	/* parked, suspects, usable, quiesce_depth, epoch, gave_up, state */
