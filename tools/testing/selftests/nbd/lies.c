@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * lies SEED REPLIES SECONDS: load on disks whose servers spoil headers and chunks of their replies
- * at random, until so many replies were spoiled or the time is up. Each connection that is lost is
- * replaced at once. What is read, directly or through the page cache, and what is said of block
- * status, must be right or an error; buffers are poisoned before. Writes write what is there, so
- * the data never change. Now and then a disk is forcibly detached under its load.
+ * lies SEED REPLIES SECONDS DISKS: load on so many disks whose servers spoil headers and chunks of
+ * their replies at random, until so many replies were spoiled or the time is up. Each connection
+ * that is lost is replaced at once. What is read, directly or through the page cache, and what is
+ * said of block status, must be right or an error; buffers are poisoned before. Writes write what
+ * is there, so the data never change. Now and then a disk is forcibly detached under its load.
  */
 #define _GNU_SOURCE
 #include <endian.h>
@@ -24,7 +24,6 @@
 
 #include "uapi.h"
 
-#define WORKERS		8
 #define FIRST_INDEX	4
 #define SLOTS		8
 #define DIRECT		10	/* threads with direct I/O */
@@ -466,19 +465,21 @@ static void work(unsigned long replies, long long end)
 int main(int argc, char **argv)
 {
 	unsigned long replies;
+	unsigned int disks;
 	long long end;
 	int status;
 
-	if (argc != 4)
-		errx(2, "usage: lies SEED REPLIES SECONDS");
+	if (argc != 5)
+		errx(2, "usage: lies SEED REPLIES SECONDS DISKS");
 	seed = strtoull(argv[1], NULL, 0);
 	replies = strtoul(argv[2], NULL, 0);
 	end = now_ms() + 1000 * atoll(argv[3]);
+	disks = atoi(argv[4]);
 	tally = mmap(NULL, sizeof(*tally), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
 		     0);
 	if (tally == MAP_FAILED)
 		err(2, "memory");
-	for (worker = 0; worker < WORKERS; worker++)
+	for (worker = 0; worker < disks; worker++)
 		if (!fork())
 			work(replies, end);
 	while (wait(&status) > 0)

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # While servers spoil headers and chunks of their replies at random under load, each read, direct or
 # through the page cache, and each map is right or fails; connections are replaced, disks detached.
-# COUNT replies are spoiled, or it ends after DURATION seconds.
+# COUNT replies are spoiled, or it ends after DURATION seconds. There are DISKS disks, each with a
+# server.
 # tags: smp
 
 . "$(dirname "$0")/lib/soak.sh"
@@ -15,7 +16,7 @@ echo 1 >/sys/kernel/rcu_expedited
 defer sh -c 'echo 0 >/sys/kernel/rcu_expedited'
 serve_nbdkit memory 8M
 attach -C 1
-"$HERE/lies" "$SEED" "${COUNT:-1000000}" "${DURATION:-5}" >"$TMP/lies" 2>&1 ||
+"$HERE/lies" "$SEED" "${COUNT:-1000000}" "${DURATION:-5}" "${DISKS:-3}" >"$TMP/lies" 2>&1 ||
 	fail "$(cat "$TMP/lies")"
 dd if="$DEV" of=/dev/null bs=64k count=1 iflag=direct status=none || fail "another disk was hurt"
 last=$(tail -n 1 "$TMP/lies")
