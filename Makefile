@@ -32,7 +32,7 @@ help:
 	@echo '  demo         a file system on an NBD disk, its map, discard, and its map again'
 	@echo '  vm           a shell in a VM with the module loaded; KERNEL=$(lab-kernels)|debug'
 	@echo 'Test (Debian 12 or 13, as root; installs what it needs)'
-	@echo '  check        lint, unit and selftests; ends with the number of passes and failures'
+	@echo '  check        lint, unit and selftests; ends with the totals; LOAD=4: on a busy host'
 	@echo '  check-all    all tests on all kernels, for hours; continues after a break; KERNELS'
 	@echo '  lint         checkpatch, sparse, W=1, shellcheck and our own rules'
 	@echo '  unit         tests that need no kernel, under ASan and UBSan'
