@@ -23,10 +23,12 @@
 
 /**
  * struct rival - what the process that attaches by ioctl shares with the test
+ * @on: it tries; else it lets disks pass
  * @tried: number of disks that it has tried to attach to
  * @inside: it is in DO_IT
  */
 struct rival {
+	atomic_bool on;
 	atomic_uint tried;
 	atomic_bool inside;
 };
@@ -44,6 +46,10 @@ static void compete(struct rival *rival)
 	for (;;) {
 		if (stat(path, &node) || node.st_ino == last.st_ino)
 			continue;
+		if (!rival->on) {
+			last = node;
+			continue;
+		}
 		fd = open(path, O_RDWR);
 		if (fd < 0)
 			continue;
@@ -75,16 +81,20 @@ static void listen_to_uevents(void)
 	}
 }
 
-static int attach_with_depth(struct ground *g, uint32_t depth)
+static int attach_beside(struct rival *rival, struct ground *g, uint32_t depth)
 {
 	int error;
 
 	reconnect(g, 0);
+	/* The rival looks at the disk that is there, and then waits for the next one */
+	usleep(20000);
+	rival->on = true;
 	msg_begin(&g->nl, &g->m, NBDCTL_CMD_ATTACH);
 	put_facts(&g->m, &g->x[0], INDEX, 0);
 	put_u32(&g->m, NBDCTL_A_DEVICE_QUEUE_DEPTH, depth);
 	put_slot(&g->m, 0, g->conns[0], &g->x[0]);
 	error = nl_call(&g->nl, &g->m);
+	rival->on = false;
 	close(g->conns[0]);
 	return error;
 }
@@ -98,7 +108,7 @@ static bool rival_left(const struct rival *rival, int ms)
 	return !rival->inside;
 }
 
-/* Whenever the disk is replaced, the rival may attach to it */
+/* If the rival was first, it may have the disk */
 static bool make_idle(struct nl *nl)
 {
 	long long end = now_ms() + 20000;
@@ -149,7 +159,7 @@ TEST_F_TIMEOUT(creation, one_session, 120)
 	int error;
 
 	for (i = 0; i < DISKS || (!attached && i < 10 * DISKS); i++) {
-		error = attach_with_depth(&self->g, i & 1 ? 16 : 32);
+		error = attach_beside(self->rival, &self->g, i & 1 ? 16 : 32);
 		if (!error) {
 			attached++;
 			ASSERT_TRUE(rival_left(self->rival, 10000)) {
