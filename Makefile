@@ -14,7 +14,8 @@ KRELEASE = $(shell cat $(KDIR)/include/config/kernel.release)
 
 all: module helper
 
-lab-kernels = $(shell sed -n 's/^\([0-9][^[:blank:]]*\).*/\1/p' tools/testing/vm/kernels.list | paste -sd'|')
+lab-kernels = $(shell sed -n 's/^\([0-9][^[:blank:]]*\).*/\1/p' tools/testing/vm/kernels.list | \
+	paste -sd'|')
 
 help:
 	@echo 'Build'
@@ -158,7 +159,7 @@ clean:
 	$(MAKE) -C tools/testing clean
 	rm -f nbd-*.tar nbd-*.tar.gz nbd-attach.spec PKGBUILD
 
-.PHONY: all help module check-kdir check-version check-config helper install install-module install-helper \
-	install-client install-headers install-dkms uninstall uninstall-dkms dist demo vm check check-all \
-	lint unit arch selftests boot package debug-check soak bench bench-quick bench-profile \
-	bench-scale bench-clock fuzz clean
+.PHONY: all help module check-kdir check-version check-config helper install install-module \
+	install-helper install-client install-headers install-dkms uninstall uninstall-dkms dist \
+	demo vm check check-all lint unit arch selftests boot package debug-check soak bench \
+	bench-quick bench-profile bench-scale bench-clock fuzz clean

@@ -83,4 +83,5 @@ helper_verbs := \
 	watch
 
 # without main(), which tests and fuzzers have themselves
-helper_rooms := $(foreach room,base maps negotiate kernel keeper verbs,$(helper_$(room):%=$(room)/%))
+helper_rooms := $(foreach room,base maps negotiate kernel keeper verbs, \
+	$(helper_$(room):%=$(room)/%))

@@ -9,8 +9,8 @@ _nbd_options()
 		echo "-u --unix --port --vsock -N --name -C --connections --context" \
 			"--require-context --no-contexts -r --read-only -t --timeout" \
 			"--connect-timeout --peer-timeout -T --dead-timeout --no-reconnect" \
-			"-F --foreground --adopt --force --resize --monitor -Q --queue-size -i --identifier" \
-			"--table --check-config -J --json"
+			"-F --foreground --adopt --force --resize --monitor -Q --queue-size" \
+			"-i --identifier --table --check-config -J --json"
 		;;
 	nbd-attach-generator)
 		echo "--table"
@@ -28,7 +28,8 @@ _nbd_options()
 	nbd-client)
 		echo "-N --name -u --unix -C --connections -t --timeout -T --dead-timeout" \
 			"-b --block-size -R --readonly -i --identifier -n --nofork -c --check" \
-			"-d --disconnect -l --list --table -p --persist -s --swap -m --systemd-mark" \
+			"-d --disconnect -l --list --table -p --persist -s --swap" \
+			"-m --systemd-mark" \
 			"-g --no-optgo -L --nonetlink -B --size -P --preinit -S --sdp" \
 			"-x --enable-tls -A --cacertfile -F --certfile -K --keyfile" \
 			"-H --tlshostname -y --priority"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# fish completion for nbd-attach. Options and columns are those that it prints with --help. Installed
-# for each of the tools, with its name in place of this one's in the next line.
+# fish completion for nbd-attach. Options and columns are those that it prints with --help.
+# Installed for each of the tools, with its name in place of this one's in the next line.
 set -l tool nbd-attach
 
 # __nbd_devices attached|idle

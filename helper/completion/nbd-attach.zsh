@@ -36,7 +36,8 @@ _nbd_operand()
 		;;
 	nbd-client) _alternative 'devices:device:_nbd_devices idle' 'hosts:host:_hosts' ;;
 	nbd-info) _alternative 'devices:device:_nbd_devices attached' 'hosts:host:_hosts' ;;
-	nbd-map) _alternative 'devices:device:_nbd_devices attached' 'files:partition:_files -g "/dev/nbd*p*"' ;;
+	nbd-map) _alternative 'devices:device:_nbd_devices attached' \
+		'files:partition:_files -g "/dev/nbd*p*"' ;;
 	*) _nbd_devices attached ;;
 	esac
 }
@@ -58,7 +59,8 @@ _nbd_value()
 local line long text value specs=()
 # a long option has its text on the next line
 for line in ${(f)"$(_call_program options $service --help 2>/dev/null | sed -z 's/\n\( \{20\}\)/\1/g')"}; do
-	[[ $line =~ '^  (-[a-zA-Z],|   ) --([a-z-]+)(\[=[A-Z]+\])?( ([^ ]+))?(  +(.*))?$' ]] || continue
+	[[ $line =~ '^  (-[a-zA-Z],|   ) --([a-z-]+)(\[=[A-Z]+\])?( ([^ ]+))?(  +(.*))?$' ]] ||
+		continue
 	long=--$match[2]
 	text=[${match[7]//\]/\\]}]
 	value=${match[5]:+:${match[5]//:/\\:}:$(_nbd_value $match[5])}

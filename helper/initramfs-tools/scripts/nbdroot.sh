@@ -6,8 +6,8 @@
 #	nbdroot=URI				nbd://HOST[:PORT]/EXPORT
 #	nbdroot=HOST,EXPORT[,nbdN]
 #	nbdroot=HOST[:PORT]/EXPORT		a HOST that is an IPv6 address in brackets
-#	nbdroot=HOST:/EXPORT			as NFS has it; the export's name begins with the slash
-#	nbdroot=dhcp				HOST:/EXPORT is the root path that the DHCP server names
+#	nbdroot=HOST:/EXPORT			as NFS has it; the name begins with the slash
+#	nbdroot=dhcp				HOST:/EXPORT is the root path of the DHCP server
 #	nbddev=/dev/nbdN			the disk, if it is neither in nbdroot= nor in root=
 #	root=/dev/nbdN[pM]			the disk or a partition; by default the disk
 #
@@ -52,8 +52,8 @@ nbdroot_resolve() {
 	[ "$nbd_disk" != /dev/ ] || nbd_disk=/dev/nbd0
 }
 
-# nbdroot_netroot nbd:HOST:PORT-OR-EXPORT[:TYPE[:FLAGS]]: likewise for dracut's way of naming it, and
-# set $nbd_type and $nbd_flags, to mount it with
+# nbdroot_netroot nbd:HOST:PORT-OR-EXPORT[:TYPE[:FLAGS]]: likewise for dracut's way of naming it,
+# and set $nbd_type and $nbd_flags, to mount it with
 nbdroot_netroot() {
 	nbd_rest=${1#nbd:}
 	case $nbd_rest in
