@@ -99,8 +99,8 @@ _title() {
 
 count() { grep -c "^$1 " "$NBD_RESULTS" || true; }
 
-# sum_up [PREFIX]: the slowest, what was not counted, and the closing line; exit status 1 if anything
-# failed or nothing ran
+# sum_up [PREFIX]: the slowest, what was not counted, and the closing line; exit status 1 if
+# anything failed or nothing ran
 sum_up() {
 	local p f s r
 	p=$(count passed) f=$(count failed) s=$(count skipped) r=$(count reported)
@@ -110,7 +110,8 @@ sum_up() {
 		grep '^[a-z]* [0-9]' "$NBD_RESULTS" | sort -k 2 -rn | head -n 10 |
 			sed -E 's/^[a-z]+ ([0-9]+) /\1\t/'
 	fi
-	[ "$r" -eq 0 ] || echo "$r failed on a kernel above the ceiling of driver/kernels; not counted"
+	[ "$r" -eq 0 ] ||
+		echo "$r failed on a kernel above the ceiling of driver/kernels; not counted"
 	echo "${1:+$1: }$p passed, $f failed, $s skipped"
 	rm -f "$NBD_RESULTS"
 	[ "$f" -eq 0 ] && [ $((p + s)) -gt 0 ]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# What tests of a whole system have in common. The test runs in the newest suite's root, in a network
-# namespace of its own, in which servers listen and the guest's 10.0.2.2 is 127.0.0.1.
+# What tests of a whole system have in common. The test runs in the newest suite's root, in a
+# network namespace of its own, in which servers listen and the guest's 10.0.2.2 is 127.0.0.1.
 #
 #	IMAGE		directory of ./image, TMP one that goes with the test
 #	serve FILE [OPTIONS]	start a server of that file, at the usual port, with one export for
@@ -33,7 +33,8 @@ _clean_up() {
 	[ -z "$server" ] || kill -9 "$server" 2>/dev/null || true
 	if [ "$rc" -ne 0 ]; then
 		sed 's/^/# script: /' "$TMP/said"
-		tr -d '\r' <"$TMP/console" | tail -n "${NBD_BOOT_LINES:-60}" | sed 's/^/# console: /'
+		tr -d '\r' <"$TMP/console" | tail -n "${NBD_BOOT_LINES:-60}" |
+			sed 's/^/# console: /'
 		[ ! -e "$TMP/server.log" ] || tail -n 20 "$TMP/server.log" | sed 's/^/# server: /'
 	fi
 	rm -rf "$TMP"
@@ -60,7 +61,8 @@ within() {
 _listens() { ss -Hltn "sport = :10809" | grep -q .; }
 
 serve() {
-	nbdkit -f -v -p 10809 -P "$TMP/server.pid" --filter=log file "$@" "logfile=$TMP/server.log" \
+	nbdkit -f -v -p 10809 -P "$TMP/server.pid" --filter=log file "$@" \
+		"logfile=$TMP/server.log" \
 		>>"$TMP/server.out" 2>&1 &
 	server=$!
 	within 20 "the server listens" _listens
@@ -73,7 +75,8 @@ server_stop() {
 }
 
 boot() {
-	local initrd=$1 more=$2
+	local initrd=$1 words="console=ttyS0 panic=-1 oops=panic mitigations=off"
+	words+=" random.trust_cpu=on $2"
 	shift 2
 
 	cat >"$TMP/script"
@@ -83,10 +86,10 @@ boot() {
 	rm -f "$TMP"/orders.*
 	mkfifo "$TMP/orders.in" "$TMP/orders.out"
 	exec {orders}<>"$TMP/orders.in"
-	qemu-system-x86_64 -accel tcg,thread=multi -cpu max -machine q35 -smp 1 -m 1500 -nodefaults \
-		-display none -no-reboot -no-user-config \
+	qemu-system-x86_64 -accel tcg,thread=multi -cpu max -machine q35 -smp 1 \
+		-m 1500 -nodefaults -display none -no-reboot -no-user-config \
 		-kernel "$IMAGE/vmlinuz" -initrd "$IMAGE/$initrd" \
-		-append "console=ttyS0 panic=-1 oops=panic mitigations=off random.trust_cpu=on $more" \
+		-append "$words" \
 		-netdev user,id=net -device virtio-net-pci,netdev=net \
 		-drive "file=$TMP/script,if=virtio,format=raw,readonly=on" "$@" \
 		-serial "file:$TMP/console" -serial "file:$TMP/said" \
@@ -102,9 +105,9 @@ root_on_nbd() {
 	boot "$1" "ip=dhcp $words rw systemd.mask=systemd-networkd.service"
 }
 
-# use_root INITRD [WORDS]: such a system works, also when the server is killed and started again; its
-# keeper from the initramfs lives on; it turns itself off with its file system in order. If no server
-# runs yet, it starts when the initramfs has found none.
+# use_root INITRD [WORDS]: such a system works, also when the server is killed and started again;
+# its keeper from the initramfs lives on; it turns itself off with its file system in order. If no
+# server runs yet, it starts when the initramfs has found none.
 use_root() {
 	local sum
 
@@ -161,9 +164,11 @@ powered_off() {
 
 # check_root IMAGE SUM: its file system was left in order, and has /root/data as the guest wrote it
 check_root() {
-	e2fsck -fn "$1" >"$TMP/fsck" 2>&1 || fail "the file system is damaged: $(head -n 5 "$TMP/fsck")"
+	e2fsck -fn "$1" >"$TMP/fsck" 2>&1 ||
+		fail "the file system is damaged: $(head -n 5 "$TMP/fsck")"
 	debugfs -R "dump /root/data $TMP/data" "$1" 2>/dev/null
-	[ "$(sha256sum <"$TMP/data")" = "$2  -" ] || fail "what the guest wrote is not on the server"
+	[ "$(sha256sum <"$TMP/data")" = "$2  -" ] ||
+		fail "what the guest wrote is not on the server"
 }
 
 # console PATTERN: the guest's console has such a line

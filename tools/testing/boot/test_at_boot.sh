@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Disks of nbdtab(5) are there at every boot, with a file system, swap, a volume group and an
-# encrypted volume on them; they survive what happens to the server, the network and the service, and
-# are taken down in order. A dead server delays neither the boot nor the shutdown for long.
+# encrypted volume on them; they survive what happens to the server, the network and the service,
+# and are taken down in order. A dead server delays neither the boot nor the shutdown for long.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -16,7 +16,8 @@ cp --sparse=always "$IMAGE/root.img" "$TMP/root.img"
 
 # local_root: the guest has a disk of its own, which lasts
 local_root() {
-	boot initrd-debian "root=/dev/vdb rw" -drive "file=$TMP/root.img,if=virtio,format=raw,cache=unsafe"
+	boot initrd-debian "root=/dev/vdb rw" \
+		-drive "file=$TMP/root.img,if=virtio,format=raw,cache=unsafe"
 }
 
 # what each boot but the first begins with
@@ -26,7 +27,8 @@ set -ex
 systemctl is-system-running --wait || true
 show() { systemctl --no-pager --failed; systemctl --no-pager status "nbd-attach@*"; nbd-list; }
 all_there() {
-	findmnt /mnt/data && findmnt /mnt/volume && findmnt /mnt/secret && grep nbd1 /proc/swaps || {
+	findmnt /mnt/data && findmnt /mnt/volume && findmnt /mnt/secret &&
+		grep nbd1 /proc/swaps || {
 		show
 		exit 1
 	}
@@ -110,7 +112,8 @@ order go
 said '^status 0'
 powered_off 150
 ! console 'Failed unmounting|Failed deactivating|emergency' || fail "not an orderly shutdown"
-e2fsck -fn "$TMP/exports/data" >"$TMP/fsck" 2>&1 || fail "the file system is damaged: $(head -n 5 "$TMP/fsck")"
+e2fsck -fn "$TMP/exports/data" >"$TMP/fsck" 2>&1 ||
+	fail "the file system is damaged: $(head -n 5 "$TMP/fsck")"
 debugfs -R "dump /one $TMP/one" "$TMP/exports/data" 2>/dev/null
 [ "$(cat "$TMP/one")" = one ] || fail "what was written is not on the server"
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# A system boots with its root on an export, by nbd-attach's own module for dracut, where there is no
-# nbd-client: the export is named as that one's module has it, and by nbdroot=.
+# A system boots with its root on an export, by nbd-attach's own module for dracut, where there is
+# no nbd-client: the export is named as that one's module has it, and by nbdroot=.
 
 . "$(dirname "$0")/lib.sh"
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# A system boots with its root on an export, by Debian's initramfs scripts that call nbd-client, where
-# that is nbd-attach.
+# A system boots with its root on an export, by Debian's initramfs scripts that call nbd-client,
+# where that is nbd-attach.
 
 . "$(dirname "$0")/lib.sh"
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # How the fuzzers of both sides are run: libFuzzer, ASan and UBSan. "make check SECONDS=n" runs each
-# for n seconds, from the seeds in corpus/NAME and with NAME.dict if there is one, and prints TAP. What
-# a run finds new goes to build/found/NAME, an input that fails to build/NAME-*. Who includes this
-# sets "fuzzers", "here", "build" and "limits", and makes build/NAME.
+# for n seconds, from the seeds in corpus/NAME and with NAME.dict if there is one, and prints TAP.
+# What a run finds new goes to build/found/NAME, an input that fails to build/NAME-*. Who includes
+# this sets "fuzzers", "here", "build" and "limits", and makes build/NAME.
 
 SECONDS ?= 10
 
@@ -15,7 +15,8 @@ check: all
 		dict=$(here)$$fuzzer.dict; [ ! -f $$dict ] || set -- -dict=$$dict; \
 		if $(build)/$$fuzzer -max_total_time=$(SECONDS) -timeout=10 $(limits) \
 			-print_final_stats=1 -artifact_prefix=$(build)/$$fuzzer- "$$@" \
-			$(build)/found/$$fuzzer $(here)corpus/$$fuzzer >$(build)/$$fuzzer.log 2>&1; then \
+			$(build)/found/$$fuzzer $(here)corpus/$$fuzzer \
+			>$(build)/$$fuzzer.log 2>&1; then \
 			echo "ok $$n - fuzz $$fuzzer: $$(sed -n 's/.*executed_units: *//p' \
 				$(build)/$$fuzzer.log) inputs"; \
 		else \

@@ -146,7 +146,8 @@ forget_unused() {
 		old=${lock%.lock}
 		[ "$old" != "$dir" ] || continue
 		flock -n "$lock" rm -rf "$old" "$old.tmp" "$old.log" "$lock" || true
-	done < <(find "$(dirname "$dir")" -maxdepth 1 -name "$(basename "${dir%-*}")-*.lock" -mtime +14)
+	done < <(find "$(dirname "$dir")" -maxdepth 1 \
+		-name "$(basename "${dir%-*}")-*.lock" -mtime +14)
 }
 
 # Commands in the background, which end with the script, however that ends: each is the leader of a
@@ -182,5 +183,6 @@ fetch_deb() {
 	"$vm/in" "$suite" "$vm/apt" download "$dir" "$@" >&2 || die "cannot download $*"
 }
 
-# newest_version SUITE PACKAGE: its newest version, of any archive of the suite; fails if there is none
+# newest_version SUITE PACKAGE: its newest version, of any archive of the suite; fails if there is
+# none
 newest_version() { "$vm/in" "$1" "$vm/apt" version "$2"; }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Connections after the first are negotiated at the same time: nine with a server that takes its time
-# over each come in that of a few.
+# Connections after the first are negotiated at the same time: nine with a server that takes its
+# time over each come in that of a few.
 
 . "$(dirname "$0")/lib/lib.sh"
 

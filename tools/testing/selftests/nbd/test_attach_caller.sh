@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# An attach does not depend on what its caller left behind: closed standard files, SIGCHLD ignored, a
-# large locale archive, which must not be locked in memory. It ends when asked to, although the server
-# does not answer the first read.
+# An attach does not depend on what its caller left behind: closed standard files, SIGCHLD ignored,
+# a large locale archive, which must not be locked in memory. It ends when asked to, although the
+# server does not answer the first read.
 
 . "$(dirname "$0")/lib/lib.sh"
 
@@ -16,7 +16,8 @@ detach "$DEV"
 
 python3 -c 'import os, signal, sys
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-os.execvp(sys.argv[1], sys.argv[1:])' nbd-attach "$URI" "$DEV" || fail "SIGCHLD ignored: exit status $?"
+os.execvp(sys.argv[1], sys.argv[1:])' nbd-attach "$URI" "$DEV" ||
+	fail "SIGCHLD ignored: exit status $?"
 detach "$DEV"
 
 # glibc maps all of it, to look for a locale

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# nbd-attach-generator makes no unit for the disk that the root file system is on, be it a partition,
-# a volume of the device mapper on that, or btrfs, whose device number is of no disk.
+# nbd-attach-generator makes no unit for the disk that the root file system is on, be it a
+# partition, a volume of the device mapper on that, or btrfs, whose device number is of no disk.
 
 . "$(dirname "$0")/lib/lib.sh"
 
@@ -28,7 +28,8 @@ units() {
 		cp "$2" tmp/table
 		rm -rf tmp/units && mkdir tmp/units
 		chroot . "$3" --table /tmp/table /tmp/units
-		find tmp/units -type l -printf "%f\n" | sort -u' units "$root" "$TMP/table" "$generator"
+		find tmp/units -type l -printf "%f\n" | sort -u' \
+		units "$root" "$TMP/table" "$generator"
 	umount "$root"
 }
 

@@ -22,7 +22,8 @@ same "$json" "{\"device\":\"$one\",\"state\":\"live\",\"uri\":\"$first\",$(:
 	)\"request_timeout\":7.5,\"dead_timeout\":90,$(:
 	)\"connections_total\":3,\"connections_up\":3}" "first disk"
 json=$(list NAME,SIZE,RO,CONN,CONTEXTS,TIMEOUT "$two")
-matches "$json" '"size":8388608,"read_only":true,"contexts":\[\],"request_timeout":null' "second disk"
+matches "$json" '"size":8388608,"read_only":true,"contexts":\[\],"request_timeout":null' \
+	"second disk"
 # all programs call a thing by the same name
 all=$(nbd-list -o none 2>&1 | sed -n 's/^hint: //p' | tr ' ' ,)
 moves='.openers, .in_flight, .oldest_request, .requests, .replies, .bytes_sent, .bytes_received'
@@ -47,7 +48,8 @@ diff "$TMP/words" "$TMP/info" || fail "nbd-list -v and nbd-info do not agree"
 peer=${first#nbd://} peer=${peer%/}
 same "$(grep -cE "^ +[012] up +tcp +$peer( +[0-9]+){3}( +[0-9.]+[BKM]){2} +0 *$" "$TMP/words")" 3 \
 	"connections"
-matches "$(<"$TMP/words")" "contexts:.*base:allocation.*in flight: [0-9]+.*since the attach: requests" \
+matches "$(<"$TMP/words")" \
+	"contexts:.*base:allocation.*in flight: [0-9]+.*since the attach: requests" \
 	"all about a disk"
 matches "$(nbd-list -vb "$one")" ' [0-9]{5,} ' "bytes"
 same "$(nbd-list -v | grep -c '^nbd[0-9]*:$')" 2 "disks in words"

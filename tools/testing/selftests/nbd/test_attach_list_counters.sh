@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Requests are counted in flight while a server stands still and while none is there, with the age of
-# the oldest; what was sent is counted across connections, and the error of the lost one is kept.
+# Requests are counted in flight while a server stands still and while none is there, with the age
+# of the oldest; what was sent is counted across connections, and the error of the lost one is kept.
 
 . "$(dirname "$0")/lib/keeper.sh"
 
@@ -58,4 +58,5 @@ same "$(list REQUESTS)" $(($(served) + $(resent))) "requests"
 same "$(list REPLIES)" "$(served)" "replies"
 error=$(klog | sed -n 's/.*conn [01]: lost, error -//p' | tail -n 1)
 same "$(nbd-info --json "$DEV" | jq .last_error)" "$error" "last error"
-matches "$(nbd-info --json "$DEV" | jq .last_error_age)" '^[3-9]|^[1-9][0-9]' "age of the last error"
+matches "$(nbd-info --json "$DEV" | jq .last_error_age)" '^[3-9]|^[1-9][0-9]' \
+	"age of the last error"

@@ -17,7 +17,8 @@ check() {
 	}
 	{
 		label = "[a-z_]+=\"([^\"\\\\]|\\\\[\\\\\"n])*\""
-		if ($0 !~ "^" name "([{]" label "(," label ")*[}])? [0-9]+([.][0-9]+)?$") bad("sample")
+		labels = "([{]" label "(," label ")*[}])?"
+		if ($0 !~ "^" name labels " [0-9]+([.][0-9]+)?$") bad("sample")
 		sub(/ [^ ]*$/, "")
 		if (seen[$0]++) bad("twice")
 	}

@@ -57,13 +57,14 @@ same "$(<"$TMP/other")" "" "events of another disk"
 # the same story, which the log tells, too
 message() { python3 -c "import os; print(os.strerror($1))"; }
 errors=$(klog | sed -n 's/.*conn \([01]\): lost, error -/\1 /p' | sort)
-same "$(jq -r 'select(.event == "connection-down") | "\(.connection) \(.reason)"' "$TMP/json" | sort)" \
-	"$errors" "connections that were lost"
+same "$(jq -r 'select(.event == "connection-down") | "\(.connection) \(.reason)"' "$TMP/json" |
+	sort)" "$errors" "connections that were lost"
 same "$(jq -r .event "$TMP/json" | sort | xargs)" \
 	"attached connection-down connection-down detached giving-up" "events"
-same "$(jq -r 'select(.event == "attached" or .event == "detached") | .event' "$TMP/json" | xargs)" \
-	"attached detached" "first and last"
-same "$(jq -c '[.version, .device, .index]' "$TMP/json" | sort -u)" "[1,\"$DEV\",${DISK#nbd}]" "device"
+same "$(jq -r 'select(.event == "attached" or .event == "detached") | .event' "$TMP/json" |
+	xargs)" "attached detached" "first and last"
+same "$(jq -c '[.version, .device, .index]' "$TMP/json" | sort -u)" "[1,\"$DEV\",${DISK#nbd}]" \
+	"device"
 same "$(jq .session "$TMP/json" | sort -u | wc -l)" 1 "sessions"
 stamp='[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}[.][0-9]{3}[+-][0-9]{2}:[0-9]{2}'
 matches "$(jq -r .time "$TMP/json" | tail -n 1)" "^$stamp\$" "time"

@@ -24,7 +24,8 @@ for _ in 1 2 3; do
 	same "$(nbd-info --json "$DEV" | jq -r '[.connections[].peer] | unique | .[]')" "$first" \
 		"what the driver tells"
 	[ "$first" != "10.9.0.1:$PORT" ] || holds left || fail "the disk is not what the server has"
-	[ "$first" != "10.9.0.2:$PORT" ] || holds right || fail "the disk is not what the server has"
+	[ "$first" != "10.9.0.2:$PORT" ] || holds right ||
+		fail "the disk is not what the server has"
 	cat "$DEV" >"$TMP/all"
 	dd if="$TMP/all" of="$TMP/left" conv=notrunc status=none
 	dd if="$TMP/all" of="$TMP/right" conv=notrunc status=none

@@ -19,7 +19,8 @@ for size in 512 1000001 $((8 << 40)); do
 	cmp "$TMP/back" "$TMP/sector"
 
 	head -c 512 /dev/urandom >"$TMP/sector"
-	within 20 dd if="$TMP/sector" of="$DEV" bs=512 seek="$last" oflag=direct conv=notrunc,fsync \
+	within 20 dd if="$TMP/sector" of="$DEV" bs=512 seek="$last" oflag=direct \
+		conv=notrunc,fsync \
 		status=none
 	detach
 	cmp -n 512 -i "$((last * 512)):0" "$image" "$TMP/sector"

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # A file system that is still mounted when its disk is forced away keeps the number of the disk:
-# another export there would be taken for it. It gets another number, shows its own files, and is not
-# written to. The number is free when the last mount is gone.
+# another export there would be taken for it. It gets another number, shows its own files, and is
+# not written to. The number is free when the last mount is gone.
 # tags: kernel
 
 . "$(dirname "$0")/lib/lib.sh"

@@ -27,7 +27,8 @@ same "$(value bytes_sent)" $((28 * $(served))) "bytes sent"
 same "$(value display)" "$URI" "display"
 same "$(stat -c %a "$stats/display")" 400 "mode of display"
 same "$(stat -c %a "$stats"/[!d]* | sort -u)" 444 "modes"
-same "$(setpriv --reuid nobody --regid nogroup --clear-groups -- cat "$stats/state")" live "for nobody"
+same "$(setpriv --reuid nobody --regid nogroup --clear-groups -- cat "$stats/state")" live \
+	"for nobody"
 
 pause_server
 background read read_at 99
@@ -45,7 +46,8 @@ same "$(value reconnects) $(value state)" "2 live" "after the reconnect"
 resent=$(klog | sed -n 's/.*resending \([0-9]*\) requests.*/\1/p' | paste -sd+)
 [ $((resent)) -ge 1 ] || fail "nothing was resent"
 same "$(value requests) $(value replies)" "$(($(served) + resent)) $(served)" "of both servers"
-same "$(value last_error)" "$(klog | sed -n 's/.*conn [01]: lost, error -//p' | tail -n 1)" "last error"
+same "$(value last_error)" "$(klog | sed -n 's/.*conn [01]: lost, error -//p' | tail -n 1)" \
+	"last error"
 
 # with the disk they go, and the next one begins at 0
 detach

@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# nbd-list --watch draws a new picture over the old one at each event and by time; it ends at a signal,
-# when its reader has gone, and when the disk it watches is detached.
+# nbd-list --watch draws a new picture over the old one at each event and by time; it ends at a
+# signal, when its reader has gone, and when the disk it watches is detached.
 
 . "$(dirname "$0")/lib/lib.sh"
 
 requires script evil-nbd mkfifo
 
-# The last picture on the terminal; each begins at the top of the screen. Without a program, as it is
-# polled.
+# The last picture on the terminal; each begins at the top of the screen. Without a program, as it
+# is polled.
 picture() {
 	local screen
 
@@ -37,7 +37,8 @@ ended() {
 : >"$TMP/stderr"
 # On a terminal of ten lines; after a thousand seconds, so that only events can make it draw.
 settle
-script -qefc "stty rows 10 columns 60; exec nbd-list --watch=1000 -o NAME,STATE,CONN" "$TMP/screen" \
+script -qefc "stty rows 10 columns 60; exec nbd-list --watch=1000 -o NAME,STATE,CONN" \
+	"$TMP/screen" \
 	</dev/null >/dev/null 2>&1 &
 terminal=$!
 defer _kill "$terminal"
@@ -66,7 +67,8 @@ nbd-list --watch=0.5 -o NAME,SIZE "$DEV" >"$TMP/lists" 2>"$TMP/stderr" &
 watcher=$!
 defer _kill "$watcher"
 wait_until 20 listed 3
-same "$(head -n 4 "$TMP/lists" | sed 's/ \+/ /g' | tr '\n' '|')" "NAME SIZE|$DISK 16M||NAME SIZE|" "lists"
+same "$(head -n 4 "$TMP/lists" | sed 's/ \+/ /g' | tr '\n' '|')" "NAME SIZE|$DISK 16M||NAME SIZE|" \
+	"lists"
 grep -q $'\033' "$TMP/lists" && fail "escape sequences in a file"
 settle
 detach

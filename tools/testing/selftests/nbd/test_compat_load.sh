@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # The module is loaded and unloaded while nbd-client connects and disconnects, for DURATION seconds:
-# the module goes when no disk is attached, and nothing hangs. A program that asks for either netlink
-# family has it loaded.
+# the module goes when no disk is attached, and nothing hangs. A program that asks for either
+# netlink family has it loaded.
 # tags: smp
 
 . "$(dirname "$0")/lib/compat.sh"
@@ -58,7 +58,8 @@ for options in "" "-L"; do
 	wait_until 60 rmmod nbd
 	modprobe nbd
 	settle
-	note "$(wc -l <"$TMP/connected") connects, $(wc -l <"$TMP/unloaded") unloads with '$options'"
+	note "with '$options':" \
+		"$(wc -l <"$TMP/connected") connects, $(wc -l <"$TMP/unloaded") unloads"
 	if ! twice "$TMP/connected" || ! twice "$TMP/unloaded"; then
 		fail "that proves nothing"
 	fi

@@ -12,7 +12,11 @@ requires nbd-client
 allow_klog 'Buffer I/O error|I/O error, dev nbd|partition table'
 
 start() { _launch nbdkit -f -i 127.0.0.1 -p "$PORT" file "$TMP/image"; }
-reads() { dd if="$DEV" of="$TMP/read" bs=4k count=1 iflag=direct status=none 2>/dev/null && [ -s "$TMP/read" ]; }
+reads()
+{
+	dd if="$DEV" of="$TMP/read" bs=4k count=1 iflag=direct status=none 2>/dev/null &&
+		[ -s "$TMP/read" ]
+}
 
 truncate -s 16M "$TMP/image"
 _place

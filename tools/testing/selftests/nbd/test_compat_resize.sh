@@ -17,7 +17,8 @@ same "$(size)" $((64 << 20)) "size"
 "$HERE/compat_poke" "$DEV" size $((16 << 20))
 same "$(size)" $((16 << 20)) "size when shrunk"
 same "$(lsblk -bdno SIZE "$DEV")" $((16 << 20)) "size by lsblk"
-same "$(dd if="$DEV" bs=1M skip=15 iflag=direct status=none | wc -c)" $((1 << 20)) "bytes at the end"
+same "$(dd if="$DEV" bs=1M skip=15 iflag=direct status=none | wc -c)" $((1 << 20)) \
+	"bytes at the end"
 within 60 mkfs.ext4 -q "$DEV"
 within 60 mount "$DEV" "$TMP/mnt"
 "$HERE/compat_poke" "$DEV" size $((64 << 20))

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Requests that wait for a server to come back, under a busy file system: nbd-detach --force frees the
-# disk at once, and everybody who used it.
+# Requests that wait for a server to come back, under a busy file system: nbd-detach --force frees
+# the disk at once, and everybody who used it.
 
 . "$(dirname "$0")/lib/detach.sh"
 

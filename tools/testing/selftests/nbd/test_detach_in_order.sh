@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The last that a server reads from a connection is the end of the stream, behind DISC. So it closes,
-# and no connection has to be reset, though sixteen threads of nbdkit read from each. None is lost.
+# The last that a server reads from a connection is the end of the stream, behind DISC. So it
+# closes, and no connection has to be reset, though sixteen threads of nbdkit read from each. None
+# is lost.
 
 . "$(dirname "$0")/lib/lib.sh"
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# nbd-detach refuses a disk that is below a loop device or device mapper, or exported by a target of the
-# kernel, and says by which.
+# nbd-detach refuses a disk that is below a loop device or device mapper, or exported by a target of
+# the kernel, and says by which.
 # tags: kernel
 
 . "$(dirname "$0")/lib/lib.sh"

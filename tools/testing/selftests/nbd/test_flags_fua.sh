@@ -7,7 +7,8 @@
 
 log=$TMP/log
 write() {
-	within 20 dd if=/dev/zero of="$DEV" bs=64k count=1 seek=256 oflag=direct,dsync conv=notrunc \
+	within 20 dd if=/dev/zero of="$DEV" bs=64k count=1 seek=256 oflag=direct,dsync \
+		conv=notrunc \
 		status=none
 }
 

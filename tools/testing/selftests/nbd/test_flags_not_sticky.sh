@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # A disk keeps nothing of an earlier one of its number, neither of the export nor of what was set by
-# hand, in any attribute that sysfs has; nor an error that nobody has asked for. Programs that look at
-# the disk's sequence number see another disk. A sync of an idle one succeeds.
+# hand, in any attribute that sysfs has; nor an error that nobody has asked for. Programs that look
+# at the disk's sequence number see another disk. A sync of an idle one succeeds.
 # tags: kernel
 
 . "$(dirname "$0")/lib/lib.sh"
@@ -11,7 +11,8 @@
 settings() {
 	(
 		cd "/sys/block/$DISK"
-		grep -sH '' ro removable capability hidden events_async queue/* queue/iosched/* || true
+		grep -sH '' ro removable capability hidden events_async \
+			queue/* queue/iosched/* || true
 		blockdev --report "$DEV" | awk 'NR == 2 { print $1, $2, $3, $4 }'
 	)
 }
@@ -20,8 +21,9 @@ settings() {
 spoil() {
 	local setting
 
-	for setting in "write_cache=write through" scheduler=mq-deadline read_ahead_kb=64 nomerges=2 \
-		rq_affinity=2 rotational=1 add_random=1 iostats=0 iostats_passthrough=1 stable_writes=1 \
+	for setting in "write_cache=write through" scheduler=mq-deadline read_ahead_kb=64 \
+		nomerges=2 rq_affinity=2 rotational=1 add_random=1 iostats=0 \
+		iostats_passthrough=1 stable_writes=1 \
 		max_sectors_kb=512 discard_max_bytes=1048576 nr_requests=16 wbt_lat_usec=1000 \
 		io_timeout=5000; do
 		echo "${setting#*=}" >"/sys/block/$DISK/queue/${setting%%=*}"

@@ -18,7 +18,8 @@ round() {
 		"$(sha256sum <"$TMP/data")" "read back"
 	same "$(nbd-info --json "$DEV" | jq -c '[.structured, .contexts]')" "$replies" "replies"
 	same "$(queue write_cache)/$(queue rotational)" "$1" "write cache and rotational"
-	[ "$(queue discard_max_bytes)" = 0 ] || same "$1" "write back/1" "discards are possible with"
+	[ "$(queue discard_max_bytes)" = 0 ] ||
+		same "$1" "write back/1" "discards are possible with"
 	detach
 	stop_server
 	cmp -n 3145728 -i 1048576:0 "$image" "$TMP/data"

@@ -15,7 +15,8 @@ note "$(qemu-storage-daemon --version | head -n 1)"
 by_qemu() {
 	qemu-img map --output=json -f qcow2 "$image" | jq -c '
 		reduce .[] as $e ([];
-			(($e | if .data then 0 else 1 end) + ($e | if .zero then 2 else 0 end)) as $type |
+			(($e | if .data then 0 else 1 end) +
+			 ($e | if .zero then 2 else 0 end)) as $type |
 			if length > 0 and .[-1][2] == $type then .[-1][1] += $e.length
 			else . + [[$e.start, $e.length, $type]] end) | .[]'
 }

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # A CPU whose requests are with the server goes offline without waiting for the answers, as it
-# must for the machine to sleep: the server may be on a network that sleeps already. The answers count
-# all the same.
+# must for the machine to sleep: the server may be on a network that sleeps already. The answers
+# count all the same.
 # tags: smp
 
 . "$(dirname "$0")/lib/lib.sh"

@@ -15,7 +15,8 @@ io() {
 		oflag=direct conv=notrunc ;;
 	read) fails within 20 dd if="$DEV" of=/dev/null bs=64k count=1 skip="$(($1 * 16))" \
 		iflag=direct ;;
-	# a write of zeroes that the kernel may not replace by writing, as it does for "blkdiscard -z"
+	# a write of zeroes that the kernel may not replace by writing, as it does for "blkdiscard
+	# -z"
 	zeroes) fails within 20 fallocate -p -o "${1}M" -l 64k "$DEV" ;;
 	trim) fails within 20 blkdiscard -o "${1}M" -l 64k "$DEV" ;;
 	esac

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Zeroes and trims that take the server longer than --timeout are done all the same, in pieces that it
-# can do in time, and none twice; pieces become larger again when the server is fast. Without a
+# Zeroes and trims that take the server longer than --timeout are done all the same, in pieces that
+# it can do in time, and none twice; pieces become larger again when the server is fast. Without a
 # time-out they are sent whole.
 
 . "$(dirname "$0")/lib/keeper.sh"
@@ -36,7 +36,8 @@ for command in WRITE_ZEROES:-z TRIM:; do
 	detach
 	stop_server
 	same "$(grep -c VIOLATION "$log" || true)" 0 "violations"
-	[ "$(grep -c "^CONNECT" "$log")" -le 8 ] || fail "it took $(grep -c "^CONNECT" "$log") connections"
+	[ "$(grep -c "^CONNECT" "$log")" -le 8 ] ||
+		fail "it took $(grep -c "^CONNECT" "$log") connections"
 done
 
 # the server stands still for once

@@ -16,7 +16,8 @@ attach -C 1
 echo 1 >"$tracefs/events/nbd/enable"
 defer sh -c "echo 0 >$tracefs/events/nbd/enable"
 within 20 dd if="$DEV" of=/dev/null bs=64k count=1 skip=128 iflag=direct status=none
-within 20 dd if=/dev/zero of="$DEV" bs=4k count=1 seek=3 oflag=direct conv=nocreat,notrunc status=none
+within 20 dd if=/dev/zero of="$DEV" bs=4k count=1 seek=3 oflag=direct conv=nocreat,notrunc \
+	status=none
 minor=$(cut -d: -f2 "/sys/block/$DISK/dev")
 detach
 trace=$(grep -v '^#' "$tracefs/trace")

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# A Unix socket is full again and again, as its server is stopped or slow: what did not go in goes in
-# when there is room, and nothing waits for ever.
+# A Unix socket is full again and again, as its server is stopped or slow: what did not go in goes
+# in when there is room, and nothing waits for ever.
 
 . "$(dirname "$0")/lib/lib.sh"
 
@@ -17,7 +17,8 @@ full() { [ "$(awk '{ print $2 }' "/sys/block/$DISK/inflight")" -ge 8 ]; }
 TRANSPORT=unix serve_nbdkit memory 64M
 attach
 settle
-# udev reads a disk that somebody has written to, and nobody can open it then; not one that is locked
+# udev reads a disk that somebody has written to, and nobody can open it then; not one that is
+# locked
 flock --exclusive --no-fork "$DEV" sleep infinity &
 lock=$!
 defer _kill $lock

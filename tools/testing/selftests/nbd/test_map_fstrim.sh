@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The map of a mounted file system is the server's, before and after a file was removed and its blocks
-# were discarded; the data become fewer by the file's size.
+# The map of a mounted file system is the server's, before and after a file was removed and its
+# blocks were discarded; the data become fewer by the file's size.
 
 . "$(dirname "$0")/lib/map.sh"
 

@@ -1,13 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The picture of a layout that the test knows shows each cell as it is, in lines that fit the terminal;
-# in ASCII where the locale has nothing else, and without colours where NO_COLOR asks for that.
+# The picture of a layout that the test knows shows each cell as it is, in lines that fit the
+# terminal; in ASCII where the locale has nothing else, and without colours where NO_COLOR asks for
+# that.
 
 . "$(dirname "$0")/lib/map.sh"
 
 requires evil-nbd script python3
 
-# 8 MiB: data 0-1, hole,zero 1-2, zero 2-3, hole 3-4, a quarter of a MiB of data in 4-5, hole,zero to 8
+# 8 MiB: data 0-1, hole,zero 1-2, zero 2-3, hole 3-4, a quarter of a MiB of data in 4-5, hole,zero
+# to 8
 cat >"$TMP/layout" <<-END
 	1048576 1048576 3
 	2097152 1048576 2
@@ -28,7 +30,8 @@ graph() {
 
 # cells: the rows of the picture put together (without labels and colours)
 cells() {
-	sed 's/\x1b\[[0-9;]*m//g' | awk 'n == 1 && NF == 0 { exit } n == 1 { printf "%s", $2 } NF == 0 { n++ }'
+	sed 's/\x1b\[[0-9;]*m//g' |
+		awk 'n == 1 && NF == 0 { exit } n == 1 { printf "%s", $2 } NF == 0 { n++ }'
 }
 
 widest() { sed 's/\x1b\[[0-9;]*m//g' | python3 -X utf8 -c 'import sys
@@ -65,7 +68,8 @@ for columns in 40 60; do
 	graph C "$columns" NO_COLOR=1 >"$TMP/narrow"
 	cells <"$TMP/narrow" | fold_runs | grep -qE '^[0-9]+# [0-9]+\. [0-9]+o [0-9]+\?' ||
 		fail "cells at $columns columns: $(cat "$TMP/narrow")"
-	rows=$(awk 'n == 1 && NF == 0 { exit } n == 1 { print } NF == 0 { n++ }' "$TMP/narrow" | widest)
+	rows=$(awk 'n == 1 && NF == 0 { exit } n == 1 { print } NF == 0 { n++ }' "$TMP/narrow" |
+		widest)
 	[ "$rows" -le "$columns" ] || fail "rows of $rows at $columns columns"
 done
 # no terminal: no colours, COLUMNS counts

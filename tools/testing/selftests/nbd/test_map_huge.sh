@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The map of 8 TiB, mostly a hole, is that of nbdinfo, and is there in seconds: a request covers much.
+# The map of 8 TiB, mostly a hole, is that of nbdinfo, and is there in seconds: a request covers
+# much.
 
 . "$(dirname "$0")/lib/map.sh"
 

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # nbdkit's last extent runs past what was asked for; the map of a range, and of extents of one byte,
-# is what nbdinfo says all the same, as it is where an extent follows behind. A map that breaks off shows
-# what is known.
+# is what nbdinfo says all the same, as it is where an extent follows behind. A map that breaks off
+# shows what is known.
 
 . "$(dirname "$0")/lib/map.sh"
 
@@ -26,7 +26,8 @@ truncate -s 10000001 "$TMP/image"
 dd if=/dev/urandom of="$TMP/image" bs=4096 seek=5 count=1 conv=notrunc status=none
 serve_nbdkit --filter=truncate --filter=cow file "$TMP/image" round-up=4096
 attach
-same "$(our_map --offset 20481 --length 4095)" '[20481,4095,0,"data"]' "map that ends with an extent"
+same "$(our_map --offset 20481 --length 4095)" '[20481,4095,0,"data"]' \
+	"map that ends with an extent"
 same_map
 detach
 

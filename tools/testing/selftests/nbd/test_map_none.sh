@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # A disk of a server without block status works, but nbd-map says that there are no maps and exits
-# with 1; --require-context refuses the attach. It says so, too, where nothing is attached, and exits with
+# with 1; --require-context refuses the attach. It says so, too, where nothing is attached, and
+# exits with
 # 5 for what is not an NBD disk, though it be made of one.
 
 . "$(dirname "$0")/lib/map.sh"

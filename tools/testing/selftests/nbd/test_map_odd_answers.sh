@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# However a server cuts its answers (short, overshooting, past the end, contexts that stop at different
-# places or come in any order, split runs), and though ids differ on each of four connections, the maps
-# of three contexts are those which nbdinfo has of the same layouts from a plain server.
+# However a server cuts its answers (short, overshooting, past the end, contexts that stop at
+# different places or come in any order, split runs), and though ids differ on each of four
+# connections, the maps of three contexts are those which nbdinfo has of the same layouts from a
+# plain server.
 
 . "$(dirname "$0")/lib/map.sh"
 
@@ -29,7 +30,8 @@ for words in overshoot overshoot,beyond short,differ shuffle,split many \
 		same_files "$TMP/ours" "$TMP/truth-$context" "maps of $context ($words)"
 	done
 	detach
-	ids=$(grep '^CONTEXT base:allocation' "$TMP/evil.log" | grep -o 'id=[^ ]*' | sort -u | wc -l)
+	ids=$(grep '^CONTEXT base:allocation' "$TMP/evil.log" | grep -o 'id=[^ ]*' |
+		sort -u | wc -l)
 	[ "$ids" -ge 4 ] || fail "only $ids ids"
 	no_violation
 	stop_server

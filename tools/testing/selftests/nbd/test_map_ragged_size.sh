@@ -10,7 +10,8 @@ attach
 size=$(blockdev --getsize64 "$DEV")
 same "$size" $((1000001 / 512 * 512)) "size of the disk"
 our_map >"$TMP/ours"
-server_map | jq -c --argjson n "$size" 'select(.[0] < $n) | .[1] = ([.[0] + .[1], $n] | min) - .[0]' \
+server_map |
+	jq -c --argjson n "$size" 'select(.[0] < $n) | .[1] = ([.[0] + .[1], $n] | min) - .[0]' \
 	>"$TMP/want"
 same_files "$TMP/ours" "$TMP/want" "maps"
 detach

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Of 208 random layouts, 16 to an export, the map and the totals are those of nbdinfo, the map is that
-# of qemu-img, and all are the layout that was served. SEED=N FIRST=N repeats what a failure prints.
+# Of 208 random layouts, 16 to an export, the map and the totals are those of nbdinfo, the map is
+# that of qemu-img, and all are the layout that was served. SEED=N FIRST=N repeats what a failure
+# prints.
 
 . "$(dirname "$0")/lib/map.sh"
 
@@ -20,7 +21,8 @@ one_export() {
 	nbdinfo --map --json "$URI" >"$TMP/nbdinfo"
 	nbdinfo --map --totals --json "$URI" >"$TMP/totals"
 	qemu-img map --output=json "$URI" >"$TMP/qemu"
-	if ! "$HERE/lib/map_layouts" check "$TMP/layout" "$TMP"/{ours,nbdinfo,qemu,our-totals,totals}; then
+	if ! "$HERE/lib/map_layouts" check \
+		"$TMP/layout" "$TMP"/{ours,nbdinfo,qemu,our-totals,totals}; then
 		sed 's/^/# layout: /' "$TMP/layout"
 		fail "maps differ; seed $seed"
 	fi

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Eight processes that map a disk again and again while fio writes to it all get whole maps: from the
-# first byte to the last, without a gap or an overlap. Afterwards the map is the server's.
+# Eight processes that map a disk again and again while fio writes to it all get whole maps: from
+# the first byte to the last, without a gap or an overlap. Afterwards the map is the server's.
 
 . "$(dirname "$0")/lib/map.sh"
 

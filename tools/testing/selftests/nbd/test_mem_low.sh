@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # The whole system is short of memory, its swap is the disk, and the server is on the same machine,
-# behind a Unix socket. It needs no memory to take a write, so nobody waits for ever, and nothing that
-# was swapped is lost.
+# behind a Unix socket. It needs no memory to take a write, so nobody waits for ever, and nothing
+# that was swapped is lost.
 
 . "$(dirname "$0")/lib/memory.sh"
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Root file system, programs and the process that reconnects are on the disk itself. The server dies;
-# nothing of them is cached any more; the server comes back; everything continues.
+# Root file system, programs and the process that reconnects are on the disk itself. The server
+# dies; nothing of them is cached any more; the server comes back; everything continues.
 
 . "$(dirname "$0")/lib/memory.sh"
 

@@ -12,7 +12,8 @@ log=$TMP/log
 # others N: a slow server has one of them at nearly any time
 others() {
 	until [ -e "$TMP/enough" ]; do
-		dd if="$DEV" of="$TMP/other$1" bs=64k count=10 skip=$((300 + 10 * $1)) iflag=direct \
+		dd if="$DEV" of="$TMP/other$1" bs=64k count=10 skip=$((300 + 10 * $1)) \
+			iflag=direct \
 			status=none || return
 	done
 	cmp "$TMP/other$1" <(tail -c "+$((1 + 655360 * $1))" "$TMP/pattern" | head -c 655360)

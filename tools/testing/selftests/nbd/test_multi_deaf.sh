@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# nbd-server has a process for each connection. One of two stops reading with more written to it than
-# its socket holds: requests of the other connection are sent and replied to as ever, and when it
-# continues, so do its own.
+# nbd-server has a process for each connection. One of two stops reading with more written to it
+# than its socket holds: requests of the other connection are sent and replied to as ever, and when
+# it continues, so do its own.
 # tags: smp
 
 . "$(dirname "$0")/lib/lib.sh"
@@ -26,7 +26,8 @@ serve_nbd_servers "$TMP/image"
 # Longer than the server is stopped: TCP itself gives a peer up that makes no room
 attach -C 2 --no-reconnect --timeout 600 --peer-timeout 600
 settle
-# udev reads a disk that somebody has written to, and nobody can open it then; not one that is locked
+# udev reads a disk that somebody has written to, and nobody can open it then; not one that is
+# locked
 flock --exclusive --no-fork "$DEV" sleep infinity &
 lock=$!
 defer _kill $lock

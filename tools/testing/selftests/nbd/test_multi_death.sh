@@ -22,7 +22,8 @@ for evil in read-eof-payload magic-wrong; do
 	attach -C 4 --no-reconnect
 	same "$(states)" '["live",4]' "before"
 	within 90 fio --name=read --filename="$DEV" --ioengine=libaio --direct=1 --iodepth=32 \
-		--rw=randread --bs=64k --offset=8M --size=8M --output-format=terse >"$TMP/fio" 2>&1 ||
+		--rw=randread --bs=64k --offset=8M --size=8M --output-format=terse \
+		>"$TMP/fio" 2>&1 ||
 		fail "$evil: $(tail -n 5 "$TMP/fio")"
 	grep -q "^EVIL $evil" "$log" || fail "$evil did not happen"
 	same "$(states)" '["live",3]' "after $evil"

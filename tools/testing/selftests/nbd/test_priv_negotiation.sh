@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # The process that listens to a server, in an attach as in nbd-info, both run by root, has given up
-# all rights before the first byte comes: it is nobody, has no capabilities, no files but sockets (and
-# its output), a filter of system calls, and gets nothing new. Beside it no process has the
+# all rights before the first byte comes: it is nobody, has no capabilities, no files but sockets
+# (and its output), a filter of system calls, and gets nothing new. Beside it no process has the
 # connection. If it is killed for doing more, that is told, and nothing is left.
 
 . "$(dirname "$0")/lib/lib.sh"
@@ -52,7 +52,8 @@ no_rights() {
 serve evil-nbd --port @PORT@ --log "$TMP/log" --evil stall-greeting
 start nbd-attach "$URI"
 [ "$talker" != "$client" ] || fail "who speaks to the driver speaks to the server"
-same "$(grep CapEff "/proc/$client/status")" "$(grep CapEff /proc/self/status)" "its parent's rights"
+same "$(grep CapEff "/proc/$client/status")" "$(grep CapEff /proc/self/status)" \
+	"its parent's rights"
 no_rights "socket socket"
 kill -SYS "$talker"
 rc=0

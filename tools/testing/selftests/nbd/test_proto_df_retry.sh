@@ -8,7 +8,10 @@
 
 allow_klog "I/O error"
 log=$TMP/log
-good() { dd if="$DEV" of="$TMP/good$1" bs=64k count=1 skip="$((300 + $1))" iflag=direct status=none; }
+good()
+{
+	dd if="$DEV" of="$TMP/good$1" bs=64k count=1 skip="$((300 + $1))" iflag=direct status=none
+}
 # runs: each line once, after how often it came, as one word
 runs() { uniq -c | sed 's/^ *//' | paste -sd,; }
 

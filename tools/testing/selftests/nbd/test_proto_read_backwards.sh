@@ -8,13 +8,18 @@
 requires evil-nbd
 log=$TMP/log
 # back SIZE: read so much, from its last byte to its first
-back() { within 60 dd if="$DEV" of="$TMP/back" bs="$1" count=1 skip=16M iflag=direct,skip_bytes status=none; }
+back()
+{
+	within 60 dd if="$DEV" of="$TMP/back" bs="$1" count=1 skip=16M iflag=direct,skip_bytes \
+		status=none
+}
 
 serve evil-nbd --port @PORT@ --log "$log" --evil read-backwards --on READ --at 16777216 --every
 attach -C 1 --no-reconnect
 settle
 back 4k
-same "$(od -An -td8 --endian=big -v "$TMP/back" | awk '{ for (i = 1; i <= NF; i++) if ($i != 16777217 + 8 * n++) bad++ }
+same "$(od -An -td8 --endian=big -v "$TMP/back" | awk '
+	{ for (i = 1; i <= NF; i++) if ($i != 16777217 + 8 * n++) bad++ }
 	END { print n, bad + 0 }')" "512 0" "numbers read, and wrong ones"
 same "$(grep -c EVIL "$log")" 1 "replies of that kind"
 allow_klog "I/O error|reply to a READ in too many chunks|lost, error|without a reply"

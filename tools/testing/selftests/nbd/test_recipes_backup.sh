@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# An incremental backup by QEMU's dirty bitmap, as recipes.rst has it: the copy of yesterday, and what
-# has changed since, are the image of today; nothing else was read.
+# An incremental backup by QEMU's dirty bitmap, as recipes.rst has it: the copy of yesterday, and
+# what has changed since, are the image of today; nothing else was read.
 
 . "$(dirname "$0")/lib/lib.sh"
 
@@ -14,7 +14,8 @@ qemu-io -f qcow2 -c 'write -P 1 0 4M' -c 'write -P 2 16M 1M' "$image" >"$TMP/out
 qemu-img convert -f qcow2 -O raw "$image" "$copy"
 qemu-img bitmap --add -f qcow2 "$image" since
 # today
-qemu-io -f qcow2 -c 'write -P 3 2M 192K' -c 'write -P 4 20M 64K' -c 'write -z 16M 128K' "$image" >"$TMP/out"
+qemu-io -f qcow2 -c 'write -P 3 2M 192K' -c 'write -P 4 20M 64K' -c 'write -z 16M 128K' "$image" \
+	>"$TMP/out"
 
 serve_qemu "$image" -f qcow2 -B since -r
 attach --read-only --context qemu:dirty-bitmap:since --require-context

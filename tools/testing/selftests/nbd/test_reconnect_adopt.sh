@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# A keeper is killed: the disk works on, and waits when the server is gone too. A new keeper, of which
-# there can be one only, brings it back.
+# A keeper is killed: the disk works on, and waits when the server is gone too. A new keeper, of
+# which there can be one only, brings it back.
 
 . "$(dirname "$0")/lib/keeper.sh"
 

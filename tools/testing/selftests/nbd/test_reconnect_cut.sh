@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# A network cuts one connection after the other, three each second, while the server is well: each is
-# made again at once, however often that has happened.
+# A network cuts one connection after the other, three each second, while the server is well: each
+# is made again at once, however often that has happened.
 
 . "$(dirname "$0")/lib/keeper.sh"
 

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Without a server requests wait as long as --dead-timeout says and then fail; off fails them at once.
-# In both cases the disk works again when the server is back. (forever: test_reconnect_refused)
+# Without a server requests wait as long as --dead-timeout says and then fail; off fails them at
+# once. In both cases the disk works again when the server is back. (forever:
+# test_reconnect_refused)
 
 . "$(dirname "$0")/lib/keeper.sh"
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# While the server is away, or takes connections and says nothing, a disk is detached at once, plainly
-# and forced, and the keeper is gone with it; nothing of ours stays connected.
+# While the server is away, or takes connections and says nothing, a disk is detached at once,
+# plainly and forced, and the keeper is gone with it; nothing of ours stays connected.
 
 . "$(dirname "$0")/lib/keeper.sh"
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# nbd-attach --foreground tells a service manager when the disk is usable, and how it is; SIGTERM ends
-# it and not the disk; started again it finds the disk; it ends in good order with the disk.
+# nbd-attach --foreground tells a service manager when the disk is usable, and how it is; SIGTERM
+# ends it and not the disk; started again it finds the disk; it ends in good order with the disk.
 
 . "$(dirname "$0")/lib/keeper.sh"
 

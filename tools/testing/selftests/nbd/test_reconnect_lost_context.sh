@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# A server comes back without one of two metadata contexts: reading, writing and the map of the other
-# continue, the map of the lost one fails, until a server has it again.
+# A server comes back without one of two metadata contexts: reading, writing and the map of the
+# other continue, the map of the lost one fails, until a server has it again.
 
 . "$(dirname "$0")/lib/keeper.sh"
 

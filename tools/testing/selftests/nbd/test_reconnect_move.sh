@@ -14,8 +14,9 @@ blue=$SERVER_PID blue_port=$PORT pid=$(keeper)
 # 13 seconds each time, as often as the moves take
 writes() {
 	until [ -e "$TMP/enough" ]; do
-		fio --name=w --filename="$DEV" --direct=1 --ioengine=libaio --iodepth=8 --rw=randwrite \
-			--bs=32k --size=8M --rate_iops=20 --verify=crc32c --verify_fatal=1 --do_verify=1 ||
+		fio --name=w --filename="$DEV" --direct=1 --ioengine=libaio --iodepth=8 \
+			--rw=randwrite --bs=32k --size=8M --rate_iops=20 --verify=crc32c \
+			--verify_fatal=1 --do_verify=1 ||
 			return
 	done
 }

@@ -1,15 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # A disk that is moved away from a server that does not flush, or stands still with a write in hand,
-# waits for it, says so, and moves on with --force, or when its requests have a time-out. When such a
-# server continues, its write comes before those that waited.
+# waits for it, says so, and moves on with --force, or when its requests have a time-out. When such
+# a server continues, its write comes before those that waited.
 
 . "$(dirname "$0")/lib/keeper.sh"
 
 requires nbdkit
 left() { klog | grep -c "$1" || true; }
 block() { head -c 64k /dev/zero | tr '\0' "$1"; }
-write_at() { block "$2" | dd of="$DEV" bs=64k count=1 seek="$1" iflag=fullblock oflag=direct status=none; }
+write_at()
+{
+	block "$2" | dd of="$DEV" bs=64k count=1 seek="$1" iflag=fullblock oflag=direct status=none
+}
 held() { [ ! -e "$TMP/$1.rc" ] || fail "$1 has ended: $(<"$TMP/$1")"; }
 
 truncate -s 8M "$TMP/image"
@@ -61,7 +64,8 @@ stop_server "$old"
 cmp <(block c) <(dd if="$TMP/image" bs=64k skip=9 count=1 status=none)
 detach
 
-# move ATTACH-OPTION... -- ADOPT-OPTION...: a write goes to the other server, whatever the old one does
+# move ATTACH-OPTION... -- ADOPT-OPTION...: a write goes to the other server, whatever the old one
+# does
 move() {
 	local options=()
 

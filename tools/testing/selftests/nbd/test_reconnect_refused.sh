@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# A server comes back with a smaller export, a read-only one, without structured replies, and without
-# FLUSH: each is refused, with a line in the kernel's log and DISC, and what was asked for waits until
-# the right export is there.
+# A server comes back with a smaller export, a read-only one, without structured replies, and
+# without FLUSH: each is refused, with a line in the kernel's log and DISC, and what was asked for
+# waits until the right export is there.
 
 . "$(dirname "$0")/lib/keeper.sh"
 

@@ -19,7 +19,8 @@ same "$(cat "/proc/$pid/comm")" nbd-attach "the process in the background"
 same "$(head -c 1 "/proc/$pid/cmdline")" @ "its mark"
 
 background fio fio --name=w --filename="$DEV" --direct=1 --ioengine=libaio --iodepth=8 \
-	--rw=randwrite --bs=32k --size=16M --rate_iops=100 --verify=crc32c --verify_fatal=1 --do_verify=1
+	--rw=randwrite --bs=32k --size=16M --rate_iops=100 --verify=crc32c \
+	--verify_fatal=1 --do_verify=1
 for _ in 1 2; do
 	sleep 1.5
 	stop_server

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# A server that is being shut down refuses requests: whatever leads to it is closed in order, so that
-# it ends, and what it refused is carried out when it is back. A server that refuses for ever fails
-# that request after the dead-connection timeout, and nothing else.
+# A server that is being shut down refuses requests: whatever leads to it is closed in order, so
+# that it ends, and what it refused is carried out when it is back. A server that refuses for ever
+# fails that request after the dead-connection timeout, and nothing else.
 
 . "$(dirname "$0")/lib/keeper.sh"
 

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# A server, or a network, that stands still for a while costs each connection its life, one after the
-# other, and no request: what was moved from one to the next is executed when it continues. A server
-# that never answers one request fails it after the dead-connection timeout. No READ asks for DF for
-# that.
+# A server, or a network, that stands still for a while costs each connection its life, one after
+# the other, and no request: what was moved from one to the next is executed when it continues. A
+# server that never answers one request fails it after the dead-connection timeout. No READ asks for
+# DF for that.
 
 . "$(dirname "$0")/lib/keeper.sh"
 

@@ -24,7 +24,8 @@ died=0 lost=0 passes=0 fio=
 
 verify_by_fio() {
 	while [ ! -e "$TMP/enough" ]; do
-		fio --name=soak --filename="$DEV" --direct=1 --ioengine=libaio --iodepth=32 --bs=4k \
+		fio --name=soak --filename="$DEV" --direct=1 --ioengine=libaio --iodepth=32 \
+			--bs=4k \
 			--rw=randwrite --offset=32m --size=4m --fsync=64 --verify=crc32c \
 			--verify_fatal=1 --randseed="$SEED" >"$TMP/fio.log" 2>&1 || return
 		echo . >>"$TMP/passes"
@@ -107,7 +108,8 @@ one_round() {
 	server_down
 	check_image "$TMP/image" "${lossy[@]}"
 	no_io_errors
-	[ "$kind" != df ] || grep -q '^READ.* df ' "$TMP/df.log" || fail "no server was asked with DF"
+	[ "$kind" != df ] || grep -q '^READ.* df ' "$TMP/df.log" ||
+		fail "no server was asked with DF"
 }
 
 if [ "${COUNT-}" ]; then

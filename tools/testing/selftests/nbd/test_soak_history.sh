@@ -124,7 +124,8 @@ server_down
 server_up
 wait_until "$PATIENCE" _writer_ended
 fails wait "$WRITER_PID"
-matches "$(cat "$TMP/writer.log")" "^history_run: sector [0-9]+: " "the judge on a server that forgets"
+matches "$(cat "$TMP/writer.log")" "^history_run: sector [0-9]+: " \
+	"the judge on a server that forgets"
 WRITER_PID=
 detach
 server_down

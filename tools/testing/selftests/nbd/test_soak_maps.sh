@@ -19,7 +19,8 @@ attach -C 4 --dead-timeout forever
 
 mapper() {
 	until [ -e "$TMP/enough" ]; do
-		timeout -k 5 "$PATIENCE" nbd-map "$DEV" >"$TMP/map$1" || { echo "status $?"; return; }
+		timeout -k 5 "$PATIENCE" nbd-map "$DEV" >"$TMP/map$1" ||
+			{ echo "status $?"; return; }
 		cmp "$TMP/map$1" "$TMP/want" || return 0
 		echo . >>"$TMP/maps"
 	done >>"$TMP/bad" 2>&1

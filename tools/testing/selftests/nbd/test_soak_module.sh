@@ -22,9 +22,12 @@ lasts() {
 # attacher N: a disk that is attached must be readable, so the module is there
 attacher() {
 	while lasts; do
-		timeout -k 5 60 nbd-attach --no-reconnect "$URI" "/dev/nbd$1" >/dev/null 2>&1 || continue
-		dd if="/dev/nbd$1" of=/dev/null bs=4k count=1 iflag=direct status=none || echo "read $1"
-		timeout -k 5 60 nbd-detach "/dev/nbd$1" >/dev/null 2>&1 || nbd-detach --force "/dev/nbd$1"
+		timeout -k 5 60 nbd-attach --no-reconnect "$URI" "/dev/nbd$1" >/dev/null 2>&1 ||
+			continue
+		dd if="/dev/nbd$1" of=/dev/null bs=4k count=1 iflag=direct status=none ||
+			echo "read $1"
+		timeout -k 5 60 nbd-detach "/dev/nbd$1" >/dev/null 2>&1 ||
+			nbd-detach --force "/dev/nbd$1"
 		echo . >>"$TMP/attached"
 		# so that there are times when none is attached
 		rnd 0 1000

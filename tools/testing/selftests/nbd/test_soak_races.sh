@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Tasks that attach, detach, replace, resize, open, read, write, map, rescan, mount and are killed as
-# they like, all with the same two disks, for DURATION seconds: every call comes back, every read
+# Tasks that attach, detach, replace, resize, open, read, write, map, rescan, mount and are killed
+# as they like, all with the same two disks, for DURATION seconds: every call comes back, every read
 # that succeeds is right, and afterwards all is idle and the module can go.
 # tags: smp
 

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The machine sleeps twice while a disk is busy, for longer than a request may take: no request fails,
-# no connection is lost, and all data are right. Not by nbdkit: some of its versions end with an
-# assertion when a connection is lost while they answer.
+# The machine sleeps twice while a disk is busy, for longer than a request may take: no request
+# fails, no connection is lost, and all data are right. Not by nbdkit: some of its versions end with
+# an assertion when a connection is lost while they answer.
 # tags: kernel, long
 
 . "$(dirname "$0")/lib/suspend.sh"

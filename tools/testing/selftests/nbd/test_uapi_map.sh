@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The map ioctls tell the server's layout, however it is cut, and refuse all else by the right errno.
+# The map ioctls tell the server's layout, however it is cut, and refuse all else by the right
+# errno.
 
 . "$(dirname "$0")/lib/lib.sh"
 

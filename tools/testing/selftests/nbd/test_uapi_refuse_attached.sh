@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# What is refused to an attached device leaves it running; the unprivileged may look, but not at names.
+# What is refused to an attached device leaves it running; the unprivileged may look, but not at
+# names.
 
 . "$(dirname "$0")/lib/lib.sh"
 

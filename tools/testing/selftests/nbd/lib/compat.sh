@@ -4,7 +4,8 @@
 # The old interfaces of an nbd driver: on top of lib.sh.
 #
 #	requires_nbd		skip if nbd.ko lacks the netlink family nbd
-#	find_intree		set INTREE to the file of the kernel's own driver; fails if there is none
+#	find_intree		set INTREE to the file of the kernel's own driver; fails if there is
+#				none
 #	is_idle DEV		true if DEV is not attached
 #	compare PROGRAM		fail unless PROGRAM prints the same about both drivers, apart from
 #				what compat.differences declares; without the kernel's own, run

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# Ground of the tests of a forced detach: a mounted file system with readers, writers and dirty pages,
-# then something bad (the test), then the detach, and a look at what is left.
+# Ground of the tests of a forced detach: a mounted file system with readers, writers and dirty
+# pages, then something bad (the test), then the detach, and a look at what is left.
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 

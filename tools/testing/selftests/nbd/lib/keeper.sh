@@ -6,10 +6,12 @@
 #	state			of $DEV, by the driver
 #	established		connections to $PORT that the network has
 #	ports			their ports at our end
-#	cut_off PORT		end the one with that port, as a network does; skip if the kernel can't
+#	cut_off PORT		end the one with that port, as a network does; skip if the kernel
+#				can't
 #	again PROGRAM ARGS...	start a server where the last one was; @PORT@ in ARGS is replaced
 #	now			tell the keeper to try now
-#	background NAME COMMAND...	run it, output and exit status into $TMP/NAME and $TMP/NAME.rc
+#	background NAME COMMAND...	run it, output and exit status into $TMP/NAME and
+#				$TMP/NAME.rc
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 

@@ -46,7 +46,8 @@
 #	pause_server, resume_server	SIGSTOP, after which it answers nothing, and SIGCONT
 #
 # Devices
-#	attach [OPTIONS...]	nbd-attach OPTIONS $URI to a free device; sets DEV and DISK (its name)
+#	attach [OPTIONS...]	nbd-attach OPTIONS $URI to a free device; sets DEV and DISK (its
+#				name)
 #	attach_legacy [OPTS]	the same by nbd-client (netlink); TCP: by PORT, Unix: by SOCKET
 #	detach [DEV]		nbd-detach; checks that the device is free after it
 #	free_device		print a /dev/nbdN that is not attached
@@ -54,7 +55,8 @@
 #	queue ATTRIBUTE		print /sys/block/$DISK/queue/ATTRIBUTE
 #	settle			wait for udev
 #
-# Tests in C (kselftest_harness.h) that need a device: x.c, not test_x.c, and a shell test that calls
+# Tests in C (kselftest_harness.h) that need a device: x.c, not test_x.c, and a shell test that
+# calls
 #	harness PROGRAM [ARGS...]	run it, with DEV, URI, PORT and SOCKET in its environment;
 #					fails if it fails, skips if it skips
 #
@@ -462,10 +464,12 @@ wait_klog() { wait_until "$1" _klog_has "$2"; }
 allow_klog() { _allowed+=("$1"); }
 
 # What a sound kernel never says.
-_bad_klog='BUG|WARNING:|Oops|KASAN|KCSAN|UBSAN|ODEBUG|refcount_t|general protection|kernel paging|NULL pointer'
+_bad_klog='BUG|WARNING:|Oops|KASAN|KCSAN|UBSAN|ODEBUG|refcount_t'
+_bad_klog+='|general protection|kernel paging|NULL pointer'
 _bad_klog+='|INFO: (task|rcu|possible|trying|lockdep)|suspicious RCU|inconsistent lock|lock held'
 _bad_klog+='|invalid wait context|sleeping function|scheduling while atomic|soft lockup|hard LOCKUP'
-_bad_klog+='|blocked for more than|corruption|use-after-free|out-of-bounds|kmemleak: [1-9]|unreferenced object'
+_bad_klog+='|blocked for more than|corruption|use-after-free|out-of-bounds|kmemleak: [1-9]'
+_bad_klog+='|unreferenced object'
 
 # KCSAN reports races anywhere in the kernel; ours are those with the driver in a stack. Not among
 # them: kthread_data() and its like read the flags of a worker where memalloc_noreclaim_save() is
@@ -482,9 +486,9 @@ _our_races() {
 		END { if (report) printf "%s", text }'
 }
 
-# True if no line since the mark is bad, which it mostly is. dmesg would format a time stamp for each
-# line, which takes longer than all else. The end of the log is an error to dd; if another one ends
-# its reading, that a record was overwritten, this cannot tell.
+# True if no line since the mark is bad, which it mostly is. dmesg would format a time stamp for
+# each line, which takes longer than all else. The end of the log is an error to dd; if another one
+# ends its reading, that a record was overwritten, this cannot tell.
 _klog_is_clean() {
 	dd if=/dev/kmsg bs=8k iflag=nonblock 2>&1 | MARK=$_mark BAD=$_bad_klog awk '
 		index($0, ENVIRON["MARK"]) { n = 0; next }
@@ -517,7 +521,8 @@ _our_processes() {
 	for comm in $(grep -lsE '^(nbd-|nbdkit$|qemu-nbd$|qemu-storage-|evil-nbd$|fio$|hog\.py$)' \
 		/proc/[0-9]*/comm || true); do
 		# it may end meanwhile
-		{ read -r name <"$comm" && read -r stat <"${comm%/*}/stat"; } 2>/dev/null || continue
+		{ read -r name <"$comm" && read -r stat <"${comm%/*}/stat"; } \
+			2>/dev/null || continue
 		# threads of the kernel, children of 2, have names like that too
 		comm=${comm%/*}
 		[[ $stat == *') '?' 2 '* ]] || found+="${comm##*/} $name "

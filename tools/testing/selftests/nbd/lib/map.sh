@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 #
 # Shared by the tests of maps.
-#	our_map [OPTIONS...]	nbd-map's map of $DEV: a line "[offset,length,type,description]" an extent
+#	our_map [OPTIONS...]	nbd-map's map of $DEV: a line "[offset,length,type,description]" an
+#				extent
 #	server_map [CONTEXT]	the same by nbdinfo from $URI, for base:allocation or CONTEXT
 #	same_map [CONTEXT]	fail unless the two are equal
 #	same_files GOT WANT WHAT	fail, and show where they differ, unless the files are equal
@@ -21,7 +22,8 @@ our_map() {
 }
 
 server_map() {
-	nbdinfo --map="${1:-base:allocation}" --json "$URI" >"$TMP/server.json" || fail "nbdinfo failed"
+	nbdinfo --map="${1:-base:allocation}" --json "$URI" >"$TMP/server.json" ||
+		fail "nbdinfo failed"
 	jq -c "$_lines" "$TMP/server.json"
 }
 
@@ -44,5 +46,6 @@ serve_evil() {
 }
 
 no_violation() {
-	! grep -m 3 VIOLATION "$TMP/evil.log" | sed 's/^/# /' | grep . || fail "a violation of the protocol"
+	! grep -m 3 VIOLATION "$TMP/evil.log" | sed 's/^/# /' | grep . ||
+		fail "a violation of the protocol"
 }

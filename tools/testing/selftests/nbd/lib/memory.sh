@@ -76,8 +76,8 @@ restart() {
 }
 
 # hog_through RESTARTS: a program with more memory than it may have writes all of it and finds it
-# again, round after round, while the server dies so many times with some of it; the round of the last
-# death ends well
+# again, round after round, while the server dies so many times with some of it; the round of the
+# last death ends well
 hog_through() {
 	local hog i
 

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Shared by the tests of misbehaving servers. proto_rows PHASE [NAME...] takes the driver through all
-# rows of that phase in the table of evil-nbd, and fails unless each comes to the outcome it names;
-# see proto_rows.py for what that means.
+# Shared by the tests of misbehaving servers. proto_rows PHASE [NAME...] takes the driver through
+# all rows of that phase in the table of evil-nbd, and fails unless each comes to the outcome it
+# names; see proto_rows.py for what that means.
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 requires_nbdctl
 requires nbd-attach evil-nbd python3
 
-# nbd-attach waits until udev is idle: with many disks that come and go, for ever. A tmpfs over udev's
-# sockets, in a mount namespace of our own, makes it believe that there is no udev.
+# nbd-attach waits until udev is idle: with many disks that come and go, for ever. A tmpfs over
+# udev's sockets, in a mount namespace of our own, makes it believe that there is no udev.
 without_udev() { unshare -m sh -c 'mount -t tmpfs none /run/udev && exec "$@"' sh "$@"; }
 
 # and udev's probing of hundreds of disks would take longer than all the rest
@@ -21,8 +21,10 @@ no_probing() {
 	mkdir -p "${rules%/*}"
 	defer udevadm control --reload
 	defer rm -f "$rules"
-	# shellcheck disable=SC2016 # udev's syntax
-	echo 'SUBSYSTEM=="block", KERNEL=="nbd*", ENV{UDEV_DISABLE_PERSISTENT_STORAGE_RULES_FLAG}="1", OPTIONS+="nowatch"' >"$rules"
+	cat >"$rules" <<-'EOF'
+		SUBSYSTEM=="block", KERNEL=="nbd*", OPTIONS+="nowatch", \
+			ENV{UDEV_DISABLE_PERSISTENT_STORAGE_RULES_FLAG}="1"
+	EOF
 	udevadm control --reload
 }
 
@@ -50,6 +52,7 @@ proto_rows() {
 		attached "nbd$i" && fail "/dev/nbd$i is in use"
 		defer _force_detach "/dev/nbd$i"
 	done
-	without_udev "$HERE/lib/proto_rows.py" "$TMP" "$@" || fail "rows of phase $1 came to another outcome"
+	without_udev "$HERE/lib/proto_rows.py" "$TMP" "$@" ||
+		fail "rows of phase $1 came to another outcome"
 	bystander_is_well
 }

@@ -12,8 +12,8 @@ drop     the connection ends and the kernel log says why; the command fails with
 refuse   nbd-attach fails with the exit status of its manual page, and nothing is attached
 degrade  attached, with fewer contexts; --require-context refuses (a second run)
 
-Witnesses: the data themselves (pages are poisoned before), the server's log and its image, the kernel's
-log, sysfs.
+Witnesses: the data themselves (pages are poisoned before), the server's log and its image, the
+kernel's log, sysfs.
 Rows are shared out to one worker a device, /dev/nbd1 to nbd8, since most of the time is waiting.
 """
 import array
@@ -50,7 +50,8 @@ LATE = re.compile('junk|idle|unsolicited|after-done|done-twice|twice$|write-simp
 REASONS = [
     ('eshutdown', {errno.ESHUTDOWN}),
     ('stall|deaf|reply-none|never-read', {errno.ETIMEDOUT}),
-    # a server that closes with requests unread resets the connection; our sender may be first to see
+    # a server that closes with requests unread resets the connection; our sender may be first to
+    # see
     ('eof|half-close|close-opened', {errno.ECONNABORTED, errno.ECONNRESET, errno.EPIPE}),
     ('', {errno.EPROTO}),
 ]
@@ -397,7 +398,8 @@ class Row:
                          '--unix', self.sock, self.dev)
 
     def must_attach(self, *more):
-        # a disk that went with users keeps its number until udev, slow among eight of these, closes it
+        # a disk that went with users keeps its number until udev, slow among eight of these, closes
+        # it
         for _ in range(6 if SLOW else 1):
             rc, said = self.attach(*more)
             if 'still in use after a forced detach' not in said:
@@ -676,7 +678,8 @@ def runs_of(name, phase, outcome):
 
 def main():
     where, phase, only = sys.argv[1], sys.argv[2], sys.argv[3:]
-    table = subprocess.run(['evil-nbd', '--list'], check=True, capture_output=True, text=True).stdout
+    table = subprocess.run(['evil-nbd', '--list'], check=True, capture_output=True,
+                           text=True).stdout
     rows = [line.split('\t')[:3] for line in table.splitlines()]
     rows = [r for r in rows if r[1] == phase and (not only or r[0] in only)]
     jobs = [run for row in rows for run in runs_of(*row)]

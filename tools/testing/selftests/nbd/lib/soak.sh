@@ -6,27 +6,29 @@
 # runs them at length. Each ends with one line "# soak: ..." that says what was done.
 #
 #	rnd FROM TO		a random number in $N; SEED gives the sequence
-#	soak_server KIND IMAGE	choose a server on TCP: file and cache (nbdkit), qemu, nbd-server, lying
+#	soak_server KIND IMAGE	choose a server on TCP: file and cache (nbdkit), qemu, nbd-server,
+#				lying
 #				(answers FLUSH and does nothing), memory (IMAGE is its size), df
 #				(answers DF with an error)
 #	server_up		start it, at the same place each time
 #	server_down		kill it (-9) with all its processes
 #	server_end		have it end (SIGTERM): nbdkit refuses what comes meanwhile
 #	server_still MS		it stands still for so long
-#	while_unread COMMAND	stop it, and run this when a request waits that it has not read; HELD
-#				has the line of ss
-#	in_turn N HOW		while it stands still, end the connection on which something waits, so
-#				that it moves to the next one, N times. HOW is cut_off (by the
+#	while_unread COMMAND	stop it, and run this when a request waits that it has not read;
+#				HELD has the line of ss
+#	in_turn N HOW		while it stands still, end the connection on which something waits,
+#				so that it moves to the next one, N times. HOW is cut_off (by the
 #				network) or end_child (nbd-server has a process for each); ENDED
 #				counts them
 #	all_connected N		wait until it has N connections
 #	progress		wait until the disk has finished more requests than now
 #	new_image		make $TMP/image
-#	start_load LOAD [volatile]	use the disk from now on; LOAD is busy, slow (see ledger_write.c)
-#				or reader: one direct read of 4 KiB after the other
+#	start_load LOAD [volatile]	use the disk from now on; LOAD is busy, slow (see
+#				ledger_write.c) or reader: one direct read of 4 KiB after the other
 #	end_load		no longer; fails if it has met an error
 #	start_ledger [volatile]	write to the disk from now on, see ledger_write.c
-#	check_image [volatile]	hold the image against the ledger, if there is one, see ledger_check.c
+#	check_image [volatile]	hold the image against the ledger, if there is one, see
+#				ledger_check.c
 #	end_ledger		stop writing; fails if the writer has met an error
 #	no_io_errors		fail if the kernel's log has one of this disk
 #	count_written		add what it wrote to WRITTEN, or read to READS
@@ -80,7 +82,8 @@ soak_server() {
 	lying) _server+=(--filter=cache file "$image" cache=unsafe) ;;
 	qemu)
 		requires qemu-nbd
-		_server=(qemu-nbd -t -e 0 -f raw --discard=unmap -b "$SERVER_IP" -p "$PORT" "$image")
+		_server=(qemu-nbd -t -e 0 -f raw --discard=unmap -b "$SERVER_IP" -p "$PORT"
+			"$image")
 		;;
 	nbd-server)
 		requires nbd-server
@@ -113,7 +116,8 @@ _server_start() {
 server_up() {
 	_server_start
 	until _server_listens; do
-		kill -0 "$SERVER_PID" 2>/dev/null || fail "the server ended: $(tail -n 3 "$SERVER_LOG")"
+		kill -0 "$SERVER_PID" 2>/dev/null ||
+			fail "the server ended: $(tail -n 3 "$SERVER_LOG")"
 		sleep 0.05
 	done
 }
@@ -303,12 +307,13 @@ count_written() {
 }
 
 no_io_errors() {
-	klog | grep -E "$DISK.*(I/O error|error, dev)|(I/O error|error, dev).*$DISK" | head -n 3 >"$TMP/errors"
+	klog | grep -E "$DISK.*(I/O error|error, dev)|(I/O error|error, dev).*$DISK" |
+		head -n 3 >"$TMP/errors"
 	[ ! -s "$TMP/errors" ] || fail "I/O errors: $(cat "$TMP/errors")"
 }
 
-# Over hours the kernel's log loses its beginning. These two do not forget: a warning, an oops, a bad
-# page or a soft lockup taints; lockdep ends itself with its first report.
+# Over hours the kernel's log loses its beginning. These two do not forget: a warning, an oops, a
+# bad page or a soft lockup taints; lockdep ends itself with its first report.
 _taint() { echo $(($(cat /proc/sys/kernel/tainted) & (1 << 5 | 1 << 7 | 1 << 9 | 1 << 14))); }
 
 _taint_before=$(_taint)

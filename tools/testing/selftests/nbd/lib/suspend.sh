@@ -18,8 +18,9 @@ sleep_for() {
 	same "$(</sys/power/suspend_stats/success)" $((before + 1)) "times it slept"
 }
 
-# frozen: for how many seconds, rounded up, the last sleep kept all programs from running; the machine's
-# own time, which stands still while it sleeps. Waking takes an emulated machine long now and then.
+# frozen: for how many seconds, rounded up, the last sleep kept all programs from running; the
+# machine's own time, which stands still while it sleeps. Waking takes an emulated machine long now
+# and then.
 frozen() {
 	klog | tr -d '[]' | awk '/ Freezing user space processes/ { since = $1 }
 		/ Restarting tasks/ { took = $1 - since }
@@ -44,13 +45,14 @@ busy() {
 	wait_until 30 _wrote $((before + 100))
 }
 
-# By io_uring: when sleep interrupts its wait for several answers by libaio, fio asks for all of them
-# again, those that it has had included.
+# By io_uring: when sleep interrupts its wait for several answers by libaio, fio asks for all of
+# them again, those that it has had included.
 _write_and_read() {
 	until [ -e "$TMP/enough" ]; do
 		fio --name=busy --filename="$DEV" --ioengine=io_uring --direct=1 --iodepth=16 \
 			--rw=randwrite --bs=16k --size=64M --io_size=8M --verify=crc32c \
-			--verify_fatal=1 --verify_state_save=0 --eta=never >"$TMP/fio" 2>&1 || return
+			--verify_fatal=1 --verify_state_save=0 --eta=never \
+			>"$TMP/fio" 2>&1 || return
 	done
 }
 
