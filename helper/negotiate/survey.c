@@ -9,6 +9,7 @@
 #include "base/transport.h"
 #include "negotiate/connector.h"
 #include "negotiate/handshake.h"
+#include "negotiate/sandbox.h"
 #include "negotiate/survey.h"
 #include "negotiate/target.h"
 
@@ -152,25 +153,39 @@ static void survey_cannot_list(struct error *err)
 	error_hint(err, "name an export: nbd-info HOST EXPORT");
 }
 
-int survey_server(const struct target *target, struct connector *connector,
-		  unsigned int milliseconds, struct survey *survey, struct error *err)
+static int survey_begin(const struct target *target, struct connector *connector, struct error *err)
 {
+	if (connector_start(connector, target, err))
+		return -1;
+	if (!sandbox_enter(SANDBOX_OUTPUT, &connector->fd, 1, err))
+		return 0;
+	connector_stop(connector);
+	return -1;
+}
+
+int survey_server(const struct target *target, unsigned int milliseconds, struct survey *survey,
+		  struct error *err)
+{
+	struct connector connector;
 	unsigned int i;
 	int rc;
 
+	if (survey_begin(target, &connector, err))
+		return -1;
 	memset(survey, 0, sizeof(*survey));
 	if (target->named)
 		rc = survey_add(survey, target->export, strlen(target->export), NULL, 0, err);
 	else
-		rc = survey_list(connector, milliseconds, survey, err);
+		rc = survey_list(&connector, milliseconds, survey, err);
 	for (i = 0; !rc && i < survey->n; i++) {
 		struct survey_entry *entry = &survey->entries[i];
 
 		if (entry->failed)
 			continue;
-		entry->failed = survey_export(connector, milliseconds, entry, &entry->error);
+		entry->failed = survey_export(&connector, milliseconds, entry, &entry->error);
 		survey->structured |= entry->export.structured;
 	}
+	connector_stop(&connector);
 	if (!rc && (target->named || survey->unlisted) && survey->entries[0].failed) {
 		*err = survey->entries[0].error;
 		rc = -1;
@@ -182,13 +197,17 @@ int survey_server(const struct target *target, struct connector *connector,
 	return rc;
 }
 
-int survey_names(struct connector *connector, unsigned int milliseconds, struct survey *survey,
+int survey_names(const struct target *target, unsigned int milliseconds, struct survey *survey,
 		 struct error *err)
 {
+	struct connector connector;
 	int rc;
 
+	if (survey_begin(target, &connector, err))
+		return -1;
 	memset(survey, 0, sizeof(*survey));
-	rc = survey_list(connector, milliseconds, survey, err);
+	rc = survey_list(&connector, milliseconds, survey, err);
+	connector_stop(&connector);
 	if (!rc && survey->unlisted)
 		rc = error_set(err, EXIT_EXPORT, "the server does not list its exports");
 	if (rc)

@@ -7,7 +7,6 @@
 #include "base/error.h"
 #include "negotiate/export.h"
 
-struct connector;
 struct target;
 
 /**
@@ -39,14 +38,15 @@ struct survey {
 };
 
 /*
- * Queries the export that @target names, or all, on connections of @connector, each with
- * @milliseconds. On success the caller frees @survey.
+ * Queries the export that @target names, or all, each with @milliseconds for a connection. It does
+ * so in the sandbox, in which the process stays, and can only print. On success the caller frees
+ * @survey.
  */
-int survey_server(const struct target *target, struct connector *connector,
-		  unsigned int milliseconds, struct survey *survey, struct error *err);
+int survey_server(const struct target *target, unsigned int milliseconds, struct survey *survey,
+		  struct error *err);
 
-/* Queries only the names and descriptions of the exports. On success the caller frees @survey. */
-int survey_names(struct connector *connector, unsigned int milliseconds, struct survey *survey,
+/* Likewise, but queries only the names and descriptions of the exports. */
+int survey_names(const struct target *target, unsigned int milliseconds, struct survey *survey,
 		 struct error *err);
 
 void survey_free(struct survey *survey);

@@ -10,9 +10,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "kernel/device.h"
-#include "negotiate/connector.h"
 #include "negotiate/handshake-proto.h"
-#include "negotiate/sandbox.h"
 #include "negotiate/survey.h"
 #include "negotiate/uri.h"
 #include "verbs/attach-args.h"
@@ -288,17 +286,9 @@ static void client_print_survey(const struct survey *survey)
 /* As nbd-info, in the sandbox from the first byte of the server to the last of the output. */
 static int client_survey(const struct target *target, struct error *err)
 {
-	struct connector connector;
 	struct survey survey;
-	int rc;
 
-	if (connector_start(&connector, target, err))
-		return -1;
-	rc = sandbox_enter(SANDBOX_OUTPUT, &connector.fd, 1, err);
-	if (!rc)
-		rc = survey_names(&connector, ATTACH_CONNECT_MS, &survey, err);
-	connector_stop(&connector);
-	if (rc)
+	if (survey_names(target, ATTACH_CONNECT_MS, &survey, err))
 		return -1;
 	client_print_survey(&survey);
 	survey_free(&survey);

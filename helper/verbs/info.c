@@ -11,10 +11,8 @@
 #include "kernel/device.h"
 #include "kernel/kernel.h"
 #include "kernel/modload.h"
-#include "negotiate/connector.h"
 #include "negotiate/facts.h"
 #include "negotiate/handshake-proto.h"
-#include "negotiate/sandbox.h"
 #include "negotiate/survey.h"
 #include "verbs/describe.h"
 #include "verbs/device-json.h"
@@ -154,17 +152,10 @@ static int info_check_survey(const struct survey *survey, struct error *err)
 static int info_survey(const struct info_args *args, const struct target *target,
 		       struct error *err)
 {
-	struct connector connector;
 	struct survey survey;
 	int rc;
 
-	if (connector_start(&connector, target, err))
-		return -1;
-	rc = sandbox_enter(SANDBOX_OUTPUT, &connector.fd, 1, err);
-	if (!rc)
-		rc = survey_server(target, &connector, args->connect_timeout, &survey, err);
-	connector_stop(&connector);
-	if (rc)
+	if (survey_server(target, args->connect_timeout, &survey, err))
 		return -1;
 	info_print_survey(target, &survey, args->json);
 	rc = info_check_survey(&survey, err);
