@@ -166,16 +166,29 @@ static bool device_patience_is_over(struct patience *p)
 	return device_was_silent(p, SILENCE_TIME);
 }
 
+/*
+ * A detach that finds no connection does not wait for one to flush the server. But one may have
+ * come since, and written the page cache.
+ */
+static bool device_must_flush(const struct nbd_device *dev, const struct nbd_session *session)
+{
+	return (dev->detach_usable || READ_ONCE(session->usable)) &&
+	       nbd_export_has(&session->export, NBD_FLAG_SEND_FLUSH) && !session->export.read_only;
+}
+
 static int device_flush(struct nbd_session *session, struct patience *p)
 {
 	int err;
 
-	/* The flush of a detach that was called off may still be in flight */
-	while (!nbd_dispatch_flush(session)) {
+	/* That of a detach that was called off must not be in flight when the servers get DISC */
+	while (!nbd_dispatch_end_flush(session)) {
 		if (device_patience_is_over(p))
 			return -ETIMEDOUT;
 		schedule_timeout_uninterruptible(LOOK_TIME);
 	}
+	if (!device_must_flush(p->dev, session))
+		return 0;
+	nbd_dispatch_flush(session);
 	do {
 		err = nbd_dispatch_wait_flushed(session, LOOK_TIME);
 	} while (err == -ETIMEDOUT && !device_patience_is_over(p));
@@ -240,7 +253,7 @@ static int device_write_out(struct nbd_device *dev, struct nbd_session *session)
 	device_patience_begin(&p, dev, session);
 	if (disk_openers(dev->disk))
 		err = device_sync(dev, &p);
-	if (!err && dev->detach_flush)
+	if (!err)
 		err = device_flush(session, &p);
 	/* A disconnect continues after a flush that the server has refused */
 	if (err && err != -ETIMEDOUT && READ_ONCE(session->end_anyway)) {
@@ -395,8 +408,7 @@ static void device_queue_detach(struct nbd_device *dev, struct nbd_session *sess
 	get_device(disk_to_dev(dev->disk));
 	dev->detaching = session;
 	dev->detach_timeout = timeout;
-	dev->detach_flush = usable && nbd_export_has(&session->export, NBD_FLAG_SEND_FLUSH) &&
-			    !session->export.read_only;
+	dev->detach_usable = usable;
 	queue_work(nbd_disk_wq, &dev->detach_work);
 }
 

@@ -44,7 +44,7 @@ struct nbd_device_ops {
  * @detaching: the session, referenced for @detach_work; this and the next two are written under
  *	@lock, before @detach_work is queued
  * @detach_timeout: limit in milliseconds, see nbd_device_detach()
- * @detach_flush: flush the server before the detach
+ * @detach_usable: a connection could flush when the detach began
  * @sync_work: writes the page cache for @detach_work
  * @close_work: detaches after the last close, for nbd_session.end_on_close
  * @destroy: no device takes the number when this one is gone; written with @gone
@@ -68,7 +68,7 @@ struct nbd_device {
 	struct work_struct detach_work;
 	struct nbd_session *detaching;
 	u32 detach_timeout;
-	bool detach_flush;
+	bool detach_usable;
 	bool destroy;
 	struct work_struct sync_work;
 	struct work_struct close_work;

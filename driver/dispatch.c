@@ -343,29 +343,68 @@ void nbd_dispatch_time_flush(struct nbd_session *session)
 	nbd_dispatch_timeout(session, dispatch_flush_cmd(session));
 }
 
+/* Take a command off the list, if it is there; under park_lock */
+static bool dispatch_unlist(struct list_head *list, const struct nbd_cmd *cmd)
+{
+	struct nbd_cmd *each;
+
+	list_for_each_entry(each, list, list) {
+		if (each == cmd) {
+			list_del(&each->list);
+			return true;
+		}
+	}
+	return false;
+}
+
+/**
+ * nbd_dispatch_end_flush() - end the flush of a detach that was called off
+ * @session: session that is being drained
+ *
+ * If it waits for a connection, it fails. If a connection has sent it, the server must reply first,
+ * or the connection end.
+ *
+ * Context: Process context, does not sleep. The work item of a detach. Takes the session's
+ * park_lock.
+ * Return: false if it is still in flight.
+ */
+bool nbd_dispatch_end_flush(struct nbd_session *session)
+{
+	struct nbd_cmd *cmd = dispatch_flush_cmd(session);
+	bool waits;
+
+	if (!session->flushing)
+		return true;
+	spin_lock_irq(&session->park_lock);
+	waits = dispatch_unlist(&session->parked, cmd) || dispatch_unlist(&session->suspects, cmd);
+	spin_unlock_irq(&session->park_lock);
+	if (waits)
+		nbd_cmd_abort(cmd);
+	if (!try_wait_for_completion(&session->flushed)) {
+		nbd_dispatch_time_flush(session);
+		return false;
+	}
+	session->flushing = false;
+	return true;
+}
+
 /**
  * nbd_dispatch_flush() - send a flush for an orderly detach
- * @session: session that is being drained
+ * @session: session that is being drained, after nbd_dispatch_end_flush()
  *
  * It is sent over any connection, is parked and resent as the commands of requests are, and
  * completes in nbd_dispatch_wait_flushed().
  *
  * Context: Process context, does not sleep. The work item of a detach.
- * Return: false if the flush of a detach that was called off is still in flight.
  */
-bool nbd_dispatch_flush(struct nbd_session *session)
+void nbd_dispatch_flush(struct nbd_session *session)
 {
 	struct nbd_cmd *cmd;
 
-	if (session->flushing && !try_wait_for_completion(&session->flushed)) {
-		nbd_dispatch_time_flush(session);
-		return false;
-	}
 	session->flushing = true;
 	cmd = nbd_cmd_init_internal(&session->table, session->nr_slots, NBD_CMD_FLUSH,
 				    &session->flushed);
 	nbd_dispatch(session, cmd, 0, true);
-	return true;
 }
 
 /**

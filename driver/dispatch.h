@@ -22,7 +22,8 @@ void nbd_dispatch_timeout(struct nbd_session *session, struct nbd_cmd *cmd);
 void nbd_dispatch_run_parked(struct nbd_session *session);
 void nbd_dispatch_fail_parked(struct nbd_session *session);
 
-bool nbd_dispatch_flush(struct nbd_session *session);
+bool nbd_dispatch_end_flush(struct nbd_session *session);
+void nbd_dispatch_flush(struct nbd_session *session);
 void nbd_dispatch_time_flush(struct nbd_session *session);
 int nbd_dispatch_wait_flushed(struct nbd_session *session, unsigned long timeout);
 

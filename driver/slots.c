@@ -297,7 +297,7 @@ static struct nbd_conn *slots_swap(struct nbd_session *session, u32 index, struc
 		session->nr_retiring++;
 	}
 	spin_lock_irq(&session->park_lock);
-	session->usable += !!conn - !!old;
+	WRITE_ONCE(session->usable, session->usable + !!conn - !!old);
 	if (conn)
 		session->gave_up = false;
 	spin_unlock_irq(&session->park_lock);

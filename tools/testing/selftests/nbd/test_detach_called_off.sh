@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # A server never replies to the flush of a detach, and the detach gives up first. The flush stays
-# under the request timeout: another detach, or a move to another server, does not wait for ever.
+# under the request timeout: another detach, or a move to another server, does not wait for ever. A
+# detach without a server does not wait for it at all.
 
 . "$(dirname "$0")/lib/keeper.sh"
 
@@ -28,3 +29,8 @@ serve_nbdkit memory 16M
 within 60 nbd-attach --adopt "$URI" "$DEV"
 read_at 5
 detach
+
+attach_mute
+stop_server
+wait_until 20 is_state waiting
+within 20 nbd-detach "$DEV"
