@@ -172,8 +172,12 @@ static bool device_patience_is_over(struct patience *p)
  */
 static bool device_must_flush(const struct nbd_device *dev, const struct nbd_session *session)
 {
-	return (dev->detach_usable || READ_ONCE(session->usable)) &&
-	       nbd_export_has(&session->export, NBD_FLAG_SEND_FLUSH) && !session->export.read_only;
+	if (!nbd_export_has(&session->export, NBD_FLAG_SEND_FLUSH) || session->export.read_only)
+		return false;
+	if (dev->detach_usable || READ_ONCE(session->usable))
+		return true;
+	pr_warn("nbd%u: no connection, detaching without a flush\n", dev->index);
+	return false;
 }
 
 static int device_flush(struct nbd_session *session, struct patience *p)

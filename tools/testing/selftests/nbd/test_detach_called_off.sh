@@ -34,3 +34,4 @@ attach_mute
 stop_server
 wait_until 20 is_state waiting
 within 20 nbd-detach "$DEV"
+wait_klog 5 "no connection, detaching without a flush"
