@@ -152,19 +152,9 @@ static int attach_set_identifier(struct attach_args *args, const char *s, struct
 
 int attach_option(struct attach_args *args, int id, const char *value, struct error *err)
 {
+	if (operands_option(&args->operands, id, value))
+		return 0;
 	switch (id) {
-	case 'u':
-		args->operands.unix_path = value;
-		return 0;
-	case OPT_PORT:
-		args->operands.port = value;
-		return 0;
-	case OPT_VSOCK:
-		args->operands.vsock = value;
-		return 0;
-	case 'N':
-		args->operands.name = value;
-		return 0;
 	case 'C':
 		return attach_set_connections(args, value, false, err);
 	case OPT_CONNECTIONS_AT_MOST:

@@ -214,19 +214,9 @@ static int info_device(uint32_t index, bool as_json, struct error *err)
 
 static int info_option(struct info_args *args, int id, struct error *err)
 {
+	if (operands_option(&args->operands, id, optarg))
+		return 0;
 	switch (id) {
-	case 'u':
-		args->operands.unix_path = optarg;
-		return 0;
-	case OPT_PORT:
-		args->operands.port = optarg;
-		return 0;
-	case OPT_VSOCK:
-		args->operands.vsock = optarg;
-		return 0;
-	case 'N':
-		args->operands.name = optarg;
-		return 0;
 	case OPT_CONNECT_TIMEOUT:
 		if (text_parse_seconds(optarg, &args->connect_timeout) || !args->connect_timeout)
 			return error_set(err, EXIT_USAGE, "bad time \"%s\": seconds expected",

@@ -6,6 +6,27 @@
 #include "kernel/device.h"
 #include "negotiate/uri.h"
 #include "verbs/operands.h"
+#include "verbs/opts.h"
+
+bool operands_option(struct operands *operands, int id, const char *value)
+{
+	switch (id) {
+	case 'u':
+		operands->unix_path = value;
+		return true;
+	case OPT_PORT:
+		operands->port = value;
+		return true;
+	case OPT_VSOCK:
+		operands->vsock = value;
+		return true;
+	case 'N':
+		operands->name = value;
+		return true;
+	default:
+		return false;
+	}
+}
 
 /* Checks whether the last word is a device, and that none comes before other words. */
 static int operands_device(struct operands *operands, bool *has_device, uint32_t *device,

@@ -22,6 +22,9 @@ struct operands {
 	int n_words;
 };
 
+/* Takes an option that names the server; false if @id is another one. */
+bool operands_option(struct operands *operands, int id, const char *value);
+
 /*
  * HOST [EXPORT] [DEVICE], URI [DEVICE], or [EXPORT] [DEVICE] with --unix or --vsock. *@has_device
  * is true if the last word is a device, which is *@device then; with @has_device NULL it is not
