@@ -23,18 +23,18 @@ serve_nbdkit eval "${disk[@]}" flush='sleep 1000'
 attach -C 1
 settle
 exits 9 within 30 nbd-detach --timeout 1 "$DEV"
-exec {fd}<"$DEV"
+# kept open: closing it would write it out, or let udev read it and wait for the server
+exec {fd}<>"$DEV"
 stop_server
 wait_until 20 is_state waiting
-# held open by a reader, so that closing writes nothing out
-dd if=/dev/urandom of="$DEV" bs=64k count=4 conv=notrunc status=none
+head -c 256k /dev/urandom >&"$fd"
 background disconnect nbd-client -d "$DEV"
 wait_until 20 is_state draining
 again nbdkit -f -i 127.0.0.1 -p @PORT@ --filter=log eval "${disk[@]}" flush='sleep 3' \
 	logfile="$TMP/log"
 now
 ends disconnect 0
-exec {fd}<&-
+exec {fd}>&-
 same "$(order | tail -n 3 | xargs)" "Flush end Disconnect" "end of the log"
 same "$(order | grep -c Flush)/$(order | grep -c end)" 2/2 "flushes, and their ends"
 order | grep -q Write || fail "nothing was written"
