@@ -58,15 +58,18 @@ result() {
 # tap NAME COMMAND...: count the tests in its TAP output. A command without any counts as one test,
 # one that fails without a failed test as one failure. Only what does not pass is listed.
 tap() {
-	local name=$1 log rc=0 line title good=0 bad=0
+	local name=$1 log rc=0 line title reason='' good=0 bad=0
 	shift
 
 	log=$(mktemp)
 	"$@" >"$log" 2>&1 </dev/null || rc=$?
 	while IFS= read -r line; do
 		case $line in
+		"# reason: "*) reason=${line#*: } ;;
 		"ok "*"# SKIP"*)
 			_title "${line%%# SKIP*}"
+			# of cmocka, the title comes behind, and the reason before (skip_as())
+			[ "$title" ] || { title=${line##*# SKIP } line=$reason; }
 			skipped "$name: $title" "${line##*# SKIP }"
 			;;
 		"ok "*)
@@ -80,7 +83,7 @@ tap() {
 			bad=$((bad + 1))
 			;;
 		esac
-	done < <(grep -aE '^(not )?ok ' "$log")
+	done < <(grep -aE '^((not )?ok |# reason: )' "$log")
 	if [ "$rc" -ne 0 ]; then
 		[ "$bad" -gt 0 ] || failed "$name" "exit status $rc"
 		grep -av '^ok ' "$log" | tail -n 80

@@ -93,7 +93,7 @@ static void test_one(void **state)
 {
 	(void)state;
 	if (access(FOLDER, W_OK))
-		skip();
+		skip_as(FOLDER " cannot be written");
 	start_keeper();
 	refused();
 	end_keeper();
@@ -104,7 +104,7 @@ static void test_removed(void **state)
 {
 	(void)state;
 	if (access(FOLDER, W_OK))
-		skip();
+		skip_as(FOLDER " cannot be written");
 	start_keeper();
 	assert_int_equal(unlink(path), 0);
 	refused();

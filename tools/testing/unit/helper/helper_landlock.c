@@ -22,11 +22,11 @@
 #define SYS_landlock_create_ruleset	444
 #endif
 
-/* skip() in a set-up is a failure. */
+/* A skip in a set-up is a failure. */
 static void need_landlock(int version)
 {
 	if (syscall(SYS_landlock_create_ruleset, NULL, 0, 1) < version)
-		skip();
+		skip_as("the kernel lacks Landlock %d", version);
 }
 
 static int open_file(void)

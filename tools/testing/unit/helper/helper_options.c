@@ -184,7 +184,7 @@ static void completes(const char *shell)
 
 	snprintf(command, sizeof(command), "command -v %s >/dev/null", shell);
 	if (system(command))
-		skip();
+		skip_as("%s is not installed", shell);
 	for (i = 0; i < N_ELEMENTS(verbs); i++) {
 		/* which is not called by hand */
 		if (verbs[i] == &generator_verb)

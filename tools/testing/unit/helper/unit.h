@@ -12,4 +12,12 @@
 
 #define N_ELEMENTS(array)	(sizeof(array) / sizeof((array)[0]))
 
+/* Skip the test, with the reason: tap() of results.sh takes it from there. */
+#define skip_as(...)                                     \
+	do {                                             \
+		print_message("# reason: " __VA_ARGS__); \
+		print_message("\n");                     \
+		skip();                                  \
+	} while (0)
+
 #endif
