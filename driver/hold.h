@@ -8,7 +8,7 @@
 
 #include "pure.h"
 
-/* Most commands held back, by weight, see nbd_conn_waiting() */
+/* Most commands held back, by weight, see nbd_send_queued() */
 #define NBD_HOLD_MOST		24u
 
 /*

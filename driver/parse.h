@@ -16,7 +16,7 @@ int nbd_parse_string(struct genl_info *info, int type, char **to);
 int nbd_check_size(struct genl_info *info, u64 size, const struct nbd_export *export);
 
 struct nbd_session *nbd_parse_session(struct genl_info *info);
-struct nbd_conn **nbd_parse_slots(struct genl_info *info, struct nbd_session *session, u32 n,
+struct nbd_conn **nbd_parse_slots(struct genl_info *info, struct nbd_session *session, u32 nr,
 				  bool attach);
 
 #endif /* NBD_PARSE_H */

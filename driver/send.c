@@ -182,7 +182,7 @@ static int send_write_socket(struct nbd_conn *conn, const struct iov_iter *iter,
 	if (n != -EAGAIN)
 		return n;
 	set_bit(SOCK_NOSPACE, &conn->socket.sock->flags);
-	/* Space freed before SOCK_NOSPACE was set raised no callback; pairs with write_space() */
+	/* Space freed before SOCK_NOSPACE was set raised no callback: see socket_write_space() */
 	smp_mb__after_atomic();
 	msg.msg_iter = *iter;
 	return sock_sendmsg(conn->socket.sock, &msg);

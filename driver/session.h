@@ -119,7 +119,7 @@ struct nbd_totals {
 /**
  * struct nbd_session - one attach
  * @ref: held by the device while it is attached, each connection, each block status query, an
- *	orderly detach, and callers of nbd_device_get_session()
+ *	orderly detach, and callers of nbd_devices_get_session()
  * @number: unique since boot
  * @index: number of the device
  * @origin: interface that it was attached by
@@ -136,8 +136,8 @@ struct nbd_totals {
  * @table: the commands
  * @lock: serialises changes of slots and state; no peer is waited for under it
  * @born: connections that were put into slots so far; written under @lock
- * @forced: value of @born at the last forced replacement: wait_on() waits a second at most for the
- *	servers of connections up to it; written under @lock
+ * @forced: value of @born at the last forced replacement: slots_wait_on() waits a second at most
+ *	for the servers of connections up to it; written under @lock
  * @nr_retiring: connections that are out of their slots and not yet torn down; under @lock
  * @retiring: those connections; under @lock
  * @past: totals of the connections that were torn down; under @lock

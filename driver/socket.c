@@ -148,7 +148,7 @@ static void socket_write_space(struct sock *sk)
 	s = nbd_socket_of(sk);
 	if (!s)
 		goto unlock;
-	/* Space is freed before SOCK_NOSPACE is tested; pairs with write_socket() */
+	/* Space is freed before SOCK_NOSPACE is tested; pairs with send_write_socket() */
 	smp_mb();
 	if (test_bit(SOCK_NOSPACE, &sk->sk_socket->flags) && sk_stream_is_writeable(sk)) {
 		clear_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
