@@ -261,6 +261,7 @@ static int nbdctl_replace_slots(struct genl_info *info, struct nbd_session *sess
 
 static int nbdctl_slot_replace(struct genl_info *info, struct nbd_session *session)
 {
+	const struct nlattr *dead_time = info->attrs[NBDCTL_A_DEVICE_DEAD_TIME];
 	char *display = NULL;
 	int err;
 
@@ -270,9 +271,8 @@ static int nbdctl_slot_replace(struct genl_info *info, struct nbd_session *sessi
 	err = nbdctl_replace_slots(info, session);
 	if (display && !err)
 		display = nbd_session_set_display(session, display);
-	if (!err)
-		WRITE_ONCE(session->dead_time, nbd_get_u32(info, NBDCTL_A_DEVICE_DEAD_TIME,
-							   session->dead_time));
+	if (dead_time && !err)
+		WRITE_ONCE(session->dead_time, nla_get_u32(dead_time));
 	kfree(display);
 	return err;
 }
