@@ -227,8 +227,8 @@ static int fill_put_export(struct sk_buff *skb, const struct nbd_session *sessio
 	       nla_put_u32(skb, NBDCTL_A_DEVICE_PREFERRED_BLOCK_SIZE, export->preferred_block) ||
 	       nla_put_u32(skb, NBDCTL_A_DEVICE_MAX_PAYLOAD, export->max_payload) ||
 	       nla_put_u32(skb, NBDCTL_A_DEVICE_REQUEST_TIMEOUT,
-			   jiffies_to_msecs(session->request_timeout)) ||
-	       nla_put_u32(skb, NBDCTL_A_DEVICE_DEAD_TIME, session->dead_time) ||
+			   jiffies_to_msecs(READ_ONCE(session->request_timeout))) ||
+	       nla_put_u32(skb, NBDCTL_A_DEVICE_DEAD_TIME, READ_ONCE(session->dead_time)) ||
 	       nla_put_u32(skb, NBDCTL_A_DEVICE_QUEUE_DEPTH,
 			   session->table.depth - NBD_QUERY_TAGS) ||
 	       nla_put_u64_64bit(skb, NBDCTL_A_DEVICE_SESSION, session->number,

@@ -74,7 +74,7 @@ static void pieces_enlarge(struct nbd_pieces *pieces, const struct nbd_cmd *cmd,
  */
 void nbd_piece_next(struct nbd_session *session, struct nbd_cmd *cmd)
 {
-	pieces_enlarge(&session->pieces, cmd, session->request_timeout / 4);
+	pieces_enlarge(&session->pieces, cmd, READ_ONCE(session->request_timeout) / 4);
 	cmd->req.offset += cmd->req.length;
 	cmd->req.length = cmd->rest;
 	cmd->rest = 0;
