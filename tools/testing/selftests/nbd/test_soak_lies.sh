@@ -16,10 +16,16 @@ echo 1 >/sys/kernel/rcu_expedited
 defer sh -c 'echo 0 >/sys/kernel/rcu_expedited'
 serve_nbdkit memory 8M
 attach -C 1
-"$HERE/lies" "$SEED" "${COUNT:-1000000}" "${DURATION:-5}" "${DISKS:-3}" >"$TMP/lies" 2>&1 ||
-	fail "$(cat "$TMP/lies")"
+spoiled=0
+# a slow kernel may need more than one run
+for run in {0..9}; do
+	"$HERE/lies" $((SEED + 1000 * run)) "${COUNT:-1000000}" "${DURATION:-5}" "${DISKS:-3}" \
+		>"$TMP/lies" 2>&1 || fail "$(cat "$TMP/lies")"
+	last=$(tail -n 1 "$TMP/lies")
+	read -r _ _ _ _ _ more _ <<<"$last"
+	spoiled=$((spoiled + more))
+	[ "$spoiled" -lt 100 ] || break
+done
 dd if="$DEV" of=/dev/null bs=64k count=1 iflag=direct status=none || fail "another disk was hurt"
-last=$(tail -n 1 "$TMP/lies")
-read -r _ _ _ _ _ spoiled _ <<<"$last"
-[ "$spoiled" -ge 100 ] || fail "$spoiled spoiled replies prove nothing"
+[ "$spoiled" -ge 100 ] || fail "$spoiled spoiled replies in $((run + 1)) runs prove nothing"
 soaked "${last#\# }"
